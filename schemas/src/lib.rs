@@ -1,0 +1,12 @@
+//! What the other rooms agree on: tables and their columns, identifiers, exact money, names of
+//! OpenTelemetry attributes. A leaf: no I/O, and it knows no other room.
+
+pub mod ids;
+pub mod money;
+pub mod semconv;
+pub mod table;
+pub mod tables;
+pub mod time;
+
+pub use money::Money;
+pub use table::{Column, Kind, Table};
