@@ -1,0 +1,3 @@
+//! Tests of the whole product: the house's own rules, and the running binary.
+
+mod tidy;
