@@ -9,7 +9,7 @@ use super::otlp::SCOPE;
 use super::{DemoError, limits};
 
 /// Who the bill is from, as imports are listed.
-pub const BILL_SOURCE: &str = "focus-sample";
+const BILL_SOURCE: &str = "focus-sample";
 
 /// The HTTP API of the running process.
 pub(super) struct Api {

@@ -19,7 +19,7 @@ const TEXTS: [&str; 2] = [sources::DCGM_EXPOSITION, sources::VLLM_EXPOSITION];
 
 /// The running server; it stops when this is dropped.
 #[derive(Debug)]
-pub struct Exposition {
+pub(crate) struct Exposition {
     address: SocketAddr,
     served: watch::Receiver<[u64; 2]>,
     server: JoinHandle<()>,
@@ -31,7 +31,7 @@ impl Exposition {
     ///
     /// # Errors
     /// When no local port can be bound.
-    pub async fn start() -> Result<Exposition, DemoError> {
+    pub(crate) async fn start() -> Result<Exposition, DemoError> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(DemoError::Bind)?;
         let address = listener.local_addr().map_err(DemoError::Bind)?;
@@ -55,7 +55,7 @@ impl Exposition {
     }
 
     /// The URLs to scrape: a DCGM exporter and a vLLM server.
-    pub fn targets(&self) -> Vec<String> {
+    pub(crate) fn targets(&self) -> Vec<String> {
         PATHS.iter().map(|path| format!("http://{}{path}", self.address)).collect()
     }
 

@@ -13,69 +13,68 @@ mod claude_code;
 mod exposition;
 mod limits;
 mod otlp;
-pub mod progress;
+pub(crate) mod progress;
 mod send;
 mod sessions;
 mod sources;
 mod vllm;
-pub mod words;
+pub(crate) mod words;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use api::BILL_SOURCE;
-pub use exposition::Exposition;
-pub use progress::Progress;
+pub(crate) use exposition::Exposition;
+pub(crate) use progress::Progress;
 
 use api::Api;
 use send::Sender;
 
 /// The doors the demo goes through.
 #[derive(Debug, Clone, Copy)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// OTLP/gRPC.
-    pub otlp_grpc: SocketAddr,
+    pub(crate) otlp_grpc: SocketAddr,
     /// HTTP API.
-    pub http: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 /// What was loaded. All of it was acknowledged, so it is durable (I-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fed {
+pub(crate) struct Fed {
     /// The instant that the data ends at, nanoseconds since the epoch.
-    pub end_unix_ns: i64,
+    pub(crate) end_unix_ns: i64,
     /// Whether an earlier run had loaded this store, so that nothing was sent now.
-    pub earlier: bool,
+    pub(crate) earlier: bool,
     /// Spans, 40 roots of sessions among them.
-    pub spans: u64,
+    pub(crate) spans: u64,
     /// Model calls among the spans.
-    pub calls: u64,
+    pub(crate) calls: u64,
     /// Metric points sent by OTLP; what the scraper finds comes on top.
-    pub metric_points: u64,
+    pub(crate) metric_points: u64,
     /// Log records.
-    pub log_records: u64,
+    pub(crate) log_records: u64,
     /// Lines of the bill.
-    pub billing_lines: u64,
+    pub(crate) billing_lines: u64,
     /// How long it took.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Fed {
     /// Start of the last five days of the data: the window in which every set has rows, and whose
     /// halves are worth comparing.
-    pub fn start_unix_ns(&self) -> i64 {
+    pub(crate) fn start_unix_ns(&self) -> i64 {
         self.end_unix_ns - 5 * 86_400_000_000_000
     }
 
     /// The middle of that window: reference before it, current from it.
-    pub fn middle_unix_ns(&self) -> i64 {
+    pub(crate) fn middle_unix_ns(&self) -> i64 {
         self.end_unix_ns - 5 * 43_200_000_000_000
     }
 }
 
 /// Why the demo could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// The data inside the binary does not parse.
     #[error("read `{file}` of the demo's data: {source}")]
     Data {
@@ -153,7 +152,7 @@ pub enum DemoError {
 ///
 /// # Errors
 /// At the first thing that is not taken whole; what was sent before stays in the store.
-pub async fn feed(
+pub(crate) async fn feed(
     addresses: &Addresses,
     exposition: &Exposition,
     mut progress: impl FnMut(Progress),
@@ -174,14 +173,35 @@ pub async fn feed(
     }
     let end_unix_ns = now_unix_ns();
     let sender = Sender::connect(addresses.otlp_grpc).await?;
+    let (spans, calls) = send_spans(&sender, end_unix_ns, &mut progress).await?;
+    let metric_points = send_metrics(&sender, end_unix_ns, &mut progress).await?;
+    let log_records = send_logs(&sender, end_unix_ns, &mut progress).await?;
 
+    let (bill, billing_lines) = sources::focus_sample()?;
+    api.import_bill(bill).await?;
+    let step = "lines of a cloud bill (FOCUS)";
+    progress(Progress { step, done: billing_lines, total: billing_lines });
+
+    exposition.scraped().await?;
+    progress(Progress { step: "exporters scraped (DCGM, vLLM)", done: 2, total: 2 });
+
+    let took = begun.elapsed();
+    let earlier = false;
+    Ok(Fed { end_unix_ns, earlier, spans, calls, metric_points, log_records, billing_lines, took })
+}
+
+/// Sends the three sets that are model calls; returns spans and calls sent.
+async fn send_spans(
+    sender: &Sender,
+    end_unix_ns: i64,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(u64, u64), DemoError> {
     let sets = [
         ("spans of agents on SWE-bench", agent_spans::SERVICE, agent_spans::sessions(end_unix_ns)?),
         ("spans of Claude Code", claude_code::SERVICE, claude_code::sessions(end_unix_ns)?),
         ("spans of a vLLM load test", vllm::SERVICE, vllm::sessions(end_unix_ns)?),
     ];
-    let mut spans = 0;
-    let mut calls = 0;
+    let (mut spans, mut calls) = (0, 0);
     for (step, service, sessions) in sets {
         let calls_here: u64 = sessions.iter().map(|s| s.calls.len() as u64).sum();
         let total = calls_here + sessions.len() as u64;
@@ -194,46 +214,43 @@ pub async fn feed(
         spans += done;
         calls += calls_here;
     }
+    Ok((spans, calls))
+}
 
+/// Sends the load test's GPU and engine samples; returns the points sent.
+async fn send_metrics(
+    sender: &Sender,
+    end_unix_ns: i64,
+    progress: &mut impl FnMut(Progress),
+) -> Result<u64, DemoError> {
+    let step = "points of its GPU and engine";
     let series = vllm::series(end_unix_ns)?;
     let total = series.iter().map(|s| s.points.len() as u64).sum();
-    let mut metric_points = 0;
+    let mut done = 0;
     for one in &series {
         for request in otlp::metrics(vllm::SERVICE, one) {
             sender.metrics(request).await?;
         }
-        metric_points += one.points.len() as u64;
-        let step = "points of its GPU and engine";
-        progress(Progress { step, done: metric_points, total });
+        done += one.points.len() as u64;
+        progress(Progress { step, done, total });
     }
+    Ok(done)
+}
 
+/// Sends the events of the code completion service; returns the log records sent.
+async fn send_logs(
+    sender: &Sender,
+    end_unix_ns: i64,
+    progress: &mut impl FnMut(Progress),
+) -> Result<u64, DemoError> {
+    let step = "log events of a code completion service";
     let events = azure_code::events(end_unix_ns)?;
-    let log_records = events.len() as u64;
     for request in otlp::logs(azure_code::SERVICE, &events, end_unix_ns) {
         sender.logs(request).await?;
     }
-    let step = "log events of a code completion service";
-    progress(Progress { step, done: log_records, total: log_records });
-
-    let (bill, billing_lines) = sources::focus_sample()?;
-    api.import_bill(bill).await?;
-    let step = "lines of a cloud bill (FOCUS)";
-    progress(Progress { step, done: billing_lines, total: billing_lines });
-
-    exposition.scraped().await?;
-    progress(Progress { step: "exporters scraped (DCGM, vLLM)", done: 2, total: 2 });
-
-    let took = begun.elapsed();
-    Ok(Fed {
-        end_unix_ns,
-        earlier: false,
-        spans,
-        calls,
-        metric_points,
-        log_records,
-        billing_lines,
-        took,
-    })
+    let total = events.len() as u64;
+    progress(Progress { step, done: total, total });
+    Ok(total)
 }
 
 fn now_unix_ns() -> i64 {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// A step of loading and how far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// What is loaded, such as `spans of claude-code`.
-    pub step: &'static str,
+    pub(crate) step: &'static str,
     /// Items acknowledged so far.
-    pub done: u64,
+    pub(crate) done: u64,
     /// Items in all.
-    pub total: u64,
+    pub(crate) total: u64,
 }
 
 /// Redrawing more often than this only flickers.
@@ -19,7 +19,7 @@ const REDRAW: Duration = Duration::from_millis(50);
 
 /// Shows progress on `out`: on a terminal one line that is written over, elsewhere one line per
 /// finished step. A failing `out` is ignored: progress is a courtesy.
-pub fn show(mut out: impl Write, terminal: bool) -> impl FnMut(Progress) {
+pub(crate) fn show(mut out: impl Write, terminal: bool) -> impl FnMut(Progress) {
     let mut drawn: Option<Instant> = None;
     move |p| {
         let finished = p.done >= p.total;

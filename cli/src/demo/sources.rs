@@ -183,6 +183,8 @@ mod tests {
         let agents = agent_spans().unwrap();
         assert_eq!(agents.len(), 1_190);
         assert_eq!(agents.iter().filter(|r| r.status_code == 2).count(), 72);
+        assert_eq!(agents.iter().map(|r| r.input_tokens).sum::<i64>(), 34_736_113);
+        assert_eq!(agents.iter().map(|r| r.output_tokens).sum::<i64>(), 258_013);
         let claude = claude_code().unwrap();
         assert_eq!(claude.len(), 2_069);
         assert_eq!(claude.iter().map(|r| r.input_tokens).sum::<i64>(), 332_664_357);

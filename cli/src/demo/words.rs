@@ -1,7 +1,7 @@
 //! What the demo says in words: before loading, and after the answers.
 
 /// Said before loading: what is real and what is not.
-pub const WHAT_IT_IS: &str = "\
+pub(crate) const WHAT_IT_IS: &str = "\
 Loading real public data through this process' own doors: model calls of coding agents and of a
 vLLM load test with their real tokens, models and latencies, GPU samples, and a cloud bill.
 Added by the demo: wall-clock instants (the data is shifted to end now), trace ids, and owners
@@ -9,19 +9,19 @@ Added by the demo: wall-clock instants (the data is shifted to end now), trace i
 ";
 
 /// Said when the folder already holds the demo.
-pub const LOADED_EARLIER: &str = "\
+pub(crate) const LOADED_EARLIER: &str = "\
 This folder already holds the demo's data from an earlier run; nothing was loaded again.
 ";
 
 /// Said after the answers.
-pub const READ_WITH_CARE: &str = "\
+pub(crate) const READ_WITH_CARE: &str = "\
 Read with care: the Claude Code data does not say how much of its input came from the cache, so its
 cost is the list price without caching, an upper bound. Models without a price in the book stay
 unpriced, not zero. The vLLM data counts characters, not tokens, of output, so that is unknown too.
 ";
 
 /// Three more questions to try.
-pub const THREE_MORE: &str = "\
+pub(crate) const THREE_MORE: &str = "\
 Three more to try:
   spanledger ask spend --by team,model --grain 1d
   spanledger sql \"SELECT session_id, count(*) AS calls, sum(input_tokens) AS input_tokens,
