@@ -16,7 +16,7 @@ const LOADED_WITHIN: Duration = Duration::from_secs(180);
 pub(super) struct Demo {
     process: Child,
     addresses: BTreeMap<String, String>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Demo {
@@ -32,7 +32,7 @@ impl Demo {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut demo = Demo { process, addresses: BTreeMap::new(), _folder: folder };
+        let mut demo = Demo { process, addresses: BTreeMap::new(), folder: folder };
         let started = Instant::now();
         while !demo.loaded().await {
             let ended = demo.process.try_wait().unwrap();
@@ -53,7 +53,7 @@ impl Demo {
     }
 
     async fn loaded(&mut self) -> bool {
-        let Ok(text) = std::fs::read(self._folder.path().join("addresses.json")) else {
+        let Ok(text) = std::fs::read(self.folder.path().join("addresses.json")) else {
             return false;
         };
         self.addresses = serde_json::from_slice(&text).unwrap();

@@ -48,7 +48,8 @@ pub(super) fn expand(sql: &str, range: &Range, interval_ms: u64) -> Result<Strin
     while let Some(start) = rest.find("$__") {
         out.push_str(&rest[..start]);
         let call = &rest[start + 1..];
-        let open = call.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(call.len());
+        let open =
+            call.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(call.len());
         let Some(inside) = call[open..].strip_prefix('(') else {
             return Err(format!("`${}` is no call of a macro", &call[..open]));
         };

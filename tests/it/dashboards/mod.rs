@@ -51,8 +51,7 @@ fn variables(dashboard: &Value) -> impl Iterator<Item = (&str, &str)> {
 
 #[test]
 fn the_three_dashboards_are_there() {
-    let titles: Vec<_> =
-        dashboards().iter().map(|d| text(&d.json, "/title").to_owned()).collect();
+    let titles: Vec<_> = dashboards().iter().map(|d| text(&d.json, "/title").to_owned()).collect();
     assert_eq!(titles, ["Drift", "Latency", "Spend"]);
 }
 
@@ -64,7 +63,10 @@ fn every_panel_says_what_it_shows_in_which_unit_and_of_which_time() {
             let title = text(panel, "/title");
             assert!(!title.is_empty(), "{file}: a panel has no title");
             assert!(text(panel, "/description").len() > 20, "{file}: `{title}` is not described");
-            assert!(!text(panel, "/fieldConfig/defaults/unit").is_empty(), "{file}: `{title}`: unit");
+            assert!(
+                !text(panel, "/fieldConfig/defaults/unit").is_empty(),
+                "{file}: `{title}`: unit"
+            );
             assert_eq!(text(panel, "/datasource/uid"), "${datasource}", "{file}: `{title}`");
             assert_eq!(list(panel, "/targets").len(), 1, "{file}: `{title}`");
             let sql = text(panel, "/targets/0/rawSql");
@@ -84,7 +86,10 @@ async fn every_panel_answers_on_the_demo() {
         let mut values = Vec::new();
         for (name, query) in variables(&json) {
             let query = expand(query, &range, INTERVAL_MS).unwrap();
-            let rows = client.query(&query, &[]).await.unwrap_or_else(|e| panic!("{file}: {name}: {e:?}\n{query}"));
+            let rows = client
+                .query(&query, &[])
+                .await
+                .unwrap_or_else(|e| panic!("{file}: {name}: {e:?}\n{query}"));
             assert!(!rows.is_empty(), "{file}: variable `{name}` has no values");
             values.push((name, rows.iter().map(|row| row.get::<_, String>(0)).collect()));
         }
@@ -113,8 +118,7 @@ fn with_values(sql: &str, values: &[(&str, Vec<String>)]) -> String {
 /// Runs the panel's query in both protocols: rows come back, as many in each, and a time series
 /// starts with an instant called `time` and has a number.
 async fn check(client: &Client, panel: &Value, sql: &str, place: &str) {
-    let rows =
-        client.query(sql, &[]).await.unwrap_or_else(|e| panic!("{place}: {e:?}\n{sql}"));
+    let rows = client.query(sql, &[]).await.unwrap_or_else(|e| panic!("{place}: {e:?}\n{sql}"));
     let first = rows.first().unwrap_or_else(|| panic!("{place}: no rows\n{sql}"));
     let messages =
         client.simple_query(sql).await.unwrap_or_else(|e| panic!("{place}, simple: {e:?}\n{sql}"));
