@@ -33,7 +33,7 @@ pub enum SettingsError {
 #[derive(Debug)]
 pub struct Effective {
     pub settings: Settings,
-    origins: BTreeMap<&'static str, String>,
+    pub origins: BTreeMap<&'static str, String>,
 }
 
 /// Reads all layers.
