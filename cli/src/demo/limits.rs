@@ -22,3 +22,6 @@ pub(super) const SCRAPE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long settling may take after the last request: a debug build on a busy machine.
 pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often the demo's two exporters are scraped: soon enough that loading need not wait long.
+pub(super) const SCRAPE_INTERVAL: Duration = Duration::from_secs(2);
