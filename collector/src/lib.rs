@@ -1,5 +1,10 @@
 //! The way in: OTLP, Prometheus and bills, made durable, normalised, and committed to tables.
 //! Modules stand in the order in which data meets them.
 
-pub mod decode;
 pub mod frame;
+
+pub mod decode;
+
+pub mod normalise;
+
+pub mod buffer;

@@ -39,7 +39,7 @@ pub struct LogRecordView<'a, 's> {
 const EVENT_NAME: u32 = 12;
 
 /// Reads a log record and decides whether it is taken.
-pub fn read_log_record<'a, 's>(
+pub(super) fn read_log_record<'a, 's>(
     message: &'a [u8],
     scratch: &'s mut Scratch<'a>,
     now_unix_ns: i64,

@@ -154,7 +154,7 @@ pub struct ExemplarView<'a> {
 const NAME: u32 = 1;
 
 /// Reads a metric and decides whether its points are looked at.
-pub fn read_metric(message: &[u8]) -> Result<Item<'_, MetricView<'_>>, Fault> {
+pub(super) fn read_metric(message: &[u8]) -> Result<Item<'_, MetricView<'_>>, Fault> {
     let rejected =
         |reason, count| Item::Rejected { reason, count, name: text_field(message, NAME) };
     match read_fields(message) {
@@ -230,7 +230,7 @@ fn read_fields(message: &[u8]) -> Result<Option<MetricView<'_>>, Fault> {
 }
 
 /// Reads a data point of `metric` and decides whether it is taken.
-pub fn read_point<'a, 's>(
+pub(super) fn read_point<'a, 's>(
     metric: &MetricView<'a>,
     message: &'a [u8],
     scratch: &'s mut Scratch<'a>,

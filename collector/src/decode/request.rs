@@ -51,7 +51,7 @@ impl<'a> Group<'a, '_> {
 /// `Export{Trace,Metrics,Logs}ServiceRequest { 1: Resource* }`, `Resource* { 1: resource,
 /// 2: Scope*, 3: schema_url }`, `Scope* { 1: scope, 2: items, 3: schema_url }`. A writer may put
 /// the numbers in any order, so each level is gone through twice: first for what describes it.
-pub fn groups<'a>(
+pub(super) fn groups<'a>(
     body: &'a [u8],
     mut visit: impl FnMut(&Group<'a, '_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

@@ -6,22 +6,22 @@ use super::value::Attribute;
 
 /// Room for the lists of one item; the views of that item borrow from it.
 #[derive(Debug, Default)]
-pub struct Scratch<'a> {
-    pub(crate) attributes: Vec<Attribute<'a>>,
+pub(super) struct Scratch<'a> {
+    pub(super) attributes: Vec<Attribute<'a>>,
     /// Attributes of events, links and exemplars, one after another; each of these knows its range.
-    pub(crate) inner_attributes: Vec<Attribute<'a>>,
-    pub(crate) events: Vec<EventView<'a>>,
-    pub(crate) links: Vec<LinkView<'a>>,
-    pub(crate) exemplars: Vec<ExemplarView<'a>>,
-    pub(crate) bounds: Vec<f64>,
-    pub(crate) counts: Vec<u64>,
-    pub(crate) positive: Vec<u64>,
-    pub(crate) negative: Vec<u64>,
-    pub(crate) quantiles: Vec<Quantile>,
+    pub(super) inner_attributes: Vec<Attribute<'a>>,
+    pub(super) events: Vec<EventView<'a>>,
+    pub(super) links: Vec<LinkView<'a>>,
+    pub(super) exemplars: Vec<ExemplarView<'a>>,
+    pub(super) bounds: Vec<f64>,
+    pub(super) counts: Vec<u64>,
+    pub(super) positive: Vec<u64>,
+    pub(super) negative: Vec<u64>,
+    pub(super) quantiles: Vec<Quantile>,
 }
 
 impl Scratch<'_> {
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.attributes.clear();
         self.inner_attributes.clear();
         self.events.clear();

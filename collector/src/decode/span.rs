@@ -79,7 +79,7 @@ impl<'a, 's> SpanView<'a, 's> {
 }
 
 /// Reads a span and decides whether it is taken. `now_unix_ns` is when the request was received.
-pub fn read_span<'a, 's>(
+pub(super) fn read_span<'a, 's>(
     message: &'a [u8],
     scratch: &'s mut Scratch<'a>,
     now_unix_ns: i64,

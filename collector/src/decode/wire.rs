@@ -8,25 +8,25 @@ use super::limits::GROUP_DEPTH_MAX;
 
 /// One field of a message.
 #[derive(Debug, Clone, Copy)]
-pub struct Field<'a> {
+pub(super) struct Field<'a> {
     /// Field number.
-    pub number: u32,
+    pub(super) number: u32,
     /// Its value.
-    pub wire: Wire<'a>,
+    pub(super) wire: Wire<'a>,
     address: usize,
 }
 
 /// A value in one of the wire types that protobuf still uses.
 #[derive(Debug, Clone, Copy)]
-pub enum Wire<'a> {
+pub(super) enum Wire<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 1.
     Fixed64(u64),
     /// Wire type 2: text, bytes, a message or a packed list.
     Bytes(&'a [u8]),
-    /// Wire type 5.
-    Fixed32(u32),
+    /// Wire type 5; of no field that we read.
+    Fixed32,
     /// Wire types 3 and 4, given up by protobuf: skipped.
     Group,
 }
@@ -77,19 +77,19 @@ impl FaultKind {
 
 /// The fields of one message, in order.
 #[derive(Debug, Clone)]
-pub struct Fields<'a> {
+pub(super) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
     /// The fields of the message in `bytes`.
-    pub fn of(bytes: &'a [u8]) -> Self {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The next field, or none at the end of the message.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>, Fault> {
+    pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Fault> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -119,7 +119,7 @@ impl<'a> Fields<'a> {
             }
             3 => self.skip_group(number, depth),
             4 => Err(FaultKind::GroupOpen),
-            5 => Ok(Wire::Fixed32(u32::from_le_bytes(self.array()?))),
+            5 => self.array::<4>().map(|_| Wire::Fixed32),
             other => Err(FaultKind::WireType(other)),
         }
     }
@@ -182,7 +182,7 @@ impl<'a> Fields<'a> {
 impl<'a> Field<'a> {
     /// A message, bytes or a packed list.
     #[inline]
-    pub fn bytes(&self) -> Result<&'a [u8], Fault> {
+    pub(super) fn bytes(&self) -> Result<&'a [u8], Fault> {
         match self.wire {
             Wire::Bytes(bytes) => Ok(bytes),
             _ => Err(self.unexpected("a length-delimited field")),
@@ -191,7 +191,7 @@ impl<'a> Field<'a> {
 
     /// Text, checked to be UTF-8.
     #[inline]
-    pub fn text(&self) -> Result<&'a str, Fault> {
+    pub(super) fn text(&self) -> Result<&'a str, Fault> {
         let bytes = self.bytes()?;
         std::str::from_utf8(bytes).map_err(|e| Fault {
             address: self.address,
@@ -201,7 +201,7 @@ impl<'a> Field<'a> {
 
     /// A varint: bool, enumeration or integer.
     #[inline]
-    pub fn varint(&self) -> Result<u64, Fault> {
+    pub(super) fn varint(&self) -> Result<u64, Fault> {
         match self.wire {
             Wire::Varint(value) => Ok(value),
             _ => Err(self.unexpected("a varint")),
@@ -210,30 +210,21 @@ impl<'a> Field<'a> {
 
     /// A 64-bit fixed field.
     #[inline]
-    pub fn fixed64(&self) -> Result<u64, Fault> {
+    pub(super) fn fixed64(&self) -> Result<u64, Fault> {
         match self.wire {
             Wire::Fixed64(value) => Ok(value),
             _ => Err(self.unexpected("a 64-bit fixed field")),
         }
     }
 
-    /// A 32-bit fixed field.
-    #[inline]
-    pub fn fixed32(&self) -> Result<u32, Fault> {
-        match self.wire {
-            Wire::Fixed32(value) => Ok(value),
-            _ => Err(self.unexpected("a 32-bit fixed field")),
-        }
-    }
-
     /// A double.
     #[inline]
-    pub fn double(&self) -> Result<f64, Fault> {
+    pub(super) fn double(&self) -> Result<f64, Fault> {
         self.fixed64().map(f64::from_bits)
     }
 
     /// Elements of a repeated 64-bit fixed field, packed or one by one, each given to `push`.
-    pub fn each_fixed64(&self, mut push: impl FnMut(u64)) -> Result<(), Fault> {
+    pub(super) fn each_fixed64(&self, mut push: impl FnMut(u64)) -> Result<(), Fault> {
         match self.wire {
             Wire::Fixed64(value) => push(value),
             Wire::Bytes(packed) => {
@@ -248,7 +239,7 @@ impl<'a> Field<'a> {
     }
 
     /// Elements of a repeated varint, packed or one by one, each given to `push`.
-    pub fn each_varint(&self, mut push: impl FnMut(u64)) -> Result<(), Fault> {
+    pub(super) fn each_varint(&self, mut push: impl FnMut(u64)) -> Result<(), Fault> {
         match self.wire {
             Wire::Varint(value) => push(value),
             Wire::Bytes(packed) => {
@@ -269,20 +260,20 @@ impl<'a> Field<'a> {
             Wire::Varint(_) => "a varint",
             Wire::Fixed64(_) => "a 64-bit fixed field",
             Wire::Bytes(_) => "a length-delimited field",
-            Wire::Fixed32(_) => "a 32-bit fixed field",
+            Wire::Fixed32 => "a 32-bit fixed field",
             Wire::Group => "a group",
         };
         Fault { address: self.address, what: FaultKind::Unexpected { expected, found } }
     }
 
     /// Where the field lies, for [`super::error`].
-    pub(crate) fn address(&self) -> usize {
+    pub(super) fn address(&self) -> usize {
         self.address
     }
 }
 
 /// A zig-zag encoded 32-bit integer (`sint32`).
-pub fn zigzag32(value: u64) -> i32 {
+pub(super) fn zigzag32(value: u64) -> i32 {
     let value = value as u32;
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }
