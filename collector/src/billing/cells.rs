@@ -1,9 +1,9 @@
 //! The texts of single cells: null, decimal, instant, currency, tags. Takes the text as received,
 //! gives a value or what was expected instead. It does not know columns or rows.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use spanledger_schemas::money::{Money, MoneyError};
 

@@ -70,12 +70,9 @@ impl CsvRows {
                 Fault::Row(problem)
             }
             _ => Fault::File(match self.reader.get_ref().hit() {
-                Some((what, limit)) => ImportError::TooLarge {
-                    file: self.file.clone(),
-                    what,
-                    limit,
-                    hint: SPLIT_HINT,
-                },
+                Some((what, limit)) => {
+                    ImportError::TooLarge { file: self.file.clone(), what, limit, hint: SPLIT_HINT }
+                }
                 None => read_error(&self.file, &error),
             }),
         })

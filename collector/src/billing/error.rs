@@ -4,7 +4,6 @@
 use std::fmt;
 
 use serde::Serialize;
-use spanledger_store::StoreError;
 
 use super::limits::{PROBLEMS_MAX, QUOTED_CHARS_MAX};
 
@@ -72,12 +71,12 @@ pub enum ImportError {
         tries: u32,
     },
     /// The store failed.
-    #[error("storing billing file `{file}`: {source}")]
+    #[error("storing billing file `{file}`: {cause}")]
     Store {
         /// Name of the file, or what else was asked for.
         file: String,
         /// What the store said.
-        source: StoreError,
+        cause: String,
     },
 }
 

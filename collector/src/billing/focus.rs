@@ -292,7 +292,9 @@ impl Focus {
             match (target.name, &cell) {
                 ("billed_cost", Cell::Decimal(amount)) => facts.billed_cost = *amount,
                 ("effective_cost", Cell::Decimal(amount)) => facts.effective_cost = Some(*amount),
-                ("billing_currency", Cell::Text(code)) => code.as_ref().clone_into(&mut facts.currency),
+                ("billing_currency", Cell::Text(code)) => {
+                    code.as_ref().clone_into(&mut facts.currency)
+                }
                 ("billing_period_start", Cell::Instant(us)) => facts.period_us.0 = *us,
                 ("billing_period_end", Cell::Instant(us)) => facts.period_us.1 = *us,
                 ("charge_period_start", Cell::Instant(us)) => charged_us = Some(*us),

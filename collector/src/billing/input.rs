@@ -72,12 +72,7 @@ impl Rows {
 pub(super) fn open(file: File, name: &str) -> Result<Rows, ImportError> {
     let read_error = |error: io::Error| read_error(name, &error);
     if file.metadata().map_err(read_error)?.len() > FILE_BYTES_MAX {
-        return Err(ImportError::TooLarge {
-            file: name.to_owned(),
-            what: "bytes",
-            limit: FILE_BYTES_MAX,
-            hint: SPLIT_HINT,
-        });
+        return Err(file_too_large(name));
     }
     let mut raw = BufReader::new(file);
     raw.rewind().map_err(read_error)?;
@@ -109,6 +104,12 @@ pub(super) fn open(file: File, name: &str) -> Result<Rows, ImportError> {
 /// Advice for files beyond a bound.
 pub(super) const SPLIT_HINT: &str =
     "split the bill, for example by billing account, and import each part with its own source";
+
+/// The error for a file beyond [`FILE_BYTES_MAX`].
+pub(super) fn file_too_large(name: &str) -> ImportError {
+    let (file, what, limit) = (name.to_owned(), "bytes", FILE_BYTES_MAX);
+    ImportError::TooLarge { file, what, limit, hint: SPLIT_HINT }
+}
 
 /// What a file is that is certainly no CSV, with advice; `None` when it may be one.
 fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {

@@ -1,5 +1,7 @@
 //! Every bound of the billing import, with its reason (I-9).
 
+use std::time::Duration;
+
 /// Bytes of an uploaded or named file as it lies. A month of a large cloud account is a few
 /// hundred megabytes compressed; beyond this the file is better delivered in parts.
 pub const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -41,5 +43,12 @@ pub const SOURCE_CHARS_MAX: usize = 200;
 /// Tries to commit when others (compaction, another import) change the same files meanwhile.
 pub const COMMIT_TRIES_MAX: u32 = 8;
 
-/// Imports at work at the same time: each may hold [`LINES_BYTES_MAX`], so one.
-pub const IMPORTS_AT_ONCE: usize = 1;
+/// Uploads taken at the same time. One is imported after another, since each may hold
+/// [`LINES_BYTES_MAX`]; those that wait hold [`FILE_BYTES_MAX`] of temporary disk each.
+pub const REQUESTS_MAX: usize = 4;
+
+/// What a client is told to wait when uploads are at their bound.
+pub const RETRY_AFTER_S: u64 = 10;
+
+/// How long an upload may stand still before its place is given away.
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(30);

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Builder, Decimal128Builder, Int64Builder, MapBuilder,
-    MapFieldNames, NullArray, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, Date32Builder, Decimal128Builder, Int64Builder, MapBuilder, MapFieldNames, NullArray,
+    RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
     TimestampMicrosecondBuilder,
 };
 use arrow::compute::concat_batches;
@@ -146,9 +146,9 @@ impl Builder {
     fn of(column: &'static Column) -> Builder {
         match column.kind {
             Kind::Text => Builder::Text(StringBuilder::new()),
-            Kind::Decimal => Builder::Decimal(
-                Decimal128Builder::new().with_data_type(column.kind.arrow()),
-            ),
+            Kind::Decimal => {
+                Builder::Decimal(Decimal128Builder::new().with_data_type(column.kind.arrow()))
+            }
             Kind::Int => Builder::Int(Int64Builder::new()),
             Kind::Instant => Builder::Instant(
                 TimestampMicrosecondBuilder::new().with_data_type(column.kind.arrow()),
@@ -188,7 +188,9 @@ impl Builder {
                 b.append(true)?;
             }
             (_, cell) => {
-                return Err(ArrowError::SchemaError(format!("{cell:?} in a column of another kind")));
+                return Err(ArrowError::SchemaError(format!(
+                    "{cell:?} in a column of another kind"
+                )));
             }
         }
         Ok(())

@@ -6,14 +6,20 @@ mod cells;
 mod csv_rows;
 mod error;
 mod focus;
+pub mod http;
+mod importer;
 mod input;
 pub mod limits;
 mod lines;
 mod parquet_rows;
 mod read;
 mod report;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ImportError, Problem};
+pub use importer::Importer;
 pub use report::{
     CurrencySums, ImportReport, ImportRequest, ImportSummary, Outcome, PeriodSums, Warning,
 };

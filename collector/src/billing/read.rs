@@ -66,12 +66,8 @@ pub(super) fn focus(file: File, name: &str) -> Result<Content, ImportError> {
         if !problems.is_empty() {
             continue;
         }
-        let sums = totals.add(
-            facts.period_us,
-            &facts.currency,
-            facts.billed_cost,
-            facts.effective_cost,
-        );
+        let sums =
+            totals.add(facts.period_us, &facts.currency, facts.billed_cost, facts.effective_cost);
         if sums.is_none() {
             let amount = facts.billed_cost.to_string();
             problems.push(Problem::cell(row, "BilledCost", &amount, "sums within ±10^20"));
@@ -83,7 +79,9 @@ pub(super) fn focus(file: File, name: &str) -> Result<Content, ImportError> {
         without_effective_cost += u64::from(facts.effective_cost.is_none());
         match lines.push(&mut cells) {
             Ok(()) => {}
-            Err(LinesError::TooLarge) => return too_large("bytes of lines", LINES_BYTES_MAX as u64),
+            Err(LinesError::TooLarge) => {
+                return too_large("bytes of lines", LINES_BYTES_MAX as u64);
+            }
             Err(LinesError::Arrow(error)) => return Err(input::read_error(name, &error)),
         }
     }
