@@ -37,7 +37,7 @@ pub static BOOKS: [BundledBook; 2] = [
 ];
 
 /// Every source name of ours begins so; rows of other sources are never touched by an import.
-pub const SOURCE_PREFIX: &str = "genai-prices ";
+pub(super) const SOURCE_PREFIX: &str = "genai-prices ";
 
 /// Priority of prices of models that a newer book no longer lists: below every listed one.
 pub(super) const RETIRED_PRIORITY: i64 = 1_000;
@@ -63,7 +63,7 @@ impl BundledBook {
 ///
 /// # Errors
 /// As [`BundledBook::read`].
-pub fn history() -> Result<Vec<PriceRow>, PriceError> {
+pub(super) fn history() -> Result<Vec<PriceRow>, PriceError> {
     let mut history = Vec::new();
     for book in &BOOKS {
         history = learn(history, book.read()?.rows, book.known_from);
@@ -105,7 +105,7 @@ fn learn(older: Vec<PriceRow>, newer: Vec<PriceRow>, known_from: Micros) -> Vec<
 ///
 /// # Errors
 /// As [`BundledBook::read`].
-pub fn provider_rules() -> Result<Arc<[ProviderRule]>, PriceError> {
+pub(super) fn provider_rules() -> Result<Arc<[ProviderRule]>, PriceError> {
     static RULES: OnceLock<Arc<[ProviderRule]>> = OnceLock::new();
     if let Some(rules) = RULES.get() {
         return Ok(Arc::clone(rules));

@@ -55,7 +55,7 @@ pub struct ProviderRule {
 
 /// The sources and dates that go into every row of a book.
 #[derive(Debug, Clone)]
-pub struct Edition<'a> {
+pub(super) struct Edition<'a> {
     /// Written into `source`.
     pub source: &'a str,
     /// Written into `known_from`.
@@ -66,7 +66,7 @@ pub struct Edition<'a> {
 ///
 /// # Errors
 /// When the JSON is not a book, or an amount or clause in it cannot be read.
-pub fn read(json: &[u8], edition: &Edition<'_>) -> Result<Book, PriceError> {
+pub(super) fn read(json: &[u8], edition: &Edition<'_>) -> Result<Book, PriceError> {
     let providers: Vec<Value> = serde_json::from_slice(json)
         .map_err(|e| PriceError::Book { place: edition.source.to_owned(), reason: e.to_string() })?;
     let mut book = Book::default();

@@ -15,6 +15,8 @@ mod columns;
 mod jsonl;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod hard_cases;
 
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
