@@ -52,10 +52,7 @@ pub(crate) enum Fit {
 /// # Errors
 /// [`StoreError::ForeignFeature`] for mapped column names; [`StoreError::Columns`] when a column is missing that cannot be null, is of another type, or
 /// is unknown to this version (a compaction would lose it).
-pub(crate) fn check_columns(
-    table: &'static Table,
-    metadata: &Metadata,
-) -> Result<Fit, StoreError> {
+pub(crate) fn check_columns(table: &'static Table, metadata: &Metadata) -> Result<Fit, StoreError> {
     if metadata.configuration().get("delta.columnMapping.mode").is_some_and(|mode| mode != "none") {
         return foreign(table, "columnMapping");
     }
@@ -110,10 +107,7 @@ pub(crate) fn check_columns(
 ///
 /// # Errors
 /// [`StoreError::ForeignFeature`].
-pub(crate) fn check_protocol(
-    table: &'static Table,
-    protocol: &Protocol,
-) -> Result<(), StoreError> {
+pub(crate) fn check_protocol(table: &'static Table, protocol: &Protocol) -> Result<(), StoreError> {
     // Reader version 1 is plain Parquet; 2 is column mapping; 3 lists what it needs.
     if let Some(feature) = protocol.reader_features().and_then(|features| features.first()) {
         return foreign(table, &feature.to_string());

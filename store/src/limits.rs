@@ -90,5 +90,4 @@ pub(crate) const FOOTER_HINT_BYTES: usize = 64 * 1024;
 
 /// Tables whose whole days are removed after `retention_days`: what was received. The ledger's
 /// own tables stay: prices are dated in the past and statements must stay reproducible (I-8).
-pub(crate) const EXPIRING_TABLES: [&str; 4] =
-    ["spans", "contents", "metric_points", "log_records"];
+pub(crate) const EXPIRING_TABLES: [&str; 4] = ["spans", "contents", "metric_points", "log_records"];

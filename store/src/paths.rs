@@ -70,9 +70,11 @@ pub(crate) fn is_sorted(table: &Table, path: &str) -> bool {
 /// Eight hex digits that stand for the sort columns (FNV-1a, 32 bits: it only has to differ when
 /// the order of one table changes).
 fn order_mark(table: &Table) -> String {
-    let hash = table.sort_by.join(",").bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = table
+        .sort_by
+        .join(",")
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     format!("o{hash:08x}")
 }
 

@@ -49,11 +49,7 @@ impl Snapshot {
 
     /// The same over some of its files. Files that are not active in this snapshot, such as those
     /// of [`crate::Store::changes`] that were compacted since, are read without statistics.
-    pub fn provider_of(
-        &self,
-        table: &'static Table,
-        files: &[DataFile],
-    ) -> Arc<dyn TableProvider> {
+    pub fn provider_of(&self, table: &'static Table, files: &[DataFile]) -> Arc<dyn TableProvider> {
         let view = self.views.get(table.name);
         let find = |file: &DataFile| {
             let active = view.and_then(|v| v.find(&file.path)).cloned();

@@ -159,9 +159,10 @@ impl Store {
             }
         }
         // A batch that does not fit and a lost race are the caller's, not a failing disk.
-        let failed = done.as_ref().err().filter(|e| {
-            !matches!(e, StoreError::Rows { .. } | StoreError::FileGone { .. })
-        });
+        let failed = done
+            .as_ref()
+            .err()
+            .filter(|e| !matches!(e, StoreError::Rows { .. } | StoreError::FileGone { .. }));
         note(&open.commit_error, failed);
         done
     }
@@ -229,8 +230,7 @@ impl OpenTable {
             return Ok(log.view().await?.version);
         }
         let (table, dir) = (log.table, log.dir.clone());
-        let files =
-            blocking("encoding rows", move || write::write(table, &dir, &rows)).await?;
+        let files = blocking("encoding rows", move || write::write(table, &dir, &rows)).await?;
         if files.is_empty() && remove.is_empty() && txn.is_none() {
             return Ok(log.view().await?.version);
         }

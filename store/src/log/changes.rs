@@ -40,7 +40,10 @@ impl TableLog {
             };
             self.follow(version, &text, &mut brought, &mut holders)?;
         }
-        Ok(Changes { version: view.version, files: self.readable(&view, brought, &holders, retention) })
+        Ok(Changes {
+            version: view.version,
+            files: self.readable(&view, brought, &holders, retention),
+        })
     }
 
     /// Follows one entry.

@@ -50,11 +50,7 @@ impl TableLog {
     }
 }
 
-async fn write(
-    table: &'static Table,
-    store: &LogStoreRef,
-    version: i64,
-) -> Result<(), StoreError> {
+async fn write(table: &'static Table, store: &LogStoreRef, version: i64) -> Result<(), StoreError> {
     fault::point(fault::IN_CHECKPOINT);
     let delta = super::loaded(table, store, Some(version)).await?;
     create_checkpoint(&delta, None)

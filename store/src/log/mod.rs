@@ -137,8 +137,7 @@ impl TableLog {
         let table = Box::pin(loaded(self.table, &self.store, None)).await?;
         let error = || StoreError::log("reading", self.table.name);
         let snapshot = table.snapshot().map_err(error())?;
-        let found =
-            snapshot.transaction_version(&self.store, app).await.map_err(error())?;
+        let found = snapshot.transaction_version(&self.store, app).await.map_err(error())?;
         state.txns.insert(app.to_owned(), found);
         self.catch_up(&mut state).await?;
         Ok(state.txns.get(app).copied().flatten())
@@ -284,10 +283,7 @@ async fn loaded(
 }
 
 /// The state from the newest checkpoint and the entries after it.
-async fn load(
-    table: &'static Table,
-    store: &LogStoreRef,
-) -> Result<(LogState, Fit), StoreError> {
+async fn load(table: &'static Table, store: &LogStoreRef) -> Result<(LogState, Fit), StoreError> {
     let error = || StoreError::log("loading", table.name);
     let delta = loaded(table, store, None).await?;
     let snapshot = delta.snapshot().map_err(error())?;

@@ -81,12 +81,7 @@ pub(crate) struct LogState {
 impl LogState {
     /// An empty table at a version.
     pub(crate) fn at(version: i64) -> LogState {
-        LogState {
-            version,
-            files: BTreeMap::new(),
-            txns: HashMap::new(),
-            removed: HashMap::new(),
-        }
+        LogState { version, files: BTreeMap::new(), txns: HashMap::new(), removed: HashMap::new() }
     }
 
     /// Adds an active file.

@@ -2,5 +2,5 @@
 //! over them. Takes views of the log, gives DataFusion providers; it knows no SQL.
 
 pub(crate) mod plan;
-mod prune;
 pub(crate) mod provider;
+mod prune;

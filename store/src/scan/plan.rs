@@ -79,7 +79,8 @@ pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn Executi
     let schema = scan_schema(table);
     let stored = Schema::new(schema.fields().iter().skip(1).cloned().collect::<Vec<_>>());
     let date = Arc::new(schema.field(0).clone());
-    let table_schema = TableSchema::builder(Arc::new(stored)).with_table_partition_cols(vec![date]).build();
+    let table_schema =
+        TableSchema::builder(Arc::new(stored)).with_table_partition_cols(vec![date]).build();
     let factory = CachedParquetFileReaderFactory::new(
         Arc::clone(&reading.store),
         Arc::clone(&reading.footers),
@@ -222,13 +223,8 @@ fn column_statistics(stats: &FileStats, column: &spanledger_schemas::Column) -> 
 
 /// Statistics over all files, for the projected columns only: merging 60 columns of 2,000 files
 /// would cost more than planning.
-fn summary(
-    table: &'static Table,
-    files: &[Arc<ActiveFile>],
-    projected: &[usize],
-) -> Statistics {
-    let all: Vec<_> =
-        files.iter().map(|f| f.scan_stats(|| file_statistics(table, f))).collect();
+fn summary(table: &'static Table, files: &[Arc<ActiveFile>], projected: &[usize]) -> Statistics {
+    let all: Vec<_> = files.iter().map(|f| f.scan_stats(|| file_statistics(table, f))).collect();
     let unknown = ColumnStatistics::new_unknown;
     let merged = |column: usize| {
         let mut parts = all.iter().filter_map(|s| s.column_statistics.get(column));

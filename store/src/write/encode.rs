@@ -2,7 +2,7 @@
 //! sorted batches of one day, gives a [`NewFile`]. It does not sort and does not commit.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,12 +70,10 @@ impl Encoder {
     /// Ends the file and makes it and its name durable.
     pub(crate) fn finish(mut self) -> Result<NewFile, StoreError> {
         let footer = self.writer.finish().map_err(parquet_error(self.table))?;
-        let sink = self.writer.into_inner().map_err(parquet_error(self.table))?;
         let io = |attempted| StoreError::io(attempted, &self.full_path);
-        let file = sink
-            .into_inner()
-            .map_err(|e| e.into_error())
-            .map_err(io("writing the data file"))?;
+        let sink = self.writer.inner_mut();
+        sink.flush().map_err(io("writing the data file"))?;
+        let file = sink.get_ref();
         file.sync_all().map_err(io("fsyncing the data file"))?;
         let size_bytes = file.metadata().map_err(io("measuring the data file"))?.len();
         if let Some(dir) = self.full_path.parent() {

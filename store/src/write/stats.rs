@@ -200,7 +200,9 @@ fn to_value(bound: &ScalarValue) -> Option<Value> {
         ScalarValue::Decimal128(Some(units), ..) => {
             Money(*units).to_string().parse().ok().map(Value::Number)
         }
-        ScalarValue::TimestampMicrosecond(Some(micros), _) => instant_text(*micros).map(Value::from),
+        ScalarValue::TimestampMicrosecond(Some(micros), _) => {
+            instant_text(*micros).map(Value::from)
+        }
         _ => None,
     }
 }
@@ -217,9 +219,9 @@ fn of_value(column: &Column, value: &Value, is_max: bool) -> Option<ScalarValue>
         Kind::Instant => {
             let text = value.as_str()?;
             let micros = text.parse::<jiff::Timestamp>().ok()?.as_microsecond();
-            let fraction = text.split_once('.').map_or(0, |(_, rest)| {
-                rest.bytes().take_while(u8::is_ascii_digit).count()
-            });
+            let fraction = text
+                .split_once('.')
+                .map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
             Some(instant(if is_max && fraction < 6 { micros + 999 } else { micros }))
         }
         _ => None,
@@ -254,4 +256,3 @@ fn instant_text(micros: i64) -> Option<String> {
     );
     Some(text)
 }
-

@@ -57,7 +57,8 @@ async fn a_count_is_answered_from_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_go_down_to_the_parquet_reader() {
     let (_dir, store) = ten_days().await;
-    let plan = plan(&store, "SELECT span_id FROM spans WHERE trace_id = '00' OR duration_ns > 5").await;
+    let plan =
+        plan(&store, "SELECT span_id FROM spans WHERE trace_id = '00' OR duration_ns > 5").await;
     let text = text(&plan);
     assert!(!text.contains("FilterExec"), "{text}");
     assert!(text.contains("predicate="), "{text}");
@@ -73,9 +74,12 @@ async fn filtered_rows_are_exactly_those_that_match() {
     let ns = ns.as_any().downcast_ref::<arrow::array::Int64Array>().unwrap().clone();
     let date = date.as_any().downcast_ref::<arrow::array::Date32Array>().unwrap().clone();
     let expected = (0..500).filter(|&i| ns.value(i) > 0 && date.value(i) < DAY - 4).count();
-    let found =
-        query("spans", provider, "SELECT span_id FROM spans WHERE duration_ns > 0 AND date < '2026-11-21'")
-            .await;
+    let found = query(
+        "spans",
+        provider,
+        "SELECT span_id FROM spans WHERE duration_ns > 0 AND date < '2026-11-21'",
+    )
+    .await;
     assert_eq!(found.iter().map(|b| b.num_rows()).sum::<usize>(), expected);
     assert!(expected > 50, "the case has something to find");
 }

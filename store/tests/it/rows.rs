@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Float64Builder,
-    Int64Array, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringArray, StringBuilder,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Float64Builder, Int64Array,
+    Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringArray, StringBuilder,
     TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
@@ -16,17 +16,17 @@ use datafusion::prelude::SessionContext;
 use spanledger_schemas::{Column, Kind, Table, money};
 
 /// 2026-11-25.
-pub const DAY: i32 = 20_782;
+pub(crate) const DAY: i32 = 20_782;
 
 /// A sequence of numbers that a seed fixes (splitmix64).
-pub struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    pub fn new(seed: u64) -> Numbers {
+    pub(crate) fn new(seed: u64) -> Numbers {
         Numbers(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,13 +34,13 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 }
 
 /// `count` rows over the days `DAY - days + 1 ..= DAY`.
-pub fn rows(table: &'static Table, count: usize, days: u64, seed: u64) -> RecordBatch {
+pub(crate) fn rows(table: &'static Table, count: usize, days: u64, seed: u64) -> RecordBatch {
     let mut numbers = Numbers::new(seed);
     let dates: Vec<i32> = (0..count).map(|_| DAY - numbers.below(days) as i32).collect();
     let columns = table
@@ -61,7 +61,11 @@ fn array(column: &Column, count: usize, dates: &[i32], numbers: &mut Numbers) ->
             let value = |numbers: &mut Numbers| match column.name {
                 "trace_id" => format!("{:032x}", numbers.below(1 << 40)),
                 "span_id" | "parent_span_id" => format!("{:016x}", numbers.next()),
-                name => format!("{name}-{}-é{}", numbers.below(7), "x".repeat(numbers.below(60) as usize)),
+                name => format!(
+                    "{name}-{}-é{}",
+                    numbers.below(7),
+                    "x".repeat(numbers.below(60) as usize)
+                ),
             };
             let values = (0..count).map(|_| (!lacks(numbers)).then(|| value(numbers)));
             Arc::new(values.collect::<StringArray>())
@@ -100,8 +104,7 @@ fn array(column: &Column, count: usize, dates: &[i32], numbers: &mut Numbers) ->
                 key: "key".to_owned(),
                 value: "value".to_owned(),
             };
-            let mut map =
-                MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+            let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
             for _ in 0..count {
                 for key in 0..numbers.below(3) {
                     map.keys().append_value(format!("key.{key}"));
@@ -137,22 +140,19 @@ fn array(column: &Column, count: usize, dates: &[i32], numbers: &mut Numbers) ->
 }
 
 /// Every row as one line of text; equal multisets of rows give equal sorted lines.
-pub fn lines(batches: &[RecordBatch]) -> Vec<String> {
+pub(crate) fn lines(batches: &[RecordBatch]) -> Vec<String> {
     let mut lines = in_order(batches);
     lines.sort_unstable();
     lines
 }
 
 /// The same in the order of the batches.
-pub fn in_order(batches: &[RecordBatch]) -> Vec<String> {
+pub(crate) fn in_order(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::new().with_null("∅");
     let mut lines = Vec::new();
     for batch in batches {
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|c| ArrayFormatter::try_new(c, &options).unwrap())
-            .collect();
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
         for row in 0..batch.num_rows() {
             let cells: Vec<_> = columns.iter().map(|c| c.value(row).to_string()).collect();
             lines.push(cells.join("|"));
@@ -162,7 +162,10 @@ pub fn in_order(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 /// All rows of a provider, with the table's own types.
-pub async fn read(table: &'static Table, provider: Arc<dyn TableProvider>) -> Vec<RecordBatch> {
+pub(crate) async fn read(
+    table: &'static Table,
+    provider: Arc<dyn TableProvider>,
+) -> Vec<RecordBatch> {
     let context = SessionContext::new();
     let batches = context.read_table(provider).unwrap().collect().await.unwrap();
     batches.iter().map(|batch| as_written(table, batch)).collect()
@@ -180,7 +183,11 @@ fn as_written(table: &'static Table, batch: &RecordBatch) -> RecordBatch {
 }
 
 /// Rows of a query over one table.
-pub async fn query(name: &str, provider: Arc<dyn TableProvider>, sql: &str) -> Vec<RecordBatch> {
+pub(crate) async fn query(
+    name: &str,
+    provider: Arc<dyn TableProvider>,
+    sql: &str,
+) -> Vec<RecordBatch> {
     let context = SessionContext::new();
     context.register_table(name, provider).unwrap();
     context.sql(sql).await.unwrap().collect().await.unwrap()
