@@ -19,3 +19,9 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the scraper may take to come round to both endpoints.
 pub(super) const SCRAPE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long settling may take after the last request: a debug build on a busy machine.
+pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often the demo's two exporters are scraped: soon enough that loading need not wait long.
+pub(super) const SCRAPE_INTERVAL: Duration = Duration::from_secs(2);

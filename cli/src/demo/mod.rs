@@ -10,21 +10,23 @@ mod agent_spans;
 mod api;
 mod azure_code;
 mod claude_code;
+mod command;
 mod exposition;
 mod limits;
 mod otlp;
-pub(crate) mod progress;
+mod progress;
 mod send;
 mod sessions;
 mod sources;
 mod vllm;
-pub(crate) mod words;
+mod words;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub(crate) use exposition::Exposition;
-pub(crate) use progress::Progress;
+pub use command::main;
+use exposition::Exposition;
+use progress::Progress;
 
 use api::Api;
 use send::Sender;
