@@ -50,14 +50,15 @@ def test_values_arrive_with_their_types(connection, binary):
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
 def test_parameters_of_every_kind_filter(connection, binary):
     cursor = connection.cursor(binary=binary)
+    form = "%b" if binary else "%t"
     one = TRAFFIC[2]
     for condition, value in [
-        ("span_id = %s", one.span_id),
-        ("input_tokens = %s", one.input_tokens),
-        ("cost = %s", one.cost),
-        ("started_at = %s", one.started_at),
+        (f"span_id = {form}", one.span_id),
+        (f"input_tokens = {form}", one.input_tokens),
+        (f"cost = {form}", one.cost),
+        (f"started_at = {form}", one.started_at),
     ]:
-        query = f"SELECT span_id FROM calls WHERE service_name = %s AND {condition}"
+        query = f"SELECT span_id FROM calls WHERE service_name = {form} AND {condition}"
         assert cursor.execute(query, ("traffic", value)).fetchall() == [(one.span_id,)], condition
 
 
