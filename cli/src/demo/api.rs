@@ -53,7 +53,11 @@ impl Api {
         let request = self
             .client
             .post(format!("{}/billing/imports", self.base))
-            .query(&[("format", "focus"), ("source", BILL_SOURCE), ("file", "focus_sample.csv")])
+            .query(&[
+                ("format", "focus"),
+                ("source", BILL_SOURCE),
+                ("file_name", "focus_sample.csv"),
+            ])
             .header("content-type", "text/csv")
             .body(csv);
         let sent = request.send().await.map_err(|source| DemoError::Http { doing, source })?;
