@@ -304,3 +304,30 @@ fn non_finite(number: f64) -> &'static str {
         _ => "-Infinity",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_read_back_to_the_same_bits() {
+        for number in [0.0, -0.0, 0.1, 1.0, 1e-5, 1e16, 1.7976931348623157e308, 5e-324, -2.5e-10] {
+            let mut json = String::new();
+            write_json_double(number, &mut json);
+            let read: f64 = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.to_bits(), f64::to_bits(number), "{json}");
+        }
+        let mut json = String::new();
+        write_json_double(f64::NEG_INFINITY, &mut json);
+        assert_eq!(json, "\"-Infinity\"");
+    }
+
+    #[test]
+    fn any_text_reads_back_as_json() {
+        let all: String =
+            (0..0x300).filter_map(char::from_u32).chain("🦀\u{2028}".chars()).collect();
+        let mut json = String::new();
+        write_json_text(&all, &mut json);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
+    }
+}
