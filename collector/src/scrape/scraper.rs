@@ -72,8 +72,8 @@ impl Scraper {
     pub async fn run<Submit, Submitted, E>(self, submit: Submit, shutdown: impl Future<Output = ()>)
     where
         Submit: Fn(Bytes) -> Submitted + Clone + Send + Sync + 'static,
-        Submitted: Future<Output = Result<(), E>> + Send,
-        E: Display + Send,
+        Submitted: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
     {
         let seats = Arc::new(Semaphore::new(SCRAPES_AT_ONCE));
         let mut tasks = JoinSet::new();

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::array::{Decimal128Array, TimestampMillisecondArray};
 use arrow::datatypes::{Decimal128Type, Field, Schema};
 use flate2::read::MultiGzDecoder;
