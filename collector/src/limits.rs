@@ -68,6 +68,8 @@ pub const CONNECTIONS_MAX: usize = 1024;
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 128;
 /// Header bytes of one request.
 pub const HEADER_BYTES_MAX: u32 = 16 * KIB as u32;
+/// Read buffer of an HTTP/1 connection; headers must fit in it.
+pub const HTTP1_BUFFER_BYTES_MAX: usize = 256 * KIB as usize;
 /// HTTP/2 flow-control windows: a usual request of half a mebibyte comes in without a stall.
 pub const STREAM_WINDOW_BYTES: u32 = MIB as u32;
 /// See [`STREAM_WINDOW_BYTES`].
