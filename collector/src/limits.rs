@@ -13,9 +13,10 @@ pub const GIB: u64 = 1024 * MIB;
 /// Largest request after decompression. The usual 4 MiB default refuses batches of LLM spans,
 /// whose average passes 100 KB when prompts are captured; clients drop a refused batch for good.
 pub const MESSAGE_BYTES_MAX: u64 = 64 * MIB;
-/// Bytes of requests being received and decoded at one moment, over all connections. Two of the
-/// largest requests, or some two hundred usual ones of half a mebibyte.
-pub const IN_FLIGHT_BYTES_MAX: u64 = 128 * MIB;
+/// Bytes of requests being received and decoded at one moment, over all connections. One of the
+/// largest as it is, decompressed, and turned from JSON into protobuf; or some four hundred usual
+/// ones of half a mebibyte.
+pub const IN_FLIGHT_BYTES_MAX: u64 = 3 * MESSAGE_BYTES_MAX + MIB;
 /// Bytes of durable requests waiting for their commit: about two seconds at 60,000 spans of one
 /// kilobyte a second, so that one slow commit is not felt by clients.
 pub const QUEUE_BYTES_MAX: u64 = 128 * MIB;
@@ -29,12 +30,20 @@ pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub const FLUSH_BYTES_MAX: u64 = 32 * MIB;
 /// Spans, points or records in one flush: one full row group of the store's files.
 pub const FLUSH_ITEMS_MAX: u64 = 128 * 1024;
+/// Bytes that the rows of one commit take in the builders. A resource is repeated on each of its
+/// rows, so that a small request may grow a hundredfold.
+pub const ROWS_BYTES_MAX: usize = 128 * MIB as usize;
 /// First and longest pause before a failed commit is tried again.
 pub const COMMIT_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// See [`COMMIT_RETRY_FIRST`].
 pub const COMMIT_RETRY_MAX: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for the last commit; what is left is replayed from the log.
 pub const SHUTDOWN_WAIT: Duration = Duration::from_secs(30);
+
+/// A commit that takes longer is reported as a failure of health.
+pub const COMMIT_STALLED: Duration = Duration::from_secs(60);
+/// Free disk below which the collector calls itself not ready, before writes begin to fail.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * MIB;
 
 /// A segment is closed once it is this long. It bounds what recovery reads into memory at once
 /// (a segment and one group) and how much log stays behind the commit.

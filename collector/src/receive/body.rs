@@ -127,7 +127,9 @@ fn inflate(mut from: impl Read, hold: &mut Hold, bytes_max: u64) -> Result<Bytes
     let mut size = 0;
     loop {
         if size == out.len() {
-            let more = out.len().max(STEP_BYTES);
+            // One byte past the limit is enough to know that it is passed.
+            let left = usize::try_from(bytes_max).unwrap_or(usize::MAX).saturating_add(1) - size;
+            let more = out.len().max(STEP_BYTES).min(left);
             grow(hold, more)?;
             out.resize(size + more, 0);
         }

@@ -20,7 +20,7 @@ mod seen;
 mod segment;
 mod writer;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -155,8 +155,6 @@ pub struct Recovered {
     pub seen: Vec<(i64, u128)>,
     /// Everything up to here was in the tables, as far as the log was told.
     pub committed: LogSeq,
-    /// Records that repeat an earlier one of the log: a group that failed and came back.
-    pub repeated: HashSet<LogSeq>,
     /// Last sequence in the log.
     pub last: LogSeq,
 }
@@ -215,8 +213,7 @@ impl Wal {
         let found = recover::recover(dir, settings.on_corruption)?;
 
         let mut hashes = seen.hashes;
-        let (repeated, logged) = first_of_each(&hashes, found.hashes, window_ns);
-        hashes.extend(logged);
+        hashes.extend(found.hashes);
         let bytes = found.sealed.iter().map(|s| s.bytes).sum();
         let next = found.next.max(floor.0 + 1);
         let shared = Arc::new(Shared {
@@ -243,7 +240,6 @@ impl Wal {
         let recovered = Recovered {
             seen: hashes,
             committed: LogSeq(found.committed),
-            repeated,
             last: LogSeq(next - 1),
         };
         Ok((wal, recovered))
@@ -385,29 +381,6 @@ impl Iterator for Replay {
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()
     }
-}
-
-/// Parts logged requests into repeats of an earlier one within the window, and the first ones.
-fn first_of_each(
-    before: &[(i64, u128)],
-    logged: Vec<(u64, i64, u128)>,
-    window_ns: i64,
-) -> (HashSet<LogSeq>, Vec<(i64, u128)>) {
-    let mut last: std::collections::HashMap<u128, i64> =
-        before.iter().map(|(received, hash)| (*hash, *received)).collect();
-    let (mut repeated, mut first) = (HashSet::new(), Vec::new());
-    for (seq, received, hash) in logged {
-        match last.get(&hash) {
-            Some(earlier) if received.saturating_sub(*earlier) <= window_ns => {
-                repeated.insert(LogSeq(seq));
-            }
-            _ => {
-                last.insert(hash, received);
-                first.push((received, hash));
-            }
-        }
-    }
-    (repeated, first)
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WalError {

@@ -23,8 +23,8 @@ pub(super) struct Left {
     pub(super) next: u64,
     pub(super) committed: u64,
     pub(super) previous: Previous,
-    /// Sequence, received time and hash of every request.
-    pub(super) hashes: Vec<(u64, i64, u128)>,
+    /// Received time and hash of every request.
+    pub(super) hashes: Vec<(i64, u128)>,
 }
 
 /// A segment whose header was read, and what stands around it.
@@ -194,7 +194,7 @@ fn read_segment(
         match segment::read(&bytes, at, seq) {
             Found::Record(entry, next) => {
                 left.committed = left.committed.max(entry.marks.committed);
-                left.hashes.push((seq, entry.frame.received_unix_ns, entry.hash));
+                left.hashes.push((entry.frame.received_unix_ns, entry.hash));
                 (at, seq) = (next, seq + 1);
             }
             Found::Hole { next_seq, next } => (at, seq) = (next, next_seq.max(seq)),

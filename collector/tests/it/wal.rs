@@ -221,15 +221,6 @@ fn a_full_log_refuses_until_it_is_trimmed() {
 }
 
 #[test]
-fn a_record_repeated_in_the_log_is_named_once_as_a_repeat() {
-    let dir = tempfile::tempdir().unwrap();
-    written(dir.path(), &[b"a".to_vec(), b"b".to_vec(), b"a".to_vec()]);
-    let (_wal, recovered) = open(dir.path(), &WalSettings::default()).unwrap();
-    assert_eq!(recovered.repeated.into_iter().collect::<Vec<_>>(), [LogSeq(3)]);
-    assert_eq!(recovered.seen.len(), 2);
-}
-
-#[test]
 fn a_missing_segment_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let (wal, _) = open(dir.path(), &settings(64)).unwrap();
