@@ -1,5 +1,6 @@
 //! Tests of the way in, against its public face.
 
+mod crash;
 mod grpc;
 mod harness;
 mod http;
