@@ -8,6 +8,8 @@ mod contents;
 mod log_records;
 mod metric_points;
 mod spans;
+#[cfg(test)]
+mod tests;
 
 use arrow::array::RecordBatch;
 use spanledger_schemas::{Table, tables};

@@ -182,7 +182,7 @@ pub(super) fn by_scope(scope: &str, key: &str) -> Option<ContentKind> {
 
 /// The kind of an event (of a span, or a log record) whose body is content, and with it those of
 /// its attributes that [`is_event_payload`] names.
-pub fn of_event(name: &str) -> Option<ContentKind> {
+pub(crate) fn of_event(name: &str) -> Option<ContentKind> {
     match name {
         "gen_ai.system.message" => Some(System),
         "gen_ai.user.message" | "gen_ai.assistant.message" | "gen_ai.content.prompt" => Some(Input),

@@ -243,12 +243,12 @@ pub fn span<'a>(
 
     let mut said = Said { facts: &facts, attributes, fates };
     let server_address = said.column(Fact::ServerAddress);
-    let provider = facts.first(Fact::Provider, attributes).map(|(i, name)| {
-        let spelled = provider::spelled(name, server_address.as_deref());
+    let provider = facts.first(Fact::Provider, attributes).and_then(|(i, name)| {
+        let spelled = provider::spelled(name, server_address.as_deref())?;
         if spelled == name {
             said.fates[i] = Fate::InColumn;
         }
-        spelled
+        Some(spelled)
     });
     let usage = said.usage(&Reporter {
         scope: scope.name,

@@ -8,7 +8,7 @@ use super::content::{self, ContentKind};
 /// wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Fact {
+pub(super) enum Fact {
     /// What is done: chat, embeddings, invoke_agent …
     Operation,
     /// Who serves the model.

@@ -251,7 +251,7 @@ const RULES: &[Rule] = &[
         "library: openllmetry-js passes on Anthropic's exclusive counts",
     ),
     rule("gen_ai", "", Inclusive, Sent, Inside, "library: vercel ai 7 adds cached tokens"),
-    rule("codex*", "openai", Inclusive, Sent, Inside, "library: codex"),
+    rule("codex*", "", Inclusive, Sent, Inside, "library: codex"),
     rule(
         "gemini-cli",
         "",
@@ -264,11 +264,20 @@ const RULES: &[Rule] = &[
     ),
 ];
 
-/// Where no library is known: how the provider's own API counts, which libraries pass on. Only
-/// providers of which no library was met that counts differently.
-const APIS: &[(&[&str], Reasoning, &str)] = &[
-    (
-        &[
+/// How the API of some providers counts, which libraries pass on.
+struct Api {
+    providers: &'static [&'static str],
+    reasoning: Reasoning,
+    name: &'static str,
+    /// The reason when the span tells no cached tokens.
+    untold: &'static str,
+}
+
+/// Where no library is known. Only providers of which no library was met that counts differently;
+/// Anthropic and Bedrock are not among them, because half of the libraries add and half do not.
+const APIS: &[Api] = &[
+    Api {
+        providers: &[
             "openai",
             "azure.ai.openai",
             "openrouter",
@@ -282,14 +291,18 @@ const APIS: &[(&[&str], Reasoning, &str)] = &[
             "fireworks_ai",
             "ollama",
         ],
-        Inside,
-        "provider: the OpenAI API counts cached tokens inside input",
-    ),
-    (
-        &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
-        Reasoning::Unknown,
-        "provider: the Gemini API counts cached tokens inside input",
-    ),
+        reasoning: Inside,
+        name: "provider: the OpenAI API counts cached tokens inside input",
+        untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
+                 so uncached may be an upper bound",
+    },
+    Api {
+        providers: &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
+        reasoning: Reasoning::Unknown,
+        name: "provider: the Gemini API counts cached tokens inside input",
+        untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
+                 so uncached may be an upper bound",
+    },
 ];
 
 const BY_CONVENTION: &str = "conventions: 1.40 and later include cached tokens in input";
@@ -313,15 +326,14 @@ struct Decision {
 
 fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let known = RULES.iter().find(|r| r.matches(who));
-    let api =
-        APIS.iter().find(|(providers, ..)| who.provider.is_some_and(|p| providers.contains(&p)));
+    let api = APIS.iter().find(|api| who.provider.is_some_and(|p| api.providers.contains(&p)));
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let reasoning = match (known, reported.reasoning, reported.output) {
         // More reasoning than output: it cannot be inside.
         (_, Some(reasoning), Some(output)) if reasoning > output => Beside,
         (Some(rule), ..) => rule.reasoning,
         _ if by_convention => Inside,
-        _ => api.map_or(Reasoning::Unknown, |(_, reasoning, _)| *reasoning),
+        _ => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
     let told = reported.cache_read.or(cache_write(reported)).is_some();
     let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
@@ -346,8 +358,8 @@ fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     if by_convention {
         return of(Inclusive, BY_CONVENTION);
     }
-    if let Some((_, _, name)) = api {
-        return of(Inclusive, name);
+    if let Some(api) = api {
+        return of(Inclusive, if told { api.name } else { api.untold });
     }
     match (reported.cache_read, cache_write(reported)) {
         (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
@@ -467,4 +479,185 @@ fn output_leaves(
     usage.reasoning = reported.reasoning;
     usage.audio_out = reported.audio_out;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who<'a>(scope: &'a str, version: &'a str, provider: &'a str) -> Reporter<'a> {
+        Reporter { scope, version, provider: Some(provider), conventions: None }
+    }
+
+    fn tokens(input: i64, output: i64, read: Option<i64>, write: Option<i64>) -> Reported {
+        Reported {
+            input: Some(input),
+            output: Some(output),
+            cache_read: read,
+            cache_write: write,
+            ..Reported::default()
+        }
+    }
+
+    /// Checks basis, input, uncached input and output.
+    fn check(
+        reported: Reported,
+        who: Reporter<'_>,
+        basis: Basis,
+        expect: (Option<i64>, Option<i64>, Option<i64>),
+    ) -> Usage {
+        let usage = leaves(&reported, &who);
+        let got = (usage.input, usage.input_uncached, usage.output);
+        assert_eq!((usage.basis, got), (Some(basis), expect), "{reported:?} {who:?}");
+        assert_eq!(usage.reported_input, reported.input);
+        usage
+    }
+
+    // Anthropic's documentation of prompt caching: total input = cache_read_input_tokens +
+    // cache_creation_input_tokens + input_tokens. Bedrock counts the same.
+    #[test]
+    fn exclusive_input_gets_its_cached_tokens_added() {
+        let bedrock =
+            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock");
+        // 11 + 1901 + 0
+        let usage = check(
+            tokens(11, 35, Some(1901), None),
+            bedrock,
+            Exclusive,
+            (Some(1912), Some(11), Some(35)),
+        );
+        assert_eq!((usage.cache_read, usage.cache_write), (Some(1901), None));
+        // No cached tokens: this library then leaves them out.
+        check(tokens(11, 35, None, None), bedrock, Exclusive, (Some(11), Some(11), Some(35)));
+    }
+
+    #[test]
+    fn inclusive_input_is_the_total() {
+        let anthropic = who("com.anthropic.sdk.python", "2.12.0", "anthropic");
+        // 1726 = 11 uncached + 1715 written
+        let usage = check(
+            tokens(1726, 31, Some(0), Some(1715)),
+            anthropic,
+            Inclusive,
+            (Some(1726), Some(11), Some(31)),
+        );
+        assert_eq!(usage.cache_write, Some(1715));
+    }
+
+    #[test]
+    fn input_below_its_cached_tokens_is_proof_whatever_the_rule_says() {
+        let usage = check(
+            tokens(10, 5, Some(100), Some(20)),
+            who("com.anthropic.sdk.python", "9.0.0", "anthropic"),
+            Exclusive,
+            (Some(130), Some(10), Some(5)),
+        );
+        assert_eq!(usage.reason, Some(PROOF_EXCLUSIVE));
+    }
+
+    #[test]
+    fn a_total_that_holds_the_cached_tokens_beside_input_is_proof() {
+        // 500 + 50 + 100 = 650
+        let reported = Reported { total: Some(650), ..tokens(500, 50, Some(100), None) };
+        let unknown = who("my.app", "", "anthropic");
+        check(reported, unknown, Exclusive, (Some(600), Some(500), Some(50)));
+    }
+
+    #[test]
+    fn unclear_input_stays_unknown_and_keeps_what_was_reported() {
+        let usage = check(
+            tokens(500, 50, Some(100), None),
+            who("my.app", "", "anthropic"),
+            Unknown,
+            (None, None, Some(50)),
+        );
+        assert_eq!((usage.reported_input, usage.cache_read), (Some(500), None));
+        check(
+            tokens(500, 50, None, None),
+            who("my.app", "", "anthropic"),
+            Unknown,
+            (None, None, Some(50)),
+        );
+        // Told to be zero: both readings give the same.
+        let none = tokens(500, 50, Some(0), Some(0));
+        check(none, who("my.app", "", "anthropic"), Inclusive, (Some(500), Some(500), Some(50)));
+    }
+
+    // Semantic conventions 1.40: “This value SHOULD include all types of input tokens, including
+    // cached tokens”; reasoning “SHOULD be included in gen_ai.usage.output_tokens”.
+    #[test]
+    fn the_conventions_decide_from_1_40_on() {
+        let by =
+            |minor| Reporter { conventions: Some((1, minor)), ..who("my.app", "", "anthropic") };
+        let reported = tokens(500, 50, Some(100), None);
+        check(reported, by(40), Inclusive, (Some(500), Some(400), Some(50)));
+        check(reported, by(39), Unknown, (None, None, Some(50)));
+    }
+
+    #[test]
+    fn reasoning_is_inside_output_for_openai_and_beside_it_for_gemini() {
+        let reported = |output, reasoning| Reported {
+            reasoning: Some(reasoning),
+            ..tokens(20, output, Some(0), None)
+        };
+        let usage = leaves(&reported(384, 320), &who("my.app", "", "openai"));
+        assert_eq!(
+            (usage.output, usage.output_text, usage.reasoning),
+            (Some(384), Some(64), Some(320))
+        );
+        // usageMetadata: candidatesTokenCount 16, thoughtsTokenCount 338, billed 354.
+        let usage = leaves(&reported(16, 338), &who("my.app", "", "gcp.gemini"));
+        assert_eq!(
+            (usage.output, usage.output_text, usage.reasoning),
+            (Some(354), Some(16), Some(338))
+        );
+        // The instrumentation since 1.0 adds them: 354 of which 338.
+        let adds = who("opentelemetry.instrumentation.google_genai", "1.3b0", "gcp.gemini");
+        let usage = leaves(&reported(354, 338), &adds);
+        assert_eq!((usage.output, usage.output_text), (Some(354), Some(16)));
+        // Before that nothing tells.
+        let older = who("opentelemetry.instrumentation.google_genai", "0.6b0", "gcp.gemini");
+        assert_eq!(leaves(&reported(354, 338), &older).output, None);
+    }
+
+    #[test]
+    fn a_negative_leaf_is_a_contradiction_not_zero() {
+        let audio = Reported { audio_in: Some(30), ..tokens(20, 5, None, None) };
+        let usage = check(audio, who("my.app", "", "openai"), Unknown, (None, None, Some(5)));
+        assert_eq!(usage.reason, Some(NEGATIVE_INPUT));
+        let parts = Reported {
+            cache_write_5m: Some(10),
+            cache_write_1h: Some(10),
+            ..tokens(100, 5, None, Some(15))
+        };
+        let usage = check(parts, who("my.app", "", "openai"), Unknown, (None, None, Some(5)));
+        assert_eq!(usage.reason, Some(CACHE_PARTS));
+        let output =
+            Reported { reasoning: Some(4), audio_out: Some(3), ..tokens(9, 5, None, None) };
+        let usage = leaves(&output, &who("my.app", "", "openai"));
+        assert_eq!((usage.output, usage.reason), (None, Some(NEGATIVE_OUTPUT)));
+    }
+
+    #[test]
+    fn a_span_without_usage_has_none() {
+        assert_eq!(leaves(&Reported::default(), &who("litellm", "", "openai")), Usage::default());
+    }
+
+    #[test]
+    fn the_leaves_add_up_to_the_totals() {
+        let reported = Reported {
+            reasoning: Some(7),
+            audio_out: Some(2),
+            cache_write_5m: Some(30),
+            cache_write_1h: Some(10),
+            ..tokens(100, 20, Some(50), None)
+        };
+        for scope in ["com.anthropic.sdk.python", "openlit.instrumentation.anthropic"] {
+            let u = leaves(&reported, &who(scope, "2.0", "anthropic"));
+            let sum = |parts: &[Option<i64>]| Some(parts.iter().flatten().sum::<i64>());
+            assert_eq!(u.input, sum(&[u.input_uncached, u.cache_read, u.cache_write]), "{scope}");
+            assert_eq!(u.cache_write, sum(&[u.cache_write_5m, u.cache_write_1h]), "{scope}");
+            assert_eq!(u.output, sum(&[u.output_text, u.reasoning, u.audio_out]), "{scope}");
+        }
+    }
 }
