@@ -8,8 +8,8 @@ use super::sources::{self, ClaudeCodeRequest};
 /// Name of the service.
 pub(super) const SERVICE: &str = "claude-code";
 
-/// From the end of one session to the end of the one before: 12 hours.
-const STEP_NS: i64 = 12 * 3_600 * 1_000_000_000;
+/// From the end of one session to the end of the one before: 10 hours.
+const STEP_NS: i64 = 10 * 3_600 * 1_000_000_000;
 
 /// Teams that sessions are given to in turn.
 const TEAMS: [&str; 3] = ["payments", "search", "mobile"];
