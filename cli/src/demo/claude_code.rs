@@ -1,5 +1,5 @@
 //! Claude Code at work: rows to sessions. The source knows times only within a session, so each
-//! session is given an end: session k, in the source's order, ends k half days before the demo.
+//! session is given an end: session k, in the source's order, ends k × 10 hours before the demo.
 
 use super::DemoError;
 use super::sessions::{Call, Owner, Session, grouped, nanos, span_id, trace_id};
