@@ -16,6 +16,34 @@ pub enum Signal {
     Logs,
 }
 
+impl Signal {
+    /// All of them, in the order of OTLP.
+    pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+
+    /// Its name in paths and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        }
+    }
+
+    /// Its number in the log.
+    pub const fn code(self) -> u8 {
+        match self {
+            Signal::Traces => 1,
+            Signal::Metrics => 2,
+            Signal::Logs => 3,
+        }
+    }
+
+    /// The signal of a number in the log.
+    pub fn from_code(code: u8) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.code() == code)
+    }
+}
+
 /// One durable request.
 #[derive(Debug, Clone)]
 pub struct Frame {

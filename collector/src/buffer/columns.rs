@@ -1,0 +1,270 @@
+//! Column builders in the stored types of `schemas`, beyond those that arrow gives as they are,
+//! and the one way in which attributes become a map. It knows no table.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
+    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Field};
+use spanledger_schemas::{Table, time};
+
+use crate::decode::{
+    ATTRIBUTES_MAX, Attribute, DROPPED_MARKER, RESOURCE_BYTES_MAX, Resource, Scope,
+};
+
+/// Instants in UTC, microseconds.
+#[derive(Debug)]
+pub(super) struct Instants(TimestampMicrosecondBuilder);
+
+impl Default for Instants {
+    fn default() -> Self {
+        Self(TimestampMicrosecondBuilder::new().with_timezone("UTC"))
+    }
+}
+
+impl Instants {
+    pub(super) fn append_ns(&mut self, unix_ns: i64) {
+        self.0.append_value(time::micros(unix_ns));
+    }
+
+    pub(super) fn append_ns_option(&mut self, unix_ns: Option<i64>) {
+        self.0.append_option(unix_ns.map(time::micros));
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+/// Maps of text to text.
+#[derive(Debug)]
+pub(super) struct TextMaps {
+    builder: MapBuilder<StringBuilder, StringBuilder>,
+    /// Rows whose map could not be closed; stays zero, see `close`.
+    text: String,
+}
+
+impl Default for TextMaps {
+    fn default() -> Self {
+        let names = MapFieldNames {
+            entry: "key_value".to_owned(),
+            key: "key".to_owned(),
+            value: "value".to_owned(),
+        };
+        let builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+        Self { builder, text: String::new() }
+    }
+}
+
+impl TextMaps {
+    fn put(&mut self, key: &str, value: Option<&str>) {
+        let (keys, values) = self.builder.entries();
+        keys.append_value(key);
+        values.append_option(value);
+    }
+
+    /// Ends the map of one row.
+    fn close(&mut self) {
+        // Fails only when keys and values differ in number; `put` appends to both.
+        let closed = self.builder.append(true);
+        debug_assert!(closed.is_ok(), "{closed:?}");
+    }
+
+    /// The map of a resource; returns its bytes.
+    pub(super) fn append_prepared(&mut self, map: &PreparedMap<'_>) -> usize {
+        for (key, value) in &map.entries {
+            self.put(key, value.as_deref());
+        }
+        self.close();
+        map.bytes
+    }
+
+    /// The map of an item: the attributes that `keep` says, then `extra`, within the caps. A key
+    /// is stored once, because readers of maps refuse a second. Returns bytes and what was left
+    /// out; the marker says the latter on the row itself.
+    pub(super) fn append_attributes(
+        &mut self,
+        attributes: &[Attribute<'_>],
+        extra: &[(Cow<'_, str>, Option<Cow<'_, str>>)],
+        bytes_max: usize,
+        keep: impl Fn(usize, &Attribute<'_>) -> bool,
+        mut left_out: LeftOut,
+    ) -> (usize, LeftOut) {
+        let (mut bytes, mut kept) = (0, 0);
+        let mut seen = Seen::default();
+        for (i, attribute) in attributes.iter().enumerate() {
+            if seen.before(attribute.key) && attributes[..i].iter().any(|a| a.key == attribute.key)
+            {
+                left_out.duplicates += 1;
+                continue;
+            }
+            if !keep(i, attribute) {
+                continue;
+            }
+            let mut text = std::mem::take(&mut self.text);
+            text.clear();
+            attribute.value.write_text(&mut text);
+            let length = attribute.key.len() + text.len();
+            if kept == ATTRIBUTES_MAX || bytes + length > bytes_max {
+                left_out.attributes += 1;
+            } else {
+                bytes += length;
+                kept += 1;
+                self.put(attribute.key, (!attribute.value.is_empty()).then_some(&text));
+            }
+            self.text = text;
+        }
+        for (key, value) in extra {
+            bytes += key.len() + value.as_ref().map_or(0, |v| v.len());
+            self.put(key, value.as_deref());
+        }
+        if let Some(marker) = left_out.marker() {
+            bytes += marker.len();
+            self.put(DROPPED_MARKER, Some(&marker));
+        }
+        self.close();
+        (bytes, left_out)
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+/// Whether a key may have come before: one bit per hash, so that the search for duplicates is
+/// made only when it can find one.
+#[derive(Default)]
+struct Seen(u64);
+
+impl Seen {
+    fn before(&mut self, key: &str) -> bool {
+        let last = key.as_bytes().last().copied().unwrap_or_default();
+        let bit = 1 << ((key.len() * 31 + usize::from(last)) % 64);
+        let before = self.0 & bit != 0;
+        self.0 |= bit;
+        before
+    }
+}
+
+/// What the caps kept out of a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) attributes: u64,
+    pub(super) duplicates: u64,
+    pub(super) events: u64,
+    pub(super) body_bytes: u64,
+}
+
+impl LeftOut {
+    pub(super) fn items(&self) -> u64 {
+        self.attributes + self.duplicates + self.events
+    }
+
+    fn marker(&self) -> Option<String> {
+        let parts: Vec<_> = [
+            (self.attributes, "attributes over the cap"),
+            (self.duplicates, "attributes with a key already there"),
+            (self.events, "events, links or exemplars over the cap"),
+            (self.body_bytes, "bytes of the body over the cap"),
+        ]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// A map worked out once per group and written on each of its rows.
+#[derive(Debug, Default)]
+pub(super) struct PreparedMap<'a> {
+    entries: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+    bytes: usize,
+}
+
+impl<'a> PreparedMap<'a> {
+    /// The attributes of a resource without those a column says verbatim.
+    pub(super) fn of_resource(resource: &Resource<'a>, in_columns: &[&str]) -> Self {
+        let mut map = Self::default();
+        let mut left_out = LeftOut { attributes: resource.dropped, ..LeftOut::default() };
+        let list = &resource.attributes;
+        for (i, attribute) in list.iter().enumerate() {
+            if list[..i].iter().any(|a| a.key == attribute.key) {
+                left_out.duplicates += 1;
+                continue;
+            }
+            if in_columns.contains(&attribute.key) {
+                continue;
+            }
+            let value = attribute.value.text();
+            let length = attribute.key.len() + value.as_ref().map_or(0, |v| v.len());
+            if map.entries.len() == ATTRIBUTES_MAX || map.bytes + length > RESOURCE_BYTES_MAX {
+                left_out.attributes += 1;
+                continue;
+            }
+            map.bytes += length;
+            map.entries.push((Cow::Borrowed(attribute.key), value));
+        }
+        if let Some(marker) = left_out.marker() {
+            map.entries.push((Cow::Borrowed(DROPPED_MARKER), Some(Cow::Owned(marker))));
+        }
+        map
+    }
+}
+
+/// What the attributes of a scope add to each of its items, under `otel.scope.`.
+pub(super) fn scope_entries<'a>(scope: &Scope<'a>) -> Vec<(Cow<'a, str>, Option<Cow<'a, str>>)> {
+    let list = &scope.attributes;
+    let mut entries: Vec<(Cow<'a, str>, _)> = Vec::new();
+    let mut bytes = 0;
+    for (i, attribute) in list.iter().enumerate().take(ATTRIBUTES_MAX) {
+        let (key, value) = (format!("otel.scope.{}", attribute.key), attribute.value.text());
+        bytes += key.len() + value.as_ref().map_or(0, |v| v.len());
+        if bytes > RESOURCE_BYTES_MAX {
+            break;
+        }
+        if list[..i].iter().all(|a| a.key != attribute.key) {
+            entries.push((Cow::Owned(key), value));
+        }
+    }
+    entries
+}
+
+/// Lists of integers.
+pub(super) fn int_lists() -> ListBuilder<Int64Builder> {
+    let element = Field::new("element", DataType::Int64, true);
+    ListBuilder::new(Int64Builder::new()).with_field(element)
+}
+
+/// Lists of floats.
+pub(super) fn float_lists() -> ListBuilder<Float64Builder> {
+    let element = Field::new("element", DataType::Float64, true);
+    ListBuilder::new(Float64Builder::new()).with_field(element)
+}
+
+/// A finished column.
+pub(super) fn done(builder: &mut impl ArrayBuilder) -> ArrayRef {
+    builder.finish()
+}
+
+/// Text, or null where the source has the empty text that stands for “not said”.
+pub(super) fn said(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The batch of a table.
+pub(super) fn batch(table: &'static Table, columns: Vec<ArrayRef>) -> RecordBatch {
+    match RecordBatch::try_new(table.arrow_schema(), columns) {
+        Ok(batch) => batch,
+        // The test `columns_agree_with_the_schemas` proves order, types and nulls of all four.
+        Err(e) => panic!("table `{}`: the builders disagree with its schema: {e}", table.name),
+    }
+}
+
+/// The longest beginning of `text` of at most `bytes_max` bytes that ends between characters.
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}

@@ -1,0 +1,207 @@
+//! Rows of `log_records` (and, with capture, of `contents`) from log record views.
+
+use std::borrow::Cow;
+
+use arrow::array::{Date32Builder, Int64Builder, RecordBatch, StringBuilder};
+use spanledger_schemas::{tables, time};
+
+use super::columns::{
+    Instants, LeftOut, PreparedMap, TextMaps, batch, cut, done, said, scope_entries,
+};
+use super::contents::{ContentColumns, ContentRules, Place};
+use super::spans::{Receipt, ascii};
+use crate::decode::{ATTRIBUTE_BYTES_MAX, Group, LOG_BODY_BYTES_MAX, LogRecordView, Value};
+use crate::normalise::{self, ContentKind, ResourceFacts, ScopeFacts};
+
+/// What a group says about all its records.
+#[derive(Debug)]
+pub(super) struct LogGroup<'a> {
+    resource: ResourceFacts<'a>,
+    scope: ScopeFacts<'a>,
+    resource_map: PreparedMap<'a>,
+    scope_entries: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+}
+
+impl<'a> LogGroup<'a> {
+    pub(super) fn of(group: &Group<'a, '_>) -> Self {
+        Self {
+            resource: ResourceFacts::of(group.resource),
+            scope: ScopeFacts::of(group.scope, group.resource),
+            resource_map: PreparedMap::of_resource(group.resource, &[]),
+            scope_entries: scope_entries(group.scope),
+        }
+    }
+}
+
+/// Columns of `log_records`, in the order of the schema.
+#[derive(Debug, Default)]
+pub(super) struct LogColumns {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    body_text: String,
+    date: Date32Builder,
+    tenant: StringBuilder,
+    at: Instants,
+    time_unix_ns: Int64Builder,
+    observed_at: Instants,
+    received_at: Instants,
+    severity_number: Int64Builder,
+    severity_text: StringBuilder,
+    event_name: StringBuilder,
+    body: StringBuilder,
+    trace_id: StringBuilder,
+    span_id: StringBuilder,
+    service_name: StringBuilder,
+    scope_name: StringBuilder,
+    scope_version: StringBuilder,
+    content_bytes: Int64Builder,
+    log_attributes: TextMaps,
+    resource_attributes: TextMaps,
+}
+
+impl LogColumns {
+    /// `record_number` counts the records of the request: content of records of one span and time gets different
+    /// positions by it.
+    pub(super) fn append<'a>(
+        &mut self,
+        receipt: &Receipt<'_>,
+        group: &LogGroup<'a>,
+        record: &LogRecordView<'a, '_>,
+        record_number: i64,
+        rules: &ContentRules,
+        contents: &mut ContentColumns,
+    ) {
+        let in_attribute = |a: &&crate::decode::Attribute<'a>| a.key == "event.name";
+        let event_name = said(record.event_name).or_else(|| {
+            match record.attributes.iter().find(in_attribute)?.value {
+                Value::Text(name) => said(name),
+                _ => None,
+            }
+        });
+        let of_event = event_name.and_then(normalise::of_event);
+        let content_of = |key: &str| normalise::content_of(&group.scope, of_event, key);
+
+        let mut content_bytes = None;
+        let mut position = record.time_unix_ns.saturating_add(record_number);
+        let place = record.trace_id.zip(record.span_id).map(|(trace_id, span_id)| Place {
+            tenant: receipt.tenant,
+            trace_id,
+            span_id,
+            at_unix_ns: record.time_unix_ns,
+        });
+        let mut content = |kind: ContentKind, field: &str, value: Value<'a>| {
+            *content_bytes.get_or_insert(0) += value.len() as i64;
+            // Content belongs to a span; without one only its length is kept.
+            if let (true, Some(place)) = (rules.capture, &place) {
+                contents.append(place, kind, field, position, value, rules.body_bytes_max);
+                position += 1;
+            }
+        };
+        for attribute in record.attributes {
+            if let Some(kind) = content_of(attribute.key) {
+                content(kind, attribute.key, attribute.value);
+            }
+        }
+        let body_is_content = of_event.filter(|_| !record.body.is_empty());
+        if let Some(kind) = body_is_content {
+            content(kind, event_name.unwrap_or_default(), record.body);
+        }
+
+        self.identity(receipt, group, record, event_name);
+        let mut left_out = LeftOut::default();
+        let body_bytes = self.body(record, body_is_content.is_some(), &mut left_out);
+        self.content_bytes.append_option(content_bytes);
+        left_out.attributes = record.dropped;
+        let (attribute_bytes, _) = self.log_attributes.append_attributes(
+            record.attributes,
+            &group.scope_entries,
+            ATTRIBUTE_BYTES_MAX,
+            |_, a| {
+                let in_column = record.event_name.is_empty()
+                    && a.key == "event.name"
+                    && matches!(a.value, Value::Text(name) if !name.is_empty());
+                !in_column && content_of(a.key).is_none()
+            },
+            left_out,
+        );
+        let resource_bytes = self.resource_attributes.append_prepared(&group.resource_map);
+        self.rows += 1;
+        // Fixed widths and short texts of the typed columns come to about 200 bytes.
+        self.bytes += 200 + body_bytes + attribute_bytes + resource_bytes;
+    }
+
+    fn identity(
+        &mut self,
+        receipt: &Receipt<'_>,
+        group: &LogGroup<'_>,
+        record: &LogRecordView<'_, '_>,
+        event_name: Option<&str>,
+    ) {
+        self.date.append_value(time::day(record.time_unix_ns));
+        self.tenant.append_value(receipt.tenant);
+        self.at.append_ns(record.time_unix_ns);
+        self.time_unix_ns.append_value(record.time_unix_ns);
+        self.observed_at.append_ns_option(record.observed_unix_ns);
+        self.received_at.append_ns(receipt.received_unix_ns);
+        let severity = i64::from(record.severity_number as i32);
+        self.severity_number.append_option((1..=24).contains(&severity).then_some(severity));
+        self.severity_text.append_option(said(record.severity_text));
+        self.event_name.append_option(event_name);
+        match record.trace_id {
+            Some(id) => self.trace_id.append_value(ascii(&id.hex())),
+            None => self.trace_id.append_null(),
+        }
+        match record.span_id {
+            Some(id) => self.span_id.append_value(ascii(&id.hex())),
+            None => self.span_id.append_null(),
+        }
+        self.service_name.append_option(group.resource.service_name.as_deref());
+        self.scope_name.append_option(said(group.scope.name));
+        self.scope_version.append_option(said(group.scope.version));
+    }
+
+    /// Appends the body, unless it is content; returns its bytes.
+    fn body(
+        &mut self,
+        record: &LogRecordView<'_, '_>,
+        is_content: bool,
+        left_out: &mut LeftOut,
+    ) -> usize {
+        if is_content || record.body.is_empty() {
+            self.body.append_null();
+            return 0;
+        }
+        self.body_text.clear();
+        record.body.write_text(&mut self.body_text);
+        let kept = cut(&self.body_text, LOG_BODY_BYTES_MAX);
+        left_out.body_bytes = (self.body_text.len() - kept.len()) as u64;
+        self.body.append_value(kept);
+        kept.len()
+    }
+
+    pub(super) fn finish(mut self) -> RecordBatch {
+        batch(
+            &tables::log_records::TABLE,
+            vec![
+                done(&mut self.date),
+                done(&mut self.tenant),
+                self.at.finish(),
+                done(&mut self.time_unix_ns),
+                self.observed_at.finish(),
+                self.received_at.finish(),
+                done(&mut self.severity_number),
+                done(&mut self.severity_text),
+                done(&mut self.event_name),
+                done(&mut self.body),
+                done(&mut self.trace_id),
+                done(&mut self.span_id),
+                done(&mut self.service_name),
+                done(&mut self.scope_name),
+                done(&mut self.scope_version),
+                done(&mut self.content_bytes),
+                self.log_attributes.finish(),
+                self.resource_attributes.finish(),
+            ],
+        )
+    }
+}

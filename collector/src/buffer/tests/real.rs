@@ -1,0 +1,1 @@
+//! Bodies that real libraries sent.

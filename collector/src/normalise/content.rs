@@ -1,0 +1,202 @@
+//! What is content: prompts, completions and tool payloads, by the name they come under, of all
+//! dialects we have met. Content never enters `spans` or `log_records`; its length does. The one
+//! list to extend; a name that is missing here would be kept as a plain attribute.
+
+/// What a piece of content is; the words of the column `contents.kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentKind {
+    /// System instructions.
+    System,
+    /// Input messages.
+    Input,
+    /// Output messages.
+    Output,
+    /// Definitions of tools.
+    ToolDefinitions,
+    /// Arguments of a tool call.
+    ToolArguments,
+    /// Result of a tool call.
+    ToolResult,
+    /// Something else that was said.
+    Other,
+}
+
+impl ContentKind {
+    /// The word of the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::ToolDefinitions => "tool-definitions",
+            Self::ToolArguments => "tool-arguments",
+            Self::ToolResult => "tool-result",
+            Self::Other => "other",
+        }
+    }
+}
+
+use ContentKind::{Input, Other, Output, System, ToolArguments, ToolDefinitions, ToolResult};
+
+/// Attributes of spans and log records, by their full name.
+pub(super) const KEYS: &[(&str, ContentKind)] = &[
+    // OpenTelemetry GenAI, current and before 1.37.
+    ("gen_ai.system_instructions", System),
+    ("gen_ai.input.messages", Input),
+    ("gen_ai.output.messages", Output),
+    ("gen_ai.tool.definitions", ToolDefinitions),
+    ("gen_ai.tool.call.arguments", ToolArguments),
+    ("gen_ai.tool.call.result", ToolResult),
+    ("gen_ai.prompt", Input),
+    ("gen_ai.completion", Output),
+    ("gen_ai.event.content", Other),
+    ("gen_ai.embeddings.input", Input),
+    ("gen_ai.retrieval.query.text", Input),
+    ("gen_ai.retrieval.documents", Other),
+    // OpenLIT, OpenLLMetry, Strands and others inside the gen_ai namespace.
+    ("gen_ai.agent.tools", ToolDefinitions),
+    ("gen_ai.request.structured_output_schema", ToolDefinitions),
+    ("gen_ai.task.input", Input),
+    ("gen_ai.task.output", Output),
+    ("gen_ai.tool.args", ToolArguments),
+    ("gen_ai.tool.arguments", ToolArguments),
+    ("gen_ai.tool.input", ToolArguments),
+    ("gen_ai.tool.output", ToolResult),
+    ("gen_ai.tool.result", ToolResult),
+    ("gen_ai.tool.json_schema", ToolDefinitions),
+    ("traceloop.entity.input", Input),
+    ("traceloop.entity.output", Output),
+    // OpenInference.
+    ("input.value", Input),
+    ("output.value", Output),
+    ("llm.prompts", Input),
+    ("llm.prompt_template.template", Input),
+    ("llm.prompt_template.variables", Input),
+    ("tool.parameters", ToolDefinitions),
+    ("tool.json_schema", ToolDefinitions),
+    // Vercel AI SDK.
+    ("ai.prompt", Input),
+    ("ai.prompt.messages", Input),
+    ("ai.prompt.tools", ToolDefinitions),
+    ("ai.response.text", Output),
+    ("ai.response.object", Output),
+    ("ai.response.reasoning", Output),
+    ("ai.response.toolCalls", Output),
+    ("ai.response.files", Output),
+    ("ai.result.text", Output),
+    ("ai.result.object", Output),
+    ("ai.result.toolCalls", Output),
+    ("ai.toolCall.args", ToolArguments),
+    ("ai.toolCall.result", ToolResult),
+    ("ai.schema", ToolDefinitions),
+    ("ai.value", Input),
+    ("ai.values", Input),
+    ("ai.embedding", Output),
+    ("ai.embeddings", Output),
+    // Langfuse, MLflow, Logfire and Pydantic AI, LiteLLM.
+    ("langfuse.observation.input", Input),
+    ("langfuse.observation.output", Output),
+    ("langfuse.trace.input", Input),
+    ("langfuse.trace.output", Output),
+    ("mlflow.spanInputs", Input),
+    ("mlflow.spanOutputs", Output),
+    ("mlflow.chat.tools", ToolDefinitions),
+    ("mlflow.chunk.value", Output),
+    ("request_data", Input),
+    ("response_data", Output),
+    ("all_messages_events", Other),
+    ("pydantic_ai.all_messages", Other),
+    ("final_result", Output),
+    ("model_request_parameters", ToolDefinitions),
+    ("tool_arguments", ToolArguments),
+    ("tool_response", ToolResult),
+    // Coding agents.
+    ("user_prompt", Input),
+    ("full_command", ToolArguments),
+    ("prompt_text", Input),
+    ("request_text", Input),
+    ("response_text", Output),
+    ("function_args", ToolArguments),
+    ("tool_input", ToolArguments),
+    ("message.content", Other),
+];
+
+/// Beginnings of flattened messages: `llm.input_messages.0.message.content` and the like.
+const PREFIXES: &[(&str, ContentKind)] = &[
+    ("gen_ai.completion.", Output),
+    ("llm.input_messages.", Input),
+    ("llm.output_messages.", Output),
+    ("llm.tools.", ToolDefinitions),
+    ("llm.request.functions.", ToolDefinitions),
+    ("llm.openai.messages", Input),
+    ("llm.openai.choices", Output),
+    ("llm.openai.tools", ToolDefinitions),
+    ("llm.anthropic.messages", Input),
+    ("llm.anthropic.system", System),
+    ("llm.anthropic.content", Output),
+    ("llm.gemini.contents", Input),
+    ("llm.gemini.candidates", Output),
+    ("llm.ollama_chat.message", Output),
+    ("llm.choices.", Output),
+    ("embedding.embeddings.", Other),
+    ("retrieval.documents.", Other),
+    ("reranker.input_documents.", Input),
+    ("reranker.output_documents.", Output),
+];
+
+/// The kind of a key that is content by its beginning.
+pub(super) fn by_prefix(key: &str) -> Option<ContentKind> {
+    if let Some(rest) = key.strip_prefix("gen_ai.prompt.") {
+        // `gen_ai.prompt.0.content` is a message; `gen_ai.prompt.name` is the name of a template.
+        return rest.starts_with(|c: char| c.is_ascii_digit()).then_some(Input);
+    }
+    PREFIXES.iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, kind)| *kind)
+}
+
+/// Names that are content only in the mouth of one scope; elsewhere they mean anything.
+const OF_SCOPE: &[(&str, &str, ContentKind)] = &[
+    ("com.anthropic.claude_code", "prompt", Input),
+    ("com.anthropic.claude_code", "response", Output),
+    ("com.anthropic.claude_code", "body", Other),
+    ("com.anthropic.claude_code", "tool_parameters", ToolArguments),
+    ("codex", "prompt", Input),
+    ("codex", "arguments", ToolArguments),
+    ("codex", "output", ToolResult),
+    ("gemini-cli", "prompt", Input),
+    ("gemini-cli", "response", Output),
+    ("litellm", "llm.None.input", Input),
+    ("mlflow.tracing.provider", "instructions", System),
+    ("mlflow.tracing.provider", "tools", ToolDefinitions),
+];
+
+/// Whether a scope has such names at all; asked once per group.
+pub(super) fn scope_has_own(scope: &str) -> bool {
+    OF_SCOPE.iter().any(|(prefix, _, _)| scope.starts_with(prefix))
+}
+
+/// The kind of a key that is content in this scope only.
+pub(super) fn by_scope(scope: &str, key: &str) -> Option<ContentKind> {
+    let said = |(prefix, name, _): &&(&str, &str, _)| scope.starts_with(*prefix) && *name == key;
+    OF_SCOPE.iter().find(said).map(|(_, _, kind)| *kind)
+}
+
+/// The kind of an event (of a span, or a log record) whose body is content, and with it those of
+/// its attributes that [`is_event_payload`] names.
+pub(crate) fn of_event(name: &str) -> Option<ContentKind> {
+    match name {
+        "gen_ai.system.message" => Some(System),
+        "gen_ai.user.message" | "gen_ai.assistant.message" | "gen_ai.content.prompt" => Some(Input),
+        "gen_ai.tool.message" => Some(ToolResult),
+        "gen_ai.choice" | "gen_ai.content.completion" => Some(Output),
+        "gen_ai.client.inference.operation.details" => Some(Other),
+        _ if name.starts_with("gen_ai.content.") => Some(Other),
+        _ => None,
+    }
+}
+
+/// Whether an attribute of a content event is what was said, not who said it and when. Names with
+/// a namespace (`session.id`, `gen_ai.request.model`) are context; bare ones (`content`, `message`,
+/// `tool_calls`) are payload, but for these few.
+pub(super) fn is_event_payload(key: &str) -> bool {
+    !key.contains('.') && !matches!(key, "role" | "id" | "index" | "finish_reason")
+}

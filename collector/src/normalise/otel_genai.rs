@@ -1,0 +1,75 @@
+//! The dialect of OpenTelemetry's GenAI conventions: current names (1.37 to 1.40 and the drafts
+//! of semantic-conventions-genai) and the older ones (`gen_ai.system` before 1.37,
+//! `gen_ai.usage.prompt_tokens` before 1.27), with the extensions that libraries write in the same
+//! namespace. It lists names; what is made of them is the module's matter.
+
+use super::Dialect;
+use super::names::{Fact, Name};
+
+/// The dialect.
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "otel-genai",
+    scopes: &[
+        "opentelemetry.instrumentation.openai_v2",
+        "opentelemetry.instrumentation.google_genai",
+        "opentelemetry.util.genai",
+        "@opentelemetry/instrumentation-openai",
+    ],
+    attribute_prefix: "gen_ai.",
+    names: NAMES,
+};
+
+const NAMES: &[Name] = &[
+    ("gen_ai.operation.name", Fact::Operation, 0),
+    ("gen_ai.provider.name", Fact::Provider, 0),
+    ("gen_ai.system", Fact::Provider, 1),
+    ("gen_ai.request.model", Fact::RequestModel, 0),
+    ("gen_ai.response.model", Fact::ResponseModel, 0),
+    ("gen_ai.response.id", Fact::ResponseId, 0),
+    ("openai.response.service_tier", Fact::ServiceTier, 0),
+    ("gen_ai.openai.response.service_tier", Fact::ServiceTier, 1),
+    ("gen_ai.response.service_tier", Fact::ServiceTier, 2),
+    ("anthropic.response.service_tier", Fact::ServiceTier, 3),
+    ("openai.request.service_tier", Fact::ServiceTier, 4),
+    ("gen_ai.openai.request.service_tier", Fact::ServiceTier, 5),
+    ("gen_ai.request.service_tier", Fact::ServiceTier, 6),
+    ("gen_ai.request.stream", Fact::Streaming, 0),
+    ("gen_ai.is_streaming", Fact::Streaming, 1),
+    ("llm.is_streaming", Fact::Streaming, 2),
+    ("gen_ai.response.finish_reasons", Fact::FinishReason, 0),
+    ("gen_ai.response.finish_reason", Fact::FinishReason, 1),
+    ("gen_ai.completion.0.finish_reason", Fact::FinishReason, 2),
+    ("anthropic.message.stop_reason", Fact::FinishReason, 3),
+    ("llm.response.finish_reason", Fact::FinishReason, 4),
+    // Seconds, as the conventions say.
+    ("gen_ai.response.time_to_first_chunk", Fact::TtftSeconds, 0),
+    ("gen_ai.client.operation.time_to_first_chunk", Fact::TtftSeconds, 1),
+    ("gen_ai.server.time_to_first_token", Fact::TtftSeconds, 2),
+    ("gen_ai.agent.name", Fact::Agent, 0),
+    ("gen_ai.tool.name", Fact::Tool, 0),
+    ("gen_ai.usage.input_tokens", Fact::Input, 0),
+    ("gen_ai.usage.prompt_tokens", Fact::Input, 1),
+    ("gen_ai.usage.output_tokens", Fact::Output, 0),
+    ("gen_ai.usage.completion_tokens", Fact::Output, 1),
+    ("gen_ai.usage.total_tokens", Fact::Total, 0),
+    ("llm.usage.total_tokens", Fact::Total, 1),
+    ("gen_ai.usage.cache_read.input_tokens", Fact::CacheRead, 0),
+    ("gen_ai.usage.cache_read_input_tokens", Fact::CacheRead, 1),
+    ("gen_ai.usage.details.cache_read_tokens", Fact::CacheRead, 2),
+    ("gen_ai.usage.details.cache_read_input_tokens", Fact::CacheRead, 3),
+    ("gen_ai.usage.cache_creation.input_tokens", Fact::CacheWrite, 0),
+    ("gen_ai.usage.cache_write.input_tokens", Fact::CacheWrite, 1),
+    ("gen_ai.usage.cache_creation_input_tokens", Fact::CacheWrite, 2),
+    ("gen_ai.usage.details.cache_write_tokens", Fact::CacheWrite, 3),
+    ("gen_ai.usage.details.cache_creation_input_tokens", Fact::CacheWrite, 4),
+    ("anthropic.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
+    ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
+    ("gen_ai.usage.reasoning.output_tokens", Fact::Reasoning, 0),
+    ("gen_ai.usage.reasoning_tokens", Fact::Reasoning, 1),
+    ("gen_ai.usage.details.reasoning_tokens", Fact::Reasoning, 2),
+    ("gen_ai.usage.audio.input_tokens", Fact::AudioIn, 0),
+    ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 1),
+    ("gen_ai.usage.audio.output_tokens", Fact::AudioOut, 0),
+    ("gen_ai.usage.details.output_audio_tokens", Fact::AudioOut, 1),
+    ("gen_ai.usage.image.input_tokens", Fact::ImageIn, 0),
+];

@@ -1,0 +1,143 @@
+//! What users may set about the way in, as values. Defaults come from `limits`; where they are
+//! read from is the binary's business.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::buffer::ContentRules;
+use crate::human;
+use crate::limits;
+use crate::receive::Credential;
+use crate::wal::WalSettings;
+
+/// Settings of the way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectorSettings {
+    /// How long rows may wait for their commit.
+    #[serde(with = "human::duration")]
+    pub flush_interval: Duration,
+    /// Request bytes after which a commit is made before that.
+    #[serde(with = "human::size")]
+    pub flush_bytes_max: u64,
+    /// Spans, points or records after which a commit is made before that.
+    pub flush_items_max: u64,
+    /// Largest request after decompression.
+    #[serde(with = "human::size")]
+    pub message_bytes_max: u64,
+    /// Bytes of requests being received and decoded at one moment.
+    #[serde(with = "human::size")]
+    pub in_flight_bytes_max: u64,
+    /// Bytes of durable requests waiting for their commit.
+    #[serde(with = "human::size")]
+    pub queue_bytes_max: u64,
+    /// The log.
+    pub wal: WalSettings,
+    /// Prompts and completions.
+    pub contents: ContentSettings,
+    /// Who may send. Empty: everybody, as tenant `default`.
+    pub credentials: Vec<Credential>,
+}
+
+/// What is kept of prompts, completions and tool payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContentSettings {
+    /// Whether they are kept at all.
+    pub capture: bool,
+    /// Bytes kept of one piece.
+    #[serde(with = "human::size")]
+    pub body_bytes_max: u64,
+}
+
+impl Default for CollectorSettings {
+    fn default() -> Self {
+        Self {
+            flush_interval: limits::FLUSH_INTERVAL,
+            flush_bytes_max: limits::FLUSH_BYTES_MAX,
+            flush_items_max: limits::FLUSH_ITEMS_MAX,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            in_flight_bytes_max: limits::IN_FLIGHT_BYTES_MAX,
+            queue_bytes_max: limits::QUEUE_BYTES_MAX,
+            wal: WalSettings::default(),
+            contents: ContentSettings::default(),
+            credentials: Vec::new(),
+        }
+    }
+}
+
+impl Default for ContentSettings {
+    fn default() -> Self {
+        let rules = ContentRules::default();
+        Self { capture: rules.capture, body_bytes_max: rules.body_bytes_max as u64 }
+    }
+}
+
+impl From<ContentSettings> for ContentRules {
+    fn from(settings: ContentSettings) -> Self {
+        let body_bytes_max = usize::try_from(settings.body_bytes_max).unwrap_or(usize::MAX);
+        ContentRules { capture: settings.capture, body_bytes_max }
+    }
+}
+
+impl CollectorSettings {
+    /// Says which setting cannot work beside the others.
+    pub fn check(&self) -> Result<(), String> {
+        let message = self.message_bytes_max;
+        let overhead = limits::FRAME_OVERHEAD_BYTES as u64;
+        for (name, bytes, least) in [
+            ("in_flight_bytes_max", self.in_flight_bytes_max, message.saturating_mul(3)),
+            ("queue_bytes_max", self.queue_bytes_max, message.saturating_add(overhead)),
+            // The last segments are only deleted once they are closed and committed.
+            ("wal.bytes_max", self.wal.bytes_max, 2 * (message + self.wal.segment_bytes_max)),
+        ] {
+            if bytes < least {
+                return Err(format!(
+                    "`{name}` is {}, expected at least {} for `message_bytes_max` = {}",
+                    human::format_size(bytes),
+                    human::format_size(least),
+                    human::format_size(message),
+                ));
+            }
+        }
+        // The length of a record has 32 bits.
+        if message > limits::GIB || self.wal.segment_bytes_max > limits::GIB {
+            return Err("`message_bytes_max` and `wal.segment_bytes_max` are at most 1GiB".into());
+        }
+        if self.flush_items_max == 0 || self.flush_bytes_max == 0 {
+            return Err("`flush_items_max` and `flush_bytes_max` are at least 1".into());
+        }
+        for credential in &self.credentials {
+            if credential.token.is_empty() || credential.tenant.is_empty() {
+                return Err("`credentials`: a token or a tenant is empty".into());
+            }
+            if credential.tenant.len() > limits::TENANT_BYTES_MAX {
+                return Err(format!("`credentials`: tenant `{}` is too long", credential.tenant));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_work_together_and_round_trip() {
+        let settings = CollectorSettings::default();
+        assert_eq!(settings.check(), Ok(()));
+        let text = serde_json::to_string(&settings).unwrap();
+        assert!(text.contains(r#""flush_interval":"1s""#), "{text}");
+        assert!(text.contains(r#""message_bytes_max":"64MiB""#), "{text}");
+        assert_eq!(serde_json::from_str::<CollectorSettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_sizes_are_refused() {
+        assert!(serde_json::from_str::<CollectorSettings>(r#"{"flush_intervall":"1s"}"#).is_err());
+        let small = CollectorSettings { queue_bytes_max: 1024, ..Default::default() };
+        assert!(small.check().unwrap_err().starts_with("`queue_bytes_max` is 1KiB"));
+    }
+}

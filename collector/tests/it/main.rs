@@ -1,0 +1,3 @@
+//! Tests of the way in, against its public face.
+
+mod wal;

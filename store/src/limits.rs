@@ -1,0 +1,93 @@
+//! Every number that bounds the store, each with its reason (I-9).
+
+use std::time::Duration;
+
+/// Rows per Parquet row group: the unit of pruning and of a reader's memory. At 56 bytes per
+/// span a group is 7 MB compressed; smaller groups cost dictionaries, larger ones skip less.
+pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+/// False positives of a bloom filter. One in a hundred costs a look-up one needless row group
+/// in a hundred; each further tenth costs 4.8 bits per value.
+pub(crate) const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+
+/// zstd level of a flush: rows are rewritten within minutes, latency counts.
+pub(crate) const ZSTD_FLUSH: i32 = 1;
+
+/// zstd level of a compaction: measured 25 % dearer to write than level 1 and the last level
+/// whose cost is small beside decoding the inputs.
+pub(crate) const ZSTD_COMPACTION: i32 = 3;
+
+/// Bytes of text kept in the bounds of a column: a UUID (36) and a trace id (32) fit whole, long
+/// texts are cut so that a log entry of the widest table stays under about 6 KB.
+pub(crate) const BOUND_TEXT_BYTES: usize = 36;
+
+/// How often a commit is tried when other processes commit first. With eight writers on one
+/// table 4 % of single tries fail; twenty in a row mean something else is wrong.
+pub(crate) const COMMIT_ATTEMPTS: u32 = 20;
+
+/// Commits between checkpoints: measured cheapest of 10 and 100 (4.1 against 9.1 ms a commit).
+pub(crate) const CHECKPOINT_INTERVAL: i64 = 10;
+
+/// Log entries kept for [`crate::Store::changes`]. At one commit a second 83 minutes, about
+/// 25 MB and a folder that lists in a few milliseconds. Consumers further behind are told to
+/// read everything.
+pub(crate) const LOG_ENTRIES_KEPT: i64 = 5_000;
+
+/// Checkpoints kept: the newest, and two older for readers that are opening the table.
+pub(crate) const CHECKPOINTS_KEPT: usize = 3;
+
+/// Below this many bytes a file is in the lowest tier of compaction.
+pub(crate) const TIER_BASE_BYTES: u64 = 256 * 1024;
+
+/// Size ratio of neighbouring tiers, and how many files of one tier are merged into one file of
+/// the next. A row is rewritten once per tier: 256 KiB → 2 MiB → 16 MiB → 128 MiB, so at most
+/// four times in its life.
+pub(crate) const TIER_FANOUT: usize = 8;
+
+/// A file of this size is done: it is merged no more.
+pub(crate) const FILE_TARGET_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A file of this many rows is done, however well it compresses: eight row groups.
+pub(crate) const FILE_TARGET_ROWS: u64 = 1024 * 1024;
+
+/// A day that got no file for this long is merged down to as few files as the targets allow.
+pub(crate) const QUIET_DAY: Duration = Duration::from_secs(60 * 60);
+
+/// Files one merge reads at once. Each open input holds one row group (see
+/// [`MERGE_OPEN_BYTES`]) and one decoded batch.
+pub(crate) const MERGE_INPUTS: usize = 64;
+
+/// Compressed bytes that the open row groups of one merge may hold together: with decoded pages
+/// and the writer's row group a merge stays under about 200 MB.
+pub(crate) const MERGE_OPEN_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Compressed bytes of one row group, for the sum above: 128 k rows of up to 64 bytes.
+pub(crate) const ROW_GROUP_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.
+pub(crate) const MERGE_BATCH_ROWS: usize = 1024;
+
+/// Rows of equal sort key among which a merge looks for duplicates. Beyond, duplicates further
+/// apart than this stay; the ledger resolves those by key when it settles.
+pub(crate) const DEDUP_RUN_ROWS: usize = 8 * 1024;
+
+/// How long a removed file stays on disk so that running readers can finish.
+pub(crate) const REMOVED_FILE_RETENTION: Duration = Duration::from_secs(10 * 60);
+
+/// Age at which a data file that no log entry names is taken for a leftover of a crash. No flush
+/// and no merge takes that long between its last write and its commit.
+pub(crate) const LEFTOVER_GRACE: Duration = Duration::from_secs(60 * 60);
+
+/// Value of `delta.deletedFileRetentionDuration`: how long checkpoints carry tombstones. Longer
+/// than any retention of removed files; at one flush a second 3,600 tombstones per checkpoint.
+pub(crate) const TOMBSTONE_RETENTION: &str = "interval 1 hours";
+
+/// Bytes of Parquet footers kept in memory for all tables, shared by all readers.
+pub(crate) const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes read from the end of a data file to get its footer in one go.
+pub(crate) const FOOTER_HINT_BYTES: usize = 64 * 1024;
+
+/// Tables whose whole days are removed after `retention_days`: what was received. The ledger's
+/// own tables stay: prices are dated in the past and statements must stay reproducible (I-8).
+pub(crate) const EXPIRING_TABLES: [&str; 4] = ["spans", "contents", "metric_points", "log_records"];

@@ -1,0 +1,111 @@
+//! A table at a fixed version as a DataFusion provider. Takes projections and filters of a query,
+//! gives plain `ParquetSource` plans over the files that can match.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::TableParquetOptions;
+use datafusion::common::{Result, ToDFSchema};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use spanledger_schemas::Table;
+
+use super::plan::{self, Files, Reading, scan_schema};
+use super::prune::prune;
+use crate::log::ActiveFile;
+
+/// Some files of a table.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    table: &'static Table,
+    table_dir: PathBuf,
+    schema: SchemaRef,
+    files: Vec<Arc<ActiveFile>>,
+    reading: Reading,
+}
+
+impl Provider {
+    /// Over these files.
+    pub(crate) fn new(
+        table: &'static Table,
+        table_dir: PathBuf,
+        mut files: Vec<Arc<ActiveFile>>,
+        reading: Reading,
+    ) -> Provider {
+        // Newest first: a query for the latest rows finds them at once and the bound that it
+        // learns skips the rest.
+        files.sort_by(|a, b| (b.file.date, b.added_ms).cmp(&(a.file.date, a.added_ms)));
+        Provider { table, table_dir, schema: scan_schema(table), files, reading }
+    }
+}
+
+#[async_trait]
+impl TableProvider for Provider {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Inexact: pruning and the scan use every filter, and the filter node that stays in the plan
+    /// is pushed into the scan by the optimizer where Parquet can evaluate it exactly.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut files = self.files.clone();
+        if let Some(filter) = conjunction(filters.to_vec()) {
+            let schema = self.schema.clone().to_dfschema()?;
+            let predicate = state.create_physical_expr(filter, &schema)?;
+            files = prune(self.table, &self.schema, predicate, files)?;
+        } else if let Some(limit) = limit {
+            let mut rows = 0;
+            files.retain(|file| {
+                let needed = rows < limit as u64;
+                rows += file.file.rows;
+                needed
+            });
+        }
+        if files.is_empty() {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.schema.project(columns)?),
+                None => self.schema.clone(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let options = TableParquetOptions {
+            global: state.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        plan::read(
+            &self.reading,
+            Files {
+                table: self.table,
+                table_dir: &self.table_dir,
+                files: &files,
+                projection,
+                // With filters the scan cannot know which rows count.
+                limit: if filters.is_empty() { limit } else { None },
+                partitions: state.config().target_partitions(),
+                options,
+            },
+        )
+    }
+}

@@ -1,0 +1,65 @@
+//! Fixed versions of all tables, as one reader sees them (I-12). Takes views of the logs, gives
+//! providers for queries; it never changes and holds no lock.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use spanledger_schemas::Table;
+
+use crate::log::{ActiveFile, View};
+use crate::scan::plan::Reading;
+use crate::scan::provider::Provider;
+use crate::{DataFile, paths};
+
+/// Fixed versions of all tables. Files that a later commit removes stay readable for
+/// [`crate::StoreOptions::removed_file_retention`].
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    root: Arc<Path>,
+    views: Arc<BTreeMap<&'static str, Arc<View>>>,
+    reading: Reading,
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        root: Arc<Path>,
+        views: BTreeMap<&'static str, Arc<View>>,
+        reading: Reading,
+    ) -> Snapshot {
+        Snapshot { root, views: Arc::new(views), reading }
+    }
+
+    /// Version of each table.
+    pub fn versions(&self) -> BTreeMap<&'static str, i64> {
+        self.views.iter().map(|(name, view)| (*name, view.version)).collect()
+    }
+
+    /// Active files of a table, by path; none for a table that is not of this store.
+    pub fn files(&self, table: &'static Table) -> Arc<Vec<DataFile>> {
+        self.views.get(table.name).map(|view| view.listed()).unwrap_or_default()
+    }
+
+    /// The table as a DataFusion provider: plain `ParquetSource` plans over the active files.
+    pub fn provider(&self, table: &'static Table) -> Arc<dyn TableProvider> {
+        let files = self.views.get(table.name).map(|view| view.files.clone());
+        self.over(table, files.unwrap_or_default())
+    }
+
+    /// The same over some of its files. Files that are not active in this snapshot, such as those
+    /// of [`crate::Store::changes`] that were compacted since, are read without statistics.
+    pub fn provider_of(&self, table: &'static Table, files: &[DataFile]) -> Arc<dyn TableProvider> {
+        let view = self.views.get(table.name);
+        let find = |file: &DataFile| {
+            let active = view.and_then(|v| v.find(&file.path)).cloned();
+            active.unwrap_or_else(|| Arc::new(ActiveFile::new(file.clone(), 0, String::new())))
+        };
+        self.over(table, files.iter().map(find).collect())
+    }
+
+    fn over(&self, table: &'static Table, files: Vec<Arc<ActiveFile>>) -> Arc<dyn TableProvider> {
+        let dir = paths::table(&self.root, table);
+        Arc::new(Provider::new(table, dir, files, self.reading.clone()))
+    }
+}

@@ -1,0 +1,49 @@
+//! From rows to durable data files: split by day, sorted, encoded, fsynced. Takes a batch in the
+//! table's Arrow schema, gives [`NewFile`]s that a commit can name. It commits nothing.
+
+pub(crate) mod encode;
+pub(crate) mod sort;
+pub(crate) mod stats;
+
+use std::path::Path;
+
+use arrow::record_batch::RecordBatch;
+use spanledger_schemas::Table;
+
+use self::encode::Encoder;
+use crate::error::StoreError;
+use crate::{DataFile, fault, limits};
+
+/// A durable data file that no commit names yet.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    /// Path, size, rows, day.
+    pub(crate) file: DataFile,
+    /// Its statistics as Delta stores them.
+    pub(crate) stats: String,
+}
+
+/// Writes rows, one file per day. On an error the files already written stay behind as leftovers
+/// for the sweep.
+pub(crate) fn write(
+    table: &'static Table,
+    table_dir: &Path,
+    rows: &RecordBatch,
+) -> Result<Vec<NewFile>, StoreError> {
+    let mut files = Vec::new();
+    for (date, day) in sort::by_day(table, rows)? {
+        let mut encoder =
+            Encoder::create(table, table_dir, date, day.num_rows(), limits::ZSTD_FLUSH)?;
+        encoder.write(&day)?;
+        files.push(encoder.finish()?);
+    }
+    fault::point(fault::AFTER_PARQUET);
+    Ok(files)
+}
+
+/// Deletes files that turned out not to be needed. A failure leaves them to the sweep.
+pub(crate) fn discard(table_dir: &Path, files: &[NewFile]) {
+    for new in files {
+        let _ = std::fs::remove_file(table_dir.join(&new.file.path));
+    }
+}

@@ -1,0 +1,135 @@
+//! Rows in, rows out; marks; replacement; changes.
+
+use spanledger_schemas::tables::{self, calls, metric_points, spans};
+use spanledger_store::{Store, StoreError, Txn};
+
+use crate::rows::{lines, read, rows};
+
+fn mark(version: i64) -> Option<Txn> {
+    Some(Txn { app: "collector/spans".to_owned(), version })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_every_table_come_back_as_they_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    for (i, table) in tables::ALL.into_iter().enumerate() {
+        let written = rows(table, 300, 3, i as u64);
+        store.append(table, written.clone(), None).await.unwrap();
+        for store in [store.clone(), Store::open(dir.path()).await.unwrap()] {
+            let snapshot = store.snapshot().await.unwrap();
+            assert_eq!(snapshot.files(table).len(), 3, "{}: a file per day", table.name);
+            let found = read(table, snapshot.provider(table)).await;
+            assert_eq!(lines(&found), lines(&[written.clone()]), "{}", table.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_commit_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &spans::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.txn_version(table, "collector/spans").await.unwrap(), None);
+    let first = store.append(table, rows(table, 10, 1, 1), mark(7)).await.unwrap();
+    // The same process and a restarted one replay it, and something older.
+    for store in [store.clone(), Store::open(dir.path()).await.unwrap()] {
+        for version in [7, 3] {
+            let again = store.append(table, rows(table, 10, 1, 1), mark(version)).await.unwrap();
+            assert_eq!(again, first);
+        }
+        assert_eq!(store.txn_version(table, "collector/spans").await.unwrap(), Some(7));
+        assert_eq!(store.snapshot().await.unwrap().files(table).len(), 1);
+    }
+    // Another application is another count.
+    let other = Some(Txn { app: "settle".to_owned(), version: 1 });
+    assert_eq!(store.append(table, rows(table, 5, 1, 2), other).await.unwrap(), first + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_without_rows_is_kept_across_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &spans::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    let none = rows(table, 0, 1, 0);
+    let version = store.append(table, none.clone(), mark(41)).await.unwrap();
+    assert_eq!(store.append(table, none.clone(), None).await.unwrap(), version, "nothing to say");
+    for i in 0..25 {
+        store.append(table, rows(table, 2, 1, i), None).await.unwrap();
+    }
+    store.maintain().await.unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.txn_version(table, "collector/spans").await.unwrap(), Some(41));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_do_not_fit_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let wrong = rows(&calls::TABLE, 3, 1, 0);
+    let error = store.append(&spans::TABLE, wrong, None).await.unwrap_err();
+    assert!(matches!(error, StoreError::Rows { table: "spans", .. }), "{error}");
+    assert!(store.status().tables.iter().all(|t| t.commit_error.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replacing_takes_out_and_puts_in_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &calls::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    store.append(table, rows(table, 10, 1, 1), None).await.unwrap();
+    let old = store.snapshot().await.unwrap();
+    let files = old.files(table).as_ref().clone();
+    let fresh = rows(table, 12, 1, 2);
+    store.replace(table, files.clone(), fresh.clone(), None).await.unwrap();
+
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!(lines(&read(table, snapshot.provider(table)).await), lines(&[fresh]));
+    assert_eq!(read(table, old.provider(table)).await[0].num_rows(), 10, "old readers go on");
+
+    let again = store.replace(table, files.clone(), rows(table, 1, 1, 3), None).await.unwrap_err();
+    assert!(matches!(&again, StoreError::FileGone { path, .. } if *path == files[0].path));
+    let after = store.snapshot().await.unwrap();
+    assert_eq!(after.versions(), snapshot.versions());
+    let on_disk = std::fs::read_dir(dir.path().join("calls/date=2026-11-25")).unwrap().count();
+    assert_eq!(on_disk, 2, "the file of the refused commit is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_the_files_added_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &metric_points::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    let first = store.append(table, rows(table, 4, 1, 1), None).await.unwrap();
+    store.append(table, rows(table, 5, 2, 2), None).await.unwrap();
+    let last = store.append(table, rows(table, 6, 1, 3), None).await.unwrap();
+
+    let counts = async |since| {
+        let changes = store.changes(table, since).await.unwrap();
+        assert_eq!(changes.version, last);
+        changes.files.iter().map(|f| f.rows).sum::<u64>()
+    };
+    assert_eq!(counts(None).await, 4 + 5 + 6);
+    assert_eq!(counts(Some(first)).await, 5 + 6);
+    assert_eq!(counts(Some(last)).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_append_to_one_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &spans::TABLE;
+    let (a, b) = (Store::open(dir.path()).await.unwrap(), Store::open(dir.path()).await.unwrap());
+    let writer = |store: Store, seed: u64| async move {
+        for i in 0..15 {
+            let txn = Txn { app: format!("collector-{seed}"), version: i };
+            store.append(table, rows(table, 3, 1, seed + i as u64), Some(txn)).await.unwrap();
+        }
+    };
+    tokio::join!(writer(a.clone(), 100), writer(b.clone(), 200));
+    for store in [a, b] {
+        let snapshot = store.snapshot().await.unwrap();
+        assert_eq!(snapshot.versions()["spans"], 30);
+        let found = read(table, snapshot.provider(table)).await;
+        assert_eq!(found.iter().map(|r| r.num_rows()).sum::<usize>(), 2 * 15 * 3);
+    }
+}
