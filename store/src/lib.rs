@@ -12,6 +12,7 @@ mod paths;
 mod scan;
 mod snapshot;
 mod store;
+mod upkeep;
 mod write;
 
 pub use error::StoreError;

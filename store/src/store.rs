@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) options: StoreOptions,
     pub(crate) reading: Reading,
     pub(crate) tables: Vec<OpenTable>,
+    /// One round of upkeep at a time.
+    pub(crate) upkeep: tokio::sync::Mutex<()>,
 }
 
 /// A table and what went wrong with it last.
@@ -112,7 +114,8 @@ impl Store {
         }
         let footers = Arc::new(DefaultCache::new(limits::FOOTER_CACHE_BYTES));
         let reading = Reading::local(footers);
-        let inner = Inner { root: root.into(), options, reading, tables: open };
+        let upkeep = tokio::sync::Mutex::new(());
+        let inner = Inner { root: root.into(), options, reading, tables: open, upkeep };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -280,16 +283,4 @@ impl OpenTable {
 
 fn note(slot: &Mutex<Option<String>>, failed: Option<&StoreError>) {
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = failed.map(ToString::to_string);
-}
-
-impl Store {
-    /// One round of upkeep: compaction, checkpoints, log cleanup, retention.
-    pub async fn maintain(&self) -> Result<(), StoreError> {
-        for open in &self.inner.tables {
-            let done = open.log.checkpoint_if_due().await;
-            open.note_upkeep(done.as_ref().err());
-            done?;
-        }
-        Ok(())
-    }
 }

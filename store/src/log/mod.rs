@@ -8,6 +8,7 @@
 
 pub(crate) mod changes;
 mod checkpoint;
+mod cleanup;
 mod entry;
 mod state;
 
@@ -28,7 +29,7 @@ use spanledger_schemas::table::PARTITION_COLUMN;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-pub(crate) use self::entry::{add, remove};
+pub(crate) use self::entry::{add, now_ms, remove};
 pub(crate) use self::state::{ActiveFile, View};
 
 use self::state::LogState;
