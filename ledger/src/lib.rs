@@ -3,6 +3,6 @@
 //! Rules are pure; only `prices::import` and `settle::job` read and write tables.
 
 pub mod limits;
-pub mod usage;
 pub mod prices;
 pub mod settle;
+pub mod usage;

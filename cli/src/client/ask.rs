@@ -25,7 +25,8 @@ pub fn main(flags: &AskFlags) -> anyhow::Result<()> {
 
 /// The query string of a question.
 fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
-    let named = [("by", &flags.by), ("from", &flags.from), ("to", &flags.to), ("grain", &flags.grain)];
+    let named =
+        [("by", &flags.by), ("from", &flags.from), ("to", &flags.to), ("grain", &flags.grain)];
     let mut all: Vec<(String, String)> = named
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
@@ -44,7 +45,7 @@ fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
 #[derive(serde::Deserialize)]
 struct Question {
     name: String,
-    description: String,
+    about: String,
 }
 
 /// The catalogue, as far as a person needs it.
@@ -55,10 +56,11 @@ struct Catalogue {
 
 async fn list(url: &str) -> anyhow::Result<()> {
     let request = reqwest::Client::new().get(format!("{url}/api/v1/questions"));
-    let catalogue: Catalogue = send(request, url).await?.json().await.context("reading the list")?;
+    let catalogue: Catalogue =
+        send(request, url).await?.json().await.context("reading the list")?;
     let mut out = std::io::stdout().lock();
     for question in catalogue.questions {
-        writeln!(out, "{:10} {}", question.name, question.description)?;
+        writeln!(out, "{:10} {}", question.name, question.about)?;
     }
     Ok(())
 }

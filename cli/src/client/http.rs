@@ -27,7 +27,9 @@ struct Problem {
 /// When the server cannot be reached, or refuses.
 pub async fn send(request: RequestBuilder, server: &str) -> anyhow::Result<Response> {
     let response = request.send().await.with_context(|| {
-        format!("no answer from {server}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)")
+        format!(
+            "no answer from {server}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)"
+        )
     })?;
     let status = response.status();
     if status.is_success() {

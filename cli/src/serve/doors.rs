@@ -96,7 +96,9 @@ impl Doors {
     ) -> anyhow::Result<Option<TcpListener>> {
         let Addr::At(addr) = addr else { return Ok(None) };
         let listener = TcpListener::bind(addr).await.with_context(|| {
-            format!("opening the door `{name}` at {addr}; choose another with --{name}-addr, or `off`")
+            format!(
+                "opening the door `{name}` at {addr}; choose another with --{name}-addr, or `off`"
+            )
         })?;
         self.addresses.0.insert(name, listener.local_addr()?);
         Ok(Some(listener))

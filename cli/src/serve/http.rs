@@ -44,9 +44,7 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
 }
 
 /// The numbers of this process in the Prometheus text format.
-async fn render(
-    State((metrics, health)): State<(PrometheusHandle, Health)>,
-) -> impl IntoResponse {
+async fn render(State((metrics, health)): State<(PrometheusHandle, Health)>) -> impl IntoResponse {
     health.measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

@@ -4,7 +4,6 @@
 //! doors of the way in shut first, then what was acknowledged is committed (I-1, I-3).
 
 mod doors;
-mod fault;
 mod http;
 mod parts;
 
@@ -55,7 +54,9 @@ pub fn load(flags: &ServeFlags) -> Result<Effective, settings::SettingsError> {
 /// Installs the fault of a crash test, when the environment names one.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 fn install_fault() -> anyhow::Result<()> {
-    std::env::var("SPANLEDGER_FAULT").map_or(Ok(()), |text| fault::install(&text))
+    let Ok(spec) = std::env::var("SPANLEDGER_FAULT") else { return Ok(()) };
+    spanledger_collector::fault::arm(&spec)
+        .map_err(|why| anyhow::anyhow!("SPANLEDGER_FAULT: {why}"))
 }
 
 /// Prints the settings in force.

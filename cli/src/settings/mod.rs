@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use spanledger_collector::receive::Credential;
+use spanledger_collector::scrape::ScrapeSettings;
 use spanledger_collector::wal::OnCorruption;
 
 pub use catalog::reference;
@@ -37,7 +38,7 @@ pub struct Settings {
     pub pg: Pg,
     pub telemetry: Telemetry,
     pub auth: Auth,
-    pub scrape: Scrape,
+    pub scrape: ScrapeSettings,
 }
 
 /// Which parts of the product a process runs.
@@ -131,29 +132,6 @@ pub struct Auth {
     pub tokens: Vec<Credential>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Scrape {
-    pub targets: Vec<ScrapeTarget>,
-}
-
-/// One Prometheus endpoint to scrape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeTarget {
-    pub url: String,
-    #[serde(default)]
-    pub job: Option<String>,
-    #[serde(default)]
-    pub interval: Option<HumanDuration>,
-    #[serde(default)]
-    pub timeout: Option<HumanDuration>,
-    #[serde(default)]
-    pub bearer_token: Option<String>,
-    #[serde(default)]
-    pub labels: std::collections::BTreeMap<String, String>,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -175,7 +153,7 @@ impl Default for Settings {
             pg: Pg::default(),
             telemetry: Telemetry::default(),
             auth: Auth::default(),
-            scrape: Scrape::default(),
+            scrape: ScrapeSettings::default(),
         }
     }
 }
@@ -205,7 +183,11 @@ impl Default for Query {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { log: "info".into(), log_format: LogFormat::Text, otlp_endpoint: None }
+        Telemetry {
+            log: "warn,spanledger=info".into(),
+            log_format: LogFormat::Text,
+            otlp_endpoint: None,
+        }
     }
 }
 

@@ -84,7 +84,9 @@ impl TryFrom<String> for Addr {
             return Ok(Addr::Off);
         }
         text.parse().map(Addr::At).map_err(|_| {
-            format!("`{text}` is not an address; expected IP:PORT such as `127.0.0.1:4317`, or `off`")
+            format!(
+                "`{text}` is not an address; expected IP:PORT such as `127.0.0.1:4317`, or `off`"
+            )
         })
     }
 }
@@ -122,7 +124,9 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused_with_an_example() {
-        assert!(HumanDuration::try_from("1 fortnight".to_owned()).unwrap_err().contains("fortnight"));
+        assert!(
+            HumanDuration::try_from("1 fortnight".to_owned()).unwrap_err().contains("fortnight")
+        );
         assert!(HumanSize::try_from("big".to_owned()).unwrap_err().contains("MiB"));
         assert!(Addr::try_from("localhost".to_owned()).unwrap_err().contains("IP:PORT"));
     }

@@ -234,11 +234,8 @@ impl Wal {
             .map_err(io_error("starting the writer of", dir))?;
         let wal =
             Wal { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
-        let recovered = Recovered {
-            seen: hashes,
-            committed: LogSeq(found.committed),
-            last: LogSeq(next - 1),
-        };
+        let recovered =
+            Recovered { seen: hashes, committed: LogSeq(found.committed), last: LogSeq(next - 1) };
         Ok((wal, recovered))
     }
 

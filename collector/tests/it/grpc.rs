@@ -30,10 +30,7 @@ async fn call(
     Ok(response.into_inner())
 }
 
-async fn export(
-    harness: &Harness,
-    ids: &[u64],
-) -> Result<ExportTraceServiceResponse, Status> {
+async fn export(harness: &Harness, ids: &[u64]) -> Result<ExportTraceServiceResponse, Status> {
     call(Grpc::new(channel(harness).await), EXPORT, Request::new(traces(ids))).await
 }
 

@@ -19,15 +19,15 @@
 //!
 //! It holds as long as one settler writes to a store; a second one is noticed at its first commit.
 
-mod trace;
-mod chunk;
-mod recent;
-mod open;
 mod calls;
-mod tables;
+mod chunk;
 mod job;
+mod open;
+mod recent;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use job::{Clock, Round, Settler};
 pub use tables::settled_until;

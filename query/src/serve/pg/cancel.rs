@@ -76,10 +76,7 @@ impl CancelHandler for Cancels {
 
 /// Cancels `left` when the client closes its side; ends when dropped. While a statement runs
 /// nobody reads the socket, so that its end would show only with the first row sent.
-pub(super) fn watch(
-    socket: &TcpStream,
-    left: CancellationToken,
-) -> Option<AbortOnDropHandle<()>> {
+pub(super) fn watch(socket: &TcpStream, left: CancellationToken) -> Option<AbortOnDropHandle<()>> {
     let socket = std::os::fd::AsFd::as_fd(socket).try_clone_to_owned().ok()?;
     let socket = TcpStream::from_std(socket.into()).ok()?;
     Some(AbortOnDropHandle::new(tokio::spawn(async move {
