@@ -8,6 +8,14 @@
 //!
 //! `cargo bench --bench product -- [--spans N] [--connections N]`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests fail the test, and say why"
+)]
+
 mod load;
 mod server;
 
