@@ -150,7 +150,8 @@ impl QueryService {
                     let statement = self.inner.parser.parse_one(text)?;
                     let plan = self.plan(session, statement, None, bounds).await?;
                     let tables = session.read_by(&plan);
-                    let batches = self.inner.executor.run(session.state(), plan, bounds, admission)?;
+                    let batches =
+                        self.inner.executor.run(session.state(), plan, bounds, admission)?;
                     let schema = batches.schema();
                     let batches: Vec<_> = batches.try_collect().await?;
                     Ok::<_, QueryError>(Rows { schema, batches, tables })

@@ -113,7 +113,8 @@ fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Erro
 mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+    const UNITS: [(&str, u64); 4] =
+        [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
     pub(super) fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         let whole = UNITS.iter().find(|(_, unit)| *bytes > 0 && bytes % unit == 0);

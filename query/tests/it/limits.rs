@@ -78,8 +78,11 @@ async fn rows_bytes_and_memory_are_bounded() {
     let (status, _) = sql(&world, json!({"query": "SELECT * FROM generate_series(1, 1000)"})).await;
     assert_eq!(status, 200);
     check("SELECT * FROM generate_series(1, 1001)", "too many rows").await;
-    check("SELECT lpad(CAST(value AS TEXT), 1000) FROM generate_series(1, 500)", "answer too large")
-        .await;
+    check(
+        "SELECT lpad(CAST(value AS TEXT), 1000) FROM generate_series(1, 500)",
+        "answer too large",
+    )
+    .await;
     check(
         "SELECT value % 1000000 AS k, count(*) FROM generate_series(1, 3000000) GROUP BY k LIMIT 1",
         "out of memory",

@@ -42,10 +42,7 @@ fn code(error: &tokio_postgres::Error) -> &str {
 struct Raw(Vec<u8>);
 
 impl<'a> FromSql<'a> for Raw {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Raw(raw.to_vec()))
     }
 
@@ -63,8 +60,16 @@ async fn simple_queries_answer_in_text() {
     assert_eq!(
         rows.unwrap(),
         [
-            row([Some("gpt-4o"), Some("0.000000000000000001"), Some("2026-11-24 10:00:00.000000+00")]),
-            row([Some("gpt-4o"), Some("0.100000000000000000"), Some("2026-11-24 11:00:00.000000+00")]),
+            row([
+                Some("gpt-4o"),
+                Some("0.000000000000000001"),
+                Some("2026-11-24 10:00:00.000000+00")
+            ]),
+            row([
+                Some("gpt-4o"),
+                Some("0.100000000000000000"),
+                Some("2026-11-24 11:00:00.000000+00")
+            ]),
             row([Some("local"), None, Some("2026-11-25 10:00:00.000000+00")]),
         ]
     );
@@ -123,9 +128,11 @@ async fn a_prepared_statement_reads_what_came_after_it_was_prepared() {
 async fn maps_are_json_text_on_this_door() {
     let world = small().await;
     let client = connect(&world).await;
-    let rows = client.query("SELECT span_attributes FROM spans ORDER BY span_id", &[]).await.unwrap();
+    let rows =
+        client.query("SELECT span_attributes FROM spans ORDER BY span_id", &[]).await.unwrap();
     assert_eq!(rows[0].get::<_, &str>(0), r#"{"gpu":"H100"}"#);
-    let rows = texts(&client, "SELECT * FROM spans WHERE span_id = '00000000000000a1'").await.unwrap();
+    let rows =
+        texts(&client, "SELECT * FROM spans WHERE span_id = '00000000000000a1'").await.unwrap();
     assert!(rows[0].contains(&Some(r#"{"gpu":"H100"}"#.to_owned())));
 }
 
@@ -211,10 +218,13 @@ async fn a_cancel_request_stops_the_running_statement() {
 async fn a_client_that_leaves_stops_its_statement() {
     let settings = QuerySettings { concurrent_max: 1, ..QuerySettings::default() };
     let world = world(settings, &[]).await;
-    let (one, two) = (connect(&world).await, connect(&world).await);
-    let running = tokio::spawn(async move { one.simple_query(crate::limits::ENDLESS).await });
+    let two = connect(&world).await;
+    let address = format!("host=127.0.0.1 port={} user=reader", world.pg.port());
+    let (one, connection) = tokio_postgres::connect(&address, NoTls).await.unwrap();
+    let socket = tokio::spawn(connection);
+    tokio::spawn(async move { one.simple_query(crate::limits::ENDLESS).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    running.abort();
+    socket.abort();
     // The only place among the running queries is free again before the wait for it ends.
     two.simple_query("SELECT 1").await.unwrap();
 }

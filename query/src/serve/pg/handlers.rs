@@ -78,8 +78,11 @@ impl Connection {
         let caller = caller(&self.service, &self.stop, client);
         let plan = types::shape(self.service.describe(&caller, statement.clone()).await?)?;
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-        let fields =
-            arrow_schema_to_pg_fields(plan.schema().as_arrow(), &Format::UnifiedText, Some(options))?;
+        let fields = arrow_schema_to_pg_fields(
+            plan.schema().as_arrow(),
+            &Format::UnifiedText,
+            Some(options),
+        )?;
         let fields = Arc::new(fields);
         let (service, columns) = (self.service.clone(), Arc::clone(&fields));
         let started = stream::once(async move {
@@ -120,7 +123,8 @@ fn refuse_if_aborted<C: ClientInfo + ?Sized>(
     Err(PgWireError::UserError(Box::new(ErrorInfo::new(
         "ERROR".to_owned(),
         "25P02".to_owned(),
-        "current transaction is aborted, commands ignored until end of transaction block".to_owned(),
+        "current transaction is aborted, commands ignored until end of transaction block"
+            .to_owned(),
     ))))
 }
 
