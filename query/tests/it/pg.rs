@@ -218,10 +218,13 @@ async fn a_cancel_request_stops_the_running_statement() {
 async fn a_client_that_leaves_stops_its_statement() {
     let settings = QuerySettings { concurrent_max: 1, ..QuerySettings::default() };
     let world = world(settings, &[]).await;
-    let (one, two) = (connect(&world).await, connect(&world).await);
-    let running = tokio::spawn(async move { one.simple_query(crate::limits::ENDLESS).await });
+    let two = connect(&world).await;
+    let address = format!("host=127.0.0.1 port={} user=reader", world.pg.port());
+    let (one, connection) = tokio_postgres::connect(&address, NoTls).await.unwrap();
+    let socket = tokio::spawn(connection);
+    tokio::spawn(async move { one.simple_query(crate::limits::ENDLESS).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    running.abort();
+    socket.abort();
     // The only place among the running queries is free again before the wait for it ends.
     two.simple_query("SELECT 1").await.unwrap();
 }
