@@ -18,14 +18,8 @@ pub const FLUSH_COMMITTED: &str = "flush.committed";
 pub const LOG_TRIM: &str = "log.trim";
 
 /// Every place of this crate.
-pub const ALL: [&str; 6] = [
-    LOG_HALF_WRITTEN,
-    LOG_BEFORE_FSYNC,
-    LOG_BEFORE_ACK,
-    LOG_ROTATE,
-    FLUSH_COMMITTED,
-    LOG_TRIM,
-];
+pub const ALL: [&str; 6] =
+    [LOG_HALF_WRITTEN, LOG_BEFORE_FSYNC, LOG_BEFORE_ACK, LOG_ROTATE, FLUSH_COMMITTED, LOG_TRIM];
 
 static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
 
