@@ -22,7 +22,7 @@ use arrow::record_batch::RecordBatch;
 use super::clause::Clause;
 use super::genai::ProviderRule;
 use super::row::{Micros, PriceRow, from_batch, to_batch};
-use super::{BundledBook, PriceError, Pricer, Quote, bundled, providers};
+use super::{BundledBook, PriceError, Pricer, Quote, bundled, providers, quote_jsonl};
 use crate::usage::{Unit, Usage};
 
 /// What the price of a call depends on.
@@ -59,8 +59,6 @@ pub struct PriceBook {
 /// The prices of one model.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) provider: Arc<str>,
-    pub(super) name: Arc<str>,
     clause: Clause,
     /// By rising priority number.
     pub(super) sets: Vec<PriceSet>,
@@ -107,11 +105,7 @@ impl PriceSet {
             && self.window.is_none_or(|(from, to)| {
                 let minute = at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY);
                 // A window may span midnight.
-                if from <= to {
-                    from <= minute && minute < to
-                } else {
-                    minute >= from || minute < to
-                }
+                if from <= to { from <= minute && minute < to } else { minute >= from || minute < to }
             })
     }
 }
@@ -121,7 +115,7 @@ impl PriceBook {
     ///
     /// # Errors
     /// When the bundled bytes are not the books we expect.
-    pub fn bundled() -> Result<PriceBook, PriceError> {
+    pub fn bundled() -> Result<Arc<PriceBook>, PriceError> {
         PriceBook::believed_at(bundled::history()?, Micros::MAX)
     }
 
@@ -129,7 +123,7 @@ impl PriceBook {
     ///
     /// # Errors
     /// When a batch is not of that table, or a clause or window in it cannot be read.
-    pub fn from_batches(batches: &[RecordBatch]) -> Result<PriceBook, PriceError> {
+    pub fn from_batches(batches: &[RecordBatch]) -> Result<Arc<PriceBook>, PriceError> {
         let mut rows = Vec::new();
         for batch in batches {
             rows.extend(from_batch(batch)?);
@@ -141,7 +135,7 @@ impl PriceBook {
     ///
     /// # Errors
     /// When a clause or window cannot be read.
-    pub fn believed_at(rows: Vec<PriceRow>, at: Micros) -> Result<PriceBook, PriceError> {
+    pub fn believed_at(rows: Vec<PriceRow>, at: Micros) -> Result<Arc<PriceBook>, PriceError> {
         PriceBook::new(rows, at, bundled::provider_rules()?)
     }
 
@@ -149,7 +143,7 @@ impl PriceBook {
     ///
     /// # Errors
     /// When the bundled bytes are not the book we expect.
-    pub fn of(book: &BundledBook) -> Result<PriceBook, PriceError> {
+    pub fn of(book: &BundledBook) -> Result<Arc<PriceBook>, PriceError> {
         let book = book.read()?;
         PriceBook::new(book.rows, Micros::MAX, book.providers.into())
     }
@@ -158,7 +152,7 @@ impl PriceBook {
         mut rows: Vec<PriceRow>,
         at: Micros,
         rules: Arc<[ProviderRule]>,
-    ) -> Result<PriceBook, PriceError> {
+    ) -> Result<Arc<PriceBook>, PriceError> {
         rows.retain(|r| r.believed_at(at));
         // One fact imported twice is one price.
         let mut seen = HashSet::with_capacity(rows.len());
@@ -172,7 +166,7 @@ impl PriceBook {
             new
         });
         let models = group(&rows)?;
-        Ok(PriceBook { rows, ids, models, rules })
+        Ok(Arc::new(PriceBook { rows, ids, models, rules }))
     }
 
     /// The rows as a batch of table `prices`.
@@ -196,6 +190,14 @@ impl PriceBook {
     /// What one call costs. For many calls keep a [`Pricer`], which remembers its matches.
     pub fn quote(self: &Arc<Self>, facts: &CallFacts<'_>) -> Quote {
         Pricer::new(Arc::clone(self)).quote(facts)
+    }
+
+    /// Answers one line of `spanledger prices quote --jsonl`; see [`quote_jsonl`] for many.
+    ///
+    /// # Errors
+    /// As [`quote_jsonl`].
+    pub fn quote_jsonl(self: &Arc<Self>, line: &str) -> Result<String, PriceError> {
+        quote_jsonl(&mut Pricer::new(Arc::clone(self)), line)
     }
 
     /// Finds the model of a call; the error says why there is none.
@@ -234,8 +236,7 @@ impl PriceBook {
 
     /// The model alone decides: exactly one provider claims its name, and lists it.
     fn first_party(&self, said: Option<&str>, models: &[&str]) -> Result<Found, String> {
-        let who =
-            said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
+        let who = said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
         for name in models.iter().flat_map(|m| providers::model_names(m)) {
             let claims =
                 |r: &&ProviderRule| r.model_match.as_ref().is_some_and(|c| c.matches(&name));
@@ -334,7 +335,7 @@ fn group(rows: &[PriceRow]) -> Result<HashMap<Arc<str>, Vec<Arc<Model>>>, PriceE
         for price in sets.iter_mut().flat_map(|s| &mut s.prices) {
             price.bands.sort_by_key(|(from, _)| *from);
         }
-        let model = Model { provider: Arc::clone(provider), name: Arc::clone(name), clause, sets };
+        let model = Model { clause, sets };
         models
             .entry(Arc::clone(provider))
             .or_default()

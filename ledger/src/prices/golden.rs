@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::Value;
 use spanledger_schemas::Money;
@@ -119,7 +118,7 @@ impl Outcome {
 }
 
 fn compare(lines: &str) -> Outcome {
-    let mut pricer = Pricer::new(Arc::new(PriceBook::of(&BOOKS[0]).unwrap()));
+    let mut pricer = Pricer::new(PriceBook::of(&BOOKS[0]).unwrap());
     let extractors = Extractors::of_the_older_book();
     let mut outcome = Outcome::default();
     for line in lines.lines() {

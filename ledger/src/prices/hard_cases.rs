@@ -10,7 +10,7 @@ use super::{PriceBook, Pricer, quote_jsonl};
 /// Asks the JSON-lines front about a call and checks parts of the answer: state, total, reason.
 fn check(request: &str, state: &str, total: Option<&str>, reason: &str) -> Value {
     static BOOK: OnceLock<Arc<PriceBook>> = OnceLock::new();
-    let book = BOOK.get_or_init(|| Arc::new(PriceBook::bundled().unwrap()));
+    let book = BOOK.get_or_init(|| PriceBook::bundled().unwrap());
     let answer = quote_jsonl(&mut Pricer::new(Arc::clone(book)), request).unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["state"], state, "{answer}");

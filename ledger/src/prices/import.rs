@@ -1,6 +1,8 @@
 //! The bundled books into table `prices`, and the table into a book. The only part of `prices`
 //! that reads and writes the store. It does not know what the prices are used for.
 
+use std::sync::Arc;
+
 use arrow::compute::concat_batches;
 use datafusion::prelude::SessionContext;
 use spanledger_schemas::tables::prices::TABLE;
@@ -59,7 +61,7 @@ pub async fn import_bundled(store: &Store) -> Result<ImportOutcome, PriceError> 
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn load(snapshot: &Snapshot) -> Result<PriceBook, PriceError> {
+pub async fn load(snapshot: &Snapshot) -> Result<Arc<PriceBook>, PriceError> {
     PriceBook::believed_at(read(snapshot).await?, i64::MAX)
 }
 

@@ -100,7 +100,7 @@ impl PriceRow {
 ///
 /// # Errors
 /// When the columns do not form the table's schema.
-pub fn to_batch(rows: &[PriceRow]) -> Result<RecordBatch, PriceError> {
+pub(super) fn to_batch(rows: &[PriceRow]) -> Result<RecordBatch, PriceError> {
     let text = |of: fn(&PriceRow) -> Option<&str>| -> ArrayRef {
         Arc::new(rows.iter().map(of).collect::<StringArray>())
     };
@@ -154,7 +154,7 @@ pub fn to_batch(rows: &[PriceRow]) -> Result<RecordBatch, PriceError> {
 ///
 /// # Errors
 /// When a column is missing or of another type, or a unit is unknown.
-pub fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceError> {
+pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceError> {
     let column = |name: &str| {
         batch.column_by_name(name).ok_or_else(|| PriceError::Column { column: name.to_owned() })
     };

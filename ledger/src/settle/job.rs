@@ -40,11 +40,19 @@ pub struct Round {
 /// Where the time comes from: [`jiff::Timestamp::now`], or a test's own.
 pub type Clock = fn() -> jiff::Timestamp;
 
-/// Settles the traces of one store.
+/// Settles the traces of one store. Rounds run one after another; the status can be asked at any
+/// time.
 pub struct Settler {
+    rounds: tokio::sync::Mutex<Rounds>,
+    every: std::time::Duration,
+    clock: Clock,
+    status: watch::Sender<SettleStatus>,
+}
+
+/// What the rounds work on.
+struct Rounds {
     store: Store,
     settings: SettleSettings,
-    clock: Clock,
     session: SessionContext,
     open: OpenTraces,
     pricer: Option<(i64, Pricer)>,
@@ -52,25 +60,26 @@ pub struct Settler {
     spans_version: Option<i64>,
     /// Last version recorded in `calls`.
     recorded: Option<i64>,
-    models_seen: HashSet<String>,
-    status: watch::Sender<SettleStatus>,
+    /// Models that have a label of their own in the metric of unpriced calls.
+    models_labelled: HashSet<String>,
 }
 
 impl Settler {
     /// A settler of that store. It reads nothing before its first round.
     pub fn new(store: Store, settings: SettleSettings, clock: Clock) -> Settler {
-        Settler {
+        let every = settings.every;
+        let rounds = Rounds {
             store,
             settings,
-            clock,
             session: tables::session(),
             open: OpenTraces::default(),
             pricer: None,
             spans_version: None,
             recorded: None,
-            models_seen: HashSet::new(),
-            status: watch::Sender::new(SettleStatus::default()),
-        }
+            models_labelled: HashSet::new(),
+        };
+        let status = watch::Sender::new(SettleStatus::default());
+        Settler { rounds: tokio::sync::Mutex::new(rounds), every, clock, status }
     }
 
     /// How far it has come.
@@ -86,19 +95,17 @@ impl Settler {
     /// Runs rounds until `shutdown` is true or its sender is gone. A round that fails is logged
     /// and tried again: what it had read stays open. Before it returns, one last round settles
     /// what is due.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(&self, mut shutdown: watch::Receiver<bool>) {
         loop {
             let stopping = *shutdown.borrow();
-            let now = (self.clock)();
-            if let Err(error) = Box::pin(self.run_once(now)).await {
+            if let Err(error) = Box::pin(self.run_once((self.clock)())).await {
                 tracing::error!(error = %error, "settle round failed; trying again");
             }
             if stopping {
                 return;
             }
-            let wait = tokio::time::sleep(self.settings.every);
             tokio::select! {
-                () = wait => {}
+                () = tokio::time::sleep(self.every) => {}
                 gone = shutdown.wait_for(|stop| *stop) => if gone.is_err() { return },
             }
         }
@@ -109,24 +116,32 @@ impl Settler {
     ///
     /// # Errors
     /// When a table cannot be read or written. The next round repeats what failed.
-    pub async fn run_once(&mut self, now: jiff::Timestamp) -> Result<Round, SettleError> {
-        let done = Box::pin(self.round(now.as_microsecond())).await;
+    pub async fn run_once(&self, now: jiff::Timestamp) -> Result<Round, SettleError> {
+        let mut rounds = self.rounds.lock().await;
+        let done = Box::pin(rounds.round(now.as_microsecond())).await;
+        let last_error = done.as_ref().err().map(ToString::to_string);
+        self.status.send_replace(SettleStatus { last_error, ..rounds.status() });
+        done
+    }
+}
+
+impl Rounds {
+    /// How far the rounds have come; also into the metrics.
+    fn status(&self) -> SettleStatus {
         let settled_until = self.open.settled_until();
-        let at = |micros| jiff::Timestamp::from_microsecond(micros).ok();
         let status = SettleStatus {
-            settled_until: settled_until.and_then(at),
+            settled_until: settled_until.and_then(|at| jiff::Timestamp::from_microsecond(at).ok()),
             open_traces: self.open.unsettled(),
             open_bytes: self.open.bytes(),
             spans_version: self.spans_version,
-            last_error: done.as_ref().err().map(ToString::to_string),
+            last_error: None,
         };
         metrics::gauge!("spanledger_settle_open_traces").set(status.open_traces as f64);
         metrics::gauge!("spanledger_settle_open_bytes").set(status.open_bytes as f64);
         if let (Some(until), Some(newest)) = (settled_until, self.open.received()) {
             metrics::gauge!("spanledger_settle_lag_seconds").set((newest - until) as f64 / 1e6);
         }
-        self.status.send_replace(status);
-        done
+        status
     }
 
     async fn round(&mut self, now: i64) -> Result<Round, SettleError> {
@@ -469,8 +484,7 @@ impl Settler {
     async fn refresh_prices(&mut self, snapshot: &Snapshot) -> Result<(), SettleError> {
         let version = snapshot.versions().get(prices::TABLE.name).copied().unwrap_or_default();
         if self.pricer.as_ref().is_none_or(|(known, _)| *known != version) {
-            let book = load(snapshot).await?;
-            self.pricer = Some((version, Pricer::new(Arc::new(book))));
+            self.pricer = Some((version, Pricer::new(load(snapshot).await?)));
         }
         Ok(())
     }
@@ -490,11 +504,11 @@ impl Settler {
         };
         for (i, _) in state.iter().enumerate().filter(|(_, s)| *s == Some("unpriced")) {
             let name = if model.is_valid(i) { model.value(i) } else { "none" };
-            let room = self.models_seen.len() < limits::UNPRICED_MODEL_LABELS_MAX;
-            if room && !self.models_seen.contains(name) {
-                self.models_seen.insert(name.to_owned());
+            let room = self.models_labelled.len() < limits::UNPRICED_MODEL_LABELS_MAX;
+            if room && !self.models_labelled.contains(name) {
+                self.models_labelled.insert(name.to_owned());
             }
-            let label = if self.models_seen.contains(name) { name } else { "other" };
+            let label = if self.models_labelled.contains(name) { name } else { "other" };
             metrics::counter!("spanledger_unpriced_calls_total", "model" => label.to_owned())
                 .increment(1);
         }
