@@ -1,1 +1,53 @@
-fn main() {}
+//! The binary `spanledger`: arguments, settings, wiring of the rooms. No rule of the ledger and
+//! no wire protocol lives here.
+
+mod args;
+mod client;
+mod demo;
+mod offline;
+mod serve;
+mod settings;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit status: 0 done, 1 failed, 2 wrong use (clap's own).
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error);
+            if error.is::<settings::SettingsError>() { ExitCode::from(2) } else { ExitCode::from(1) }
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(flags) => serve::main(&flags),
+        Command::Demo(flags) => demo::main(&flags),
+        Command::Sql(query) => client::sql::main(&query),
+        Command::Ask(question) => client::ask::main(&question),
+        Command::Import(what) => client::import::main(&what),
+        Command::Prices(what) => offline::prices(&what),
+        Command::Schema => offline::schema(),
+        Command::Config(what) => offline::config(&what),
+    }
+}
+
+/// The error and its causes, one a line, on stderr.
+#[expect(clippy::print_stderr, reason = "where the errors of a command end")]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because {cause}");
+    }
+}

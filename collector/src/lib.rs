@@ -3,6 +3,8 @@
 
 pub mod collector;
 
+pub mod scrape;
+
 pub mod receive;
 
 pub mod intake;
@@ -18,6 +20,8 @@ pub mod normalise;
 pub mod buffer;
 
 pub mod flush;
+
+pub mod billing;
 
 mod budget;
 pub mod fault;

@@ -1,1 +1,8 @@
-//! Stub.
+//! What AI calls cost. Modules in the order in which data meets them: counts become usage, usage
+//! meets the price book, and settle turns the spans of finished traces into priced calls.
+//! Rules are pure; only `prices::import` and `settle::job` read and write tables.
+
+pub mod limits;
+pub mod usage;
+pub mod prices;
+pub mod settle;

@@ -232,11 +232,8 @@ impl Wal {
             .name("wal-writer".into())
             .spawn(move || writer.run(waiting))
             .map_err(io_error("starting the writer of", dir))?;
-        let wal = Wal {
-            shared,
-            requests: Mutex::new(Some(requests)),
-            thread: Mutex::new(Some(thread)),
-        };
+        let wal =
+            Wal { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
         let recovered = Recovered {
             seen: hashes,
             committed: LogSeq(found.committed),
@@ -259,8 +256,7 @@ impl Wal {
         let size = record.log_bytes();
         let bytes_max = self.shared.settings.bytes_max;
         let grown = |bytes: u64| bytes.checked_add(size).filter(|sum| *sum <= bytes_max);
-        let counted =
-            self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
+        let counted = self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
         if let Err(bytes) = counted {
             return Err((done, AppendError::Full { bytes, bytes_max }));
         }

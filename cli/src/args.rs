@@ -1,0 +1,214 @@
+//! The command line. Takes the arguments of the process, gives one [`Command`]; what a command
+//! does is elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// The ledger of AI workloads: latency, drift and spend per model, to the cent.
+#[derive(Debug, Parser)]
+#[command(name = "spanledger", version, about, arg_required_else_help = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the collector, the ledger's jobs and the query doors in one process
+    Serve(ServeFlags),
+    /// Serve on a temporary folder, fed with the bundled public data, and print three answers
+    Demo(DemoFlags),
+    /// Run one SQL query on a running server, or on a data folder
+    Sql(SqlFlags),
+    /// Ask a question of the catalogue: spend, latency, drift
+    Ask(AskFlags),
+    /// Bring a bill in
+    Import(ImportFlags),
+    /// Quote calls with the price book
+    Prices(PricesFlags),
+    /// Print every table and column, with meaning, unit and source, as Markdown
+    Schema,
+    /// About the settings
+    Config(ConfigFlags),
+}
+
+/// Flags of `serve`; each also is a key of the settings file and a variable of the environment.
+#[derive(Debug, Default, ClapArgs)]
+pub struct ServeFlags {
+    /// Folder of the log, the tables and `addresses.json` [default: ./spanledger-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Root of the tables: a folder, as a path or file:// URL [default: DIR/store]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Which parts run [default: all]
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Door for OTLP/gRPC; `127.0.0.1:0` takes a free port, `off` closes it [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    pub otlp_grpc_addr: Option<String>,
+    /// Door for OTLP/HTTP [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR")]
+    pub otlp_http_addr: Option<String>,
+    /// Door for the HTTP API, health and metrics [default: 127.0.0.1:9700]
+    #[arg(long, value_name = "ADDR")]
+    pub http_addr: Option<String>,
+    /// Door for the PostgreSQL wire [default: 127.0.0.1:9701]
+    #[arg(long, value_name = "ADDR")]
+    pub pg_addr: Option<String>,
+    /// Door for Flight SQL; not built yet, so only `off` [default: off]
+    #[arg(long, value_name = "ADDR")]
+    pub flight_addr: Option<String>,
+    /// Settings file [default: ./spanledger.toml when it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the settings in force, with where each came from, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct DemoFlags {
+    /// Everything `serve` takes; the folder is a temporary one unless given
+    #[command(flatten)]
+    pub serve: ServeFlags,
+    /// End after the answers are printed
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// Where a client command finds the server.
+#[derive(Debug, ClapArgs)]
+pub struct Server {
+    /// HTTP door of the server
+    #[arg(long, env = "SPANLEDGER_URL", default_value = "http://127.0.0.1:9700")]
+    pub url: String,
+}
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for a person
+    Table,
+    /// Comma-separated values
+    Csv,
+    /// The answer object of the HTTP API
+    Json,
+}
+
+/// Flags of `sql`.
+#[derive(Debug, ClapArgs)]
+pub struct SqlFlags {
+    /// The query; standard input when left out
+    pub query: Option<String>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Read this data folder without a server
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The server
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Flags of `ask`.
+#[derive(Debug, ClapArgs)]
+pub struct AskFlags {
+    /// Name of the question
+    #[arg(required_unless_present = "list")]
+    pub question: Option<String>,
+    /// List the questions and their parameters
+    #[arg(long)]
+    pub list: bool,
+    /// Columns to group by, comma-separated
+    #[arg(long)]
+    pub by: Option<String>,
+    /// Start, inclusive: RFC 3339, a date, or relative such as -24h
+    #[arg(long, allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End, exclusive
+    #[arg(long, allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Width of a time bucket: 1h, 1d, 1mo
+    #[arg(long)]
+    pub grain: Option<String>,
+    /// Keep only rows with column=value; repeat for more
+    #[arg(long = "filter", value_name = "COL=VALUE")]
+    pub filters: Vec<String>,
+    /// A further parameter of the question, name=value
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// The server
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `import …`
+#[derive(Debug, ClapArgs)]
+pub struct ImportFlags {
+    /// What kind of file.
+    #[command(subcommand)]
+    pub what: Import,
+}
+
+/// What can be imported.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Bills; a new import of the same source and billing period supersedes the old one
+    Billing {
+        /// Format of the files
+        #[arg(long, default_value = "focus")]
+        format: String,
+        /// Whose bill it is; taken from the file when left out
+        #[arg(long)]
+        source: Option<String>,
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The server
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// `prices …`
+#[derive(Debug, ClapArgs)]
+pub struct PricesFlags {
+    /// What to do with prices.
+    #[command(subcommand)]
+    pub what: Prices,
+}
+
+/// What can be asked of the price book.
+#[derive(Debug, Subcommand)]
+pub enum Prices {
+    /// Price usages, one JSON object a line on standard input, one answer a line
+    Quote {
+        /// Read and write JSON lines (the only form)
+        #[arg(long, required = true)]
+        jsonl: bool,
+    },
+}
+
+/// `config …`
+#[derive(Debug, ClapArgs)]
+pub struct ConfigFlags {
+    /// What to say about settings.
+    #[command(subcommand)]
+    pub what: Config,
+}
+
+/// What can be said of the settings.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Every setting with its key, variable, default and meaning, as Markdown
+    Reference,
+}

@@ -1,0 +1,64 @@
+//! `ask`: a question of the catalogue.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, anyhow};
+
+use super::http::{block_on, send};
+use super::sql::{accept, print};
+use crate::args::AskFlags;
+
+/// Asks and prints the answer, or the list of questions.
+pub fn main(flags: &AskFlags) -> anyhow::Result<()> {
+    block_on(async {
+        if flags.list {
+            return list(&flags.server.url).await;
+        }
+        let question = flags.question.as_deref().context("which question? see `ask --list`")?;
+        let request = reqwest::Client::new()
+            .get(format!("{}/api/v1/questions/{question}", flags.server.url))
+            .header("accept", accept(flags.format))
+            .query(&parameters(flags)?);
+        print(send(request, &flags.server.url).await?, flags.format).await
+    })
+}
+
+/// The query string of a question.
+fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
+    let named = [("by", &flags.by), ("from", &flags.from), ("to", &flags.to), ("grain", &flags.grain)];
+    let mut all: Vec<(String, String)> = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+        .collect();
+    all.extend(flags.filters.iter().map(|filter| ("filter".to_owned(), filter.clone())));
+    for param in &flags.params {
+        let (name, value) = param
+            .split_once('=')
+            .ok_or_else(|| anyhow!("parameter `{param}`: expected NAME=VALUE"))?;
+        all.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(all)
+}
+
+/// One question of `GET /api/v1/questions`.
+#[derive(serde::Deserialize)]
+struct Question {
+    name: String,
+    description: String,
+}
+
+/// The catalogue, as far as a person needs it.
+#[derive(serde::Deserialize)]
+struct Catalogue {
+    questions: Vec<Question>,
+}
+
+async fn list(url: &str) -> anyhow::Result<()> {
+    let request = reqwest::Client::new().get(format!("{url}/api/v1/questions"));
+    let catalogue: Catalogue = send(request, url).await?.json().await.context("reading the list")?;
+    let mut out = std::io::stdout().lock();
+    for question in catalogue.questions {
+        writeln!(out, "{:10} {}", question.name, question.description)?;
+    }
+    Ok(())
+}

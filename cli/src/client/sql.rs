@@ -1,0 +1,57 @@
+//! `sql`: one query, on a server or on a data folder.
+
+use std::io::{Read as _, Write as _};
+
+use anyhow::Context as _;
+
+use super::http::{block_on, send};
+use super::table::Answer;
+use crate::args::{Format, SqlFlags};
+use crate::offline;
+
+/// Runs the query and prints the answer.
+pub fn main(flags: &SqlFlags) -> anyhow::Result<()> {
+    let query = match &flags.query {
+        Some(query) => query.clone(),
+        None => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("reading the query")?;
+            text
+        }
+    };
+    if let Some(dir) = &flags.data_dir {
+        return offline::sql(dir, &query, flags.format);
+    }
+    block_on(async {
+        let request = reqwest::Client::new()
+            .post(format!("{}/api/v1/sql", flags.server.url))
+            .header("accept", accept(flags.format))
+            .json(&serde_json::json!({ "query": query }));
+        print(send(request, &flags.server.url).await?, flags.format).await
+    })
+}
+
+/// The media type that a form is printed from.
+pub fn accept(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "text/csv",
+        Format::Table | Format::Json => "application/json",
+    }
+}
+
+/// Prints an answer as it streams in (CSV, JSON), or as a table.
+pub async fn print(mut response: reqwest::Response, format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if format == Format::Table {
+        let answer: Answer = response.json().await.context("reading the answer")?;
+        out.write_all(answer.render().as_bytes())?;
+        return Ok(());
+    }
+    while let Some(chunk) = response.chunk().await.context("reading the answer")? {
+        out.write_all(&chunk)?;
+    }
+    if format == Format::Json {
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! The HTTP door: the query service's API, billing imports, health, metrics, and a front page
+//! that says where things are.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+
+use super::parts::{Health, Parts};
+
+/// Everything behind the HTTP door.
+pub fn router(parts: &Parts, metrics: PrometheusHandle) -> Router {
+    let health = parts.health();
+    let mut app = Router::new()
+        .route("/", get(|| async { Html(include_str!("front.html")) }))
+        .route("/health/live", get(|| async { Json(Live { status: "live" }) }))
+        .route("/health/ready", get(ready).with_state(health))
+        .route("/metrics", get(render).with_state(metrics));
+    if let Some(importer) = &parts.importer {
+        app = app.merge(spanledger_collector::billing::router(importer.clone()));
+    }
+    if let Some(query) = &parts.query {
+        app = app.merge(query.http_router());
+    }
+    app
+}
+
+#[derive(Serialize)]
+struct Live {
+    status: &'static str,
+}
+
+/// 200 when every part can do its work, else 503; the parts and their reasons in both cases
+/// (I-11).
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
+    let report = health.report().await;
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report))
+}
+
+/// The numbers of this process in the Prometheus text format.
+async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+}

@@ -1,0 +1,133 @@
+//! `serve`: wires the rooms together, opens the doors, and drains at the end.
+//!
+//! The order is the promise: a door opens only when what is behind it works, and at the end the
+//! doors of the way in shut first, then what was acknowledged is committed (I-1, I-3).
+
+mod doors;
+mod http;
+mod parts;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+pub use doors::Addresses;
+
+use crate::args::ServeFlags;
+use crate::settings::{self, Addr, Effective, Settings};
+use crate::telemetry;
+
+/// How long open connections may take to end before they are cut.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the settings are refused, the folder or a door cannot be opened, or draining fails.
+pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
+    let effective = load(flags)?;
+    if flags.print_config {
+        return print(&effective);
+    }
+    runtime()?.block_on(async {
+        let telemetry = telemetry::start(&effective.settings.telemetry)?;
+        let server = Server::start(effective.settings, telemetry.metrics.clone()).await?;
+        server.announce()?;
+        stop_signal().await?;
+        server.stop().await?;
+        telemetry.stop();
+        Ok(())
+    })
+}
+
+/// The settings of the process: the one place that reads the environment.
+///
+/// # Errors
+/// As [`settings::load`].
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn load(flags: &ServeFlags) -> Result<Effective, settings::SettingsError> {
+    settings::load(flags, |name| std::env::var(name).ok())
+}
+
+/// Prints the settings in force.
+#[expect(clippy::print_stdout, reason = "the output of the command")]
+pub fn print(effective: &Effective) -> anyhow::Result<()> {
+    print!("{}", effective.print());
+    Ok(())
+}
+
+/// The runtime of sockets and timers; queries and encoding have threads of their own.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("io").build();
+    built.context("starting the I/O threads")
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+    }
+    Ok(())
+}
+
+/// A running process with its doors open.
+pub struct Server {
+    settings: Settings,
+    parts: parts::Parts,
+    doors: doors::Doors,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Opens the store, replays the log, starts the jobs and opens the doors.
+    pub async fn start(
+        settings: Settings,
+        metrics: metrics_exporter_prometheus::PrometheusHandle,
+    ) -> anyhow::Result<Server> {
+        if settings.flight_addr != Addr::Off {
+            anyhow::bail!("Flight SQL is not built yet: leave `flight_addr` at `off`");
+        }
+        std::fs::create_dir_all(&settings.data_dir)
+            .with_context(|| format!("creating the folder `{}`", settings.data_dir.display()))?;
+        let stop = CancellationToken::new();
+        let parts = parts::Parts::start(&settings, &stop).await?;
+        let doors = doors::Doors::open(&settings, &parts, metrics, &stop).await?;
+        Ok(Server { settings, parts, doors, stop })
+    }
+
+    /// Where the doors are.
+    pub fn addresses(&self) -> &Addresses {
+        &self.doors.addresses
+    }
+
+    /// Writes `addresses.json` and says on standard output which doors are open.
+    #[expect(clippy::print_stdout, reason = "scripts wait for these lines")]
+    pub fn announce(&self) -> anyhow::Result<()> {
+        self.addresses().write(&self.settings.data_dir)?;
+        for (name, address) in self.addresses().open() {
+            println!("listening {name} {address}");
+        }
+        println!("ready");
+        Ok(())
+    }
+
+    /// The number of spans that wait to be settled, when this process settles.
+    pub fn settle_status(&self) -> Option<spanledger_ledger::settle::SettleStatus> {
+        self.parts.settle_status()
+    }
+
+    /// Shuts the doors, then flushes and commits what was acknowledged.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.doors.close(DRAIN_MAX).await;
+        self.parts.stop().await?;
+        Addresses::remove(&self.settings.data_dir);
+        tracing::info!("drained");
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! The settings: values only, no component. Defaults < file < environment < flags; an unknown
+//! key is refused; every leaf knows where it came from.
+
+mod catalog;
+mod layers;
+mod values;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use catalog::reference;
+pub use layers::{Effective, SettingsError, load};
+pub use values::{Addr, HumanDuration, HumanSize};
+
+/// Everything that can be set, with its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub store: Option<String>,
+    pub role: Role,
+    pub otlp_grpc_addr: Addr,
+    pub otlp_http_addr: Addr,
+    pub http_addr: Addr,
+    pub pg_addr: Addr,
+    pub flight_addr: Addr,
+    pub flush_interval: HumanDuration,
+    pub flush_bytes: HumanSize,
+    pub wal: Wal,
+    pub settle: Settle,
+    pub contents: Contents,
+    pub retention: Retention,
+    pub query: Query,
+    pub pg: Pg,
+    pub telemetry: Telemetry,
+    pub auth: Auth,
+    pub scrape: Scrape,
+}
+
+/// Which parts of the product a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything.
+    All,
+    /// The way in only.
+    Collector,
+    /// The way out only.
+    Query,
+    /// The ledger's jobs and the upkeep of the tables only.
+    Worker,
+}
+
+impl Role {
+    pub fn collects(self) -> bool {
+        matches!(self, Role::All | Role::Collector)
+    }
+    pub fn answers(self) -> bool {
+        matches!(self, Role::All | Role::Query)
+    }
+    pub fn works(self) -> bool {
+        matches!(self, Role::All | Role::Worker)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wal {
+    pub bytes_max: HumanSize,
+    pub on_corruption: OnCorruption,
+}
+
+/// What recovery does with a log that is broken before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCorruption {
+    /// Do not start.
+    Refuse,
+    /// Move what cannot be read to `wal/quarantine` and go on.
+    Skip,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settle {
+    pub quiet: HumanDuration,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Contents {
+    pub capture: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    pub days: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Query {
+    pub timeout: HumanDuration,
+    pub memory_max: HumanSize,
+    pub rows_max: u64,
+    pub concurrency_max: usize,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pg {
+    pub user: Option<String>,
+    pub password: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    pub log: String,
+    pub log_format: LogFormat,
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Form of the log on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    pub tokens: Vec<Token>,
+}
+
+/// A credential and whose rows it writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    pub token: String,
+    pub tenant: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scrape {
+    pub targets: Vec<ScrapeTarget>,
+}
+
+/// One Prometheus endpoint to scrape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScrapeTarget {
+    pub url: String,
+    #[serde(default)]
+    pub job: Option<String>,
+    #[serde(default)]
+    pub interval: Option<HumanDuration>,
+    #[serde(default)]
+    pub timeout: Option<HumanDuration>,
+    #[serde(default)]
+    pub bearer_token: Option<String>,
+    #[serde(default)]
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            data_dir: "spanledger-data".into(),
+            store: None,
+            role: Role::All,
+            otlp_grpc_addr: Addr::local(4317),
+            otlp_http_addr: Addr::local(4318),
+            http_addr: Addr::local(9700),
+            pg_addr: Addr::local(9701),
+            flight_addr: Addr::Off,
+            flush_interval: HumanDuration::from_secs(1),
+            flush_bytes: HumanSize::mib(64),
+            wal: Wal::default(),
+            settle: Settle::default(),
+            contents: Contents::default(),
+            retention: Retention::default(),
+            query: Query::default(),
+            pg: Pg::default(),
+            telemetry: Telemetry::default(),
+            auth: Auth::default(),
+            scrape: Scrape::default(),
+        }
+    }
+}
+
+impl Default for Wal {
+    fn default() -> Self {
+        Wal { bytes_max: HumanSize::mib(8 * 1024), on_corruption: OnCorruption::Refuse }
+    }
+}
+
+impl Default for Settle {
+    fn default() -> Self {
+        Settle { quiet: HumanDuration::from_secs(15) }
+    }
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Query {
+            timeout: HumanDuration::from_secs(60),
+            memory_max: HumanSize::mib(1024),
+            rows_max: 1_000_000,
+            concurrency_max: 16,
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Telemetry { log: "info".into(), log_format: LogFormat::Text, otlp_endpoint: None }
+    }
+}
+
+impl Settings {
+    /// Root folder of the tables.
+    ///
+    /// # Errors
+    /// When `store` names something else than a local folder.
+    pub fn store_root(&self) -> Result<PathBuf, SettingsError> {
+        match &self.store {
+            None => Ok(self.data_dir.join("store")),
+            Some(url) => match url.strip_prefix("file://") {
+                Some(path) => Ok(path.into()),
+                None if url.contains("://") => Err(SettingsError::Value {
+                    key: "store".into(),
+                    found: url.clone(),
+                    expected: "a folder, as a path or a file:// URL",
+                }),
+                None => Ok(url.into()),
+            },
+        }
+    }
+}

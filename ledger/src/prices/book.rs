@@ -1,0 +1,359 @@
+//! The price book in memory: believed rows grouped by model and by the condition they hold
+//! under, ready to be asked. Takes price rows, from the bundled books or from table `prices`;
+//! finds the model a call means. It does not compute amounts (that is `quote`).
+//!
+//! How a call finds its model. Candidates for the provider, in this order:
+//! 1. the provider whose API answers at `server_address`: the host is who bills, while several
+//!    providers are reached through one client that calls them all `openai`;
+//! 2. the provider the client names: a book id, then a known spelling (`providers`), then the
+//!    book's `provider_match` clauses in its order;
+//! 3. if the named one is unknown, the prefix of the model's name: `azure/gpt-4o`.
+//!
+//! For each candidate the served model is looked up, then the requested one, each under the
+//! names of `providers::model_names`, first among the provider's own models, then among those of
+//! the providers it resells. If no provider is known at all, the model decides alone when exactly
+//! one first party claims its name and lists it; the quote then says so.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
+use super::clause::Clause;
+use super::genai::ProviderRule;
+use super::row::{Micros, PriceRow, from_batch, to_batch};
+use super::{BundledBook, PriceError, Pricer, Quote, bundled, providers};
+use crate::usage::{Unit, Usage};
+
+/// What the price of a call depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct CallFacts<'a> {
+    /// Provider, in whatever spelling it came.
+    pub provider: Option<&'a str>,
+    /// Model asked for.
+    pub request_model: Option<&'a str>,
+    /// Model that served: looked up before the one asked for.
+    pub response_model: Option<&'a str>,
+    /// Served tier.
+    pub service_tier: Option<&'a str>,
+    /// Region.
+    pub region: Option<&'a str>,
+    /// Host that answered.
+    pub server_address: Option<&'a str>,
+    /// When the call started.
+    pub at: Micros,
+    /// What it used.
+    pub usage: &'a Usage,
+}
+
+/// Prices believed at one instant.
+#[derive(Debug)]
+pub struct PriceBook {
+    rows: Vec<PriceRow>,
+    ids: Vec<String>,
+    /// By provider, in the order in which names are matched.
+    models: HashMap<Arc<str>, Vec<Arc<Model>>>,
+    rules: Arc<[ProviderRule]>,
+}
+
+/// The prices of one model.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) provider: Arc<str>,
+    pub(super) name: Arc<str>,
+    clause: Clause,
+    /// By rising priority number.
+    pub(super) sets: Vec<PriceSet>,
+}
+
+/// Prices that hold together, under one condition.
+#[derive(Debug)]
+pub(super) struct PriceSet {
+    pub(super) tier: Option<Arc<str>>,
+    pub(super) region: Option<Arc<str>>,
+    priority: i64,
+    valid_from: Option<Micros>,
+    valid_to: Option<Micros>,
+    /// Minutes of the day, from and to.
+    window: Option<(i64, i64)>,
+    pub(super) prices: Vec<UnitPrice>,
+}
+
+/// The price of one unit, by size of the context.
+#[derive(Debug, Clone)]
+pub(super) struct UnitPrice {
+    pub(super) unit: Unit,
+    /// (input above which it holds, place of the row), ascending.
+    pub(super) bands: Vec<(Option<i64>, usize)>,
+}
+
+/// The model a call means.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) model: Arc<Model>,
+    /// It is another provider's, resold: its tier prices are not the reseller's.
+    pub(super) resold: bool,
+    /// What a reader should know about the match.
+    pub(super) remark: Option<String>,
+}
+
+const MICROS_PER_MINUTE: i64 = 60_000_000;
+const MINUTES_PER_DAY: i64 = 1_440;
+
+impl PriceSet {
+    pub(super) fn holds_at(&self, at: Micros) -> bool {
+        self.valid_from.is_none_or(|from| from <= at)
+            && self.valid_to.is_none_or(|to| at < to)
+            && self.window.is_none_or(|(from, to)| {
+                let minute = at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY);
+                // A window may span midnight.
+                if from <= to { from <= minute && minute < to } else { minute >= from || minute < to }
+            })
+    }
+}
+
+impl PriceBook {
+    /// The bundled books, as believed now.
+    ///
+    /// # Errors
+    /// When the bundled bytes are not the books we expect.
+    pub fn bundled() -> Result<PriceBook, PriceError> {
+        PriceBook::believed_at(bundled::history()?, Micros::MAX)
+    }
+
+    /// The prices of batches of table `prices`, as believed now.
+    ///
+    /// # Errors
+    /// When a batch is not of that table, or a clause or window in it cannot be read.
+    pub fn from_batches(batches: &[RecordBatch]) -> Result<PriceBook, PriceError> {
+        let mut rows = Vec::new();
+        for batch in batches {
+            rows.extend(from_batch(batch)?);
+        }
+        PriceBook::believed_at(rows, Micros::MAX)
+    }
+
+    /// The prices that were believed at an instant.
+    ///
+    /// # Errors
+    /// When a clause or window cannot be read.
+    pub fn believed_at(rows: Vec<PriceRow>, at: Micros) -> Result<PriceBook, PriceError> {
+        PriceBook::new(rows, at, bundled::provider_rules()?)
+    }
+
+    /// What one bundled book alone says: its prices, and its rules about providers.
+    ///
+    /// # Errors
+    /// When the bundled bytes are not the book we expect.
+    pub fn of(book: &BundledBook) -> Result<PriceBook, PriceError> {
+        let book = book.read()?;
+        PriceBook::new(book.rows, Micros::MAX, book.providers.into())
+    }
+
+    fn new(
+        mut rows: Vec<PriceRow>,
+        at: Micros,
+        rules: Arc<[ProviderRule]>,
+    ) -> Result<PriceBook, PriceError> {
+        rows.retain(|r| r.believed_at(at));
+        // One fact imported twice is one price.
+        let mut seen = HashSet::with_capacity(rows.len());
+        let mut ids = Vec::with_capacity(rows.len());
+        rows.retain(|row| {
+            let id = row.id();
+            let new = seen.insert(id.clone());
+            if new {
+                ids.push(id);
+            }
+            new
+        });
+        let models = group(&rows)?;
+        Ok(PriceBook { rows, ids, models, rules })
+    }
+
+    /// The rows as a batch of table `prices`.
+    ///
+    /// # Errors
+    /// When the columns do not form the table's schema.
+    pub fn to_batch(&self) -> Result<RecordBatch, PriceError> {
+        to_batch(&self.rows)
+    }
+
+    /// Every price believed.
+    pub fn rows(&self) -> &[PriceRow] {
+        &self.rows
+    }
+
+    /// The row at a place, as quotes name it, with its id.
+    pub fn row(&self, place: usize) -> (&PriceRow, &str) {
+        (&self.rows[place], &self.ids[place])
+    }
+
+    /// What one call costs. For many calls keep a [`Pricer`], which remembers its matches.
+    pub fn quote(self: &Arc<Self>, facts: &CallFacts<'_>) -> Quote {
+        Pricer::new(Arc::clone(self)).quote(facts)
+    }
+
+    /// Finds the model of a call; the error says why there is none.
+    pub(super) fn find(&self, facts: &CallFacts<'_>) -> Result<Found, String> {
+        let said = facts.provider.map(|p| p.trim().to_lowercase()).filter(|p| !p.is_empty());
+        let served = [facts.response_model, facts.request_model];
+        let models: Vec<&str> = served.into_iter().flatten().filter(|m| !m.is_empty()).collect();
+        let Some(&model) = models.first() else {
+            return Err("unknown model: the call names none".to_owned());
+        };
+        if let Some(engine) = said.as_deref().filter(|p| providers::self_hosted(p)) {
+            return Err(format!("no list price: {engine} serves models of one's own"));
+        }
+        let mut candidates: Vec<&ProviderRule> = Vec::new();
+        candidates.extend(facts.server_address.and_then(|host| self.provider_at(host)));
+        match said.as_deref().and_then(|name| self.provider_named(name)) {
+            Some(rule) if candidates.iter().any(|c| c.id == rule.id) => {}
+            Some(rule) => candidates.push(rule),
+            None => {
+                let prefix = models.iter().find_map(|m| m.split_once('/').map(|(p, _)| p));
+                let named = prefix.and_then(|p| self.provider_named(&p.to_lowercase()));
+                candidates.extend(named.filter(|_| candidates.is_empty()));
+            }
+        }
+        for rule in &candidates {
+            if let Some(found) = self.model_of(rule, &models) {
+                return Ok(found);
+            }
+        }
+        let (Some(rule), said) = (candidates.first(), said.as_deref()) else {
+            return self.first_party(said.as_deref(), &models);
+        };
+        let as_said = said.filter(|s| **s != *rule.id).map(|s| format!(" (said: {s})"));
+        Err(format!("unknown model: {} lists no `{model}`{}", rule.id, as_said.unwrap_or_default()))
+    }
+
+    /// The model alone decides: exactly one provider claims its name, and lists it.
+    fn first_party(&self, said: Option<&str>, models: &[&str]) -> Result<Found, String> {
+        let who = said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
+        for name in models.iter().flat_map(|m| providers::model_names(m)) {
+            let claims =
+                |r: &&ProviderRule| r.model_match.as_ref().is_some_and(|c| c.matches(&name));
+            let mut owners = self
+                .rules
+                .iter()
+                .filter(claims)
+                .filter_map(|r| self.listed(&r.id, &name).map(|m| (&r.id, m)));
+            if let (Some((id, model)), None) = (owners.next(), owners.next()) {
+                let remark = Some(format!("{who}: priced as {id}'s own model"));
+                return Ok(Found { model, resold: false, remark });
+            }
+        }
+        let model = models.first().copied().unwrap_or_default();
+        Err(format!("{who}, and no first party alone lists `{model}`"))
+    }
+
+    fn provider_at(&self, host: &str) -> Option<&ProviderRule> {
+        let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+        self.rules.iter().find(|r| r.api_pattern.as_ref().is_some_and(|p| p.is_match(&url)))
+    }
+
+    fn provider_named(&self, name: &str) -> Option<&ProviderRule> {
+        let with_id = |id: &str| self.rules.iter().find(|r| *r.id == *id);
+        with_id(name).or_else(|| providers::book_id(name).and_then(with_id)).or_else(|| {
+            self.rules.iter().find(|r| r.provider_match.as_ref().is_some_and(|c| c.matches(name)))
+        })
+    }
+
+    fn model_of(&self, rule: &ProviderRule, models: &[&str]) -> Option<Found> {
+        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
+        let own = names.iter().find_map(|n| self.listed(&rule.id, n));
+        if let Some(model) = own {
+            return Some(Found { model, resold: false, remark: None });
+        }
+        rule.fallback.iter().find_map(|other| {
+            let model = names.iter().find_map(|n| self.listed(other, n))?;
+            let remark = Some(format!("{} at the price of {other}", rule.id));
+            Some(Found { model, resold: true, remark })
+        })
+    }
+
+    fn listed(&self, provider: &str, name: &str) -> Option<Arc<Model>> {
+        self.models.get(provider)?.iter().find(|m| m.clause.matches(name)).cloned()
+    }
+}
+
+/// Rows by provider, model and condition.
+fn group(rows: &[PriceRow]) -> Result<HashMap<Arc<str>, Vec<Arc<Model>>>, PriceError> {
+    let mut by_model: BTreeMap<(&Arc<str>, &Arc<str>), Vec<usize>> = BTreeMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        by_model.entry((&row.provider, &row.model_name)).or_default().push(place);
+    }
+    let mut models: HashMap<Arc<str>, Vec<(i64, Arc<Model>)>> = HashMap::new();
+    for ((provider, name), mut places) in by_model {
+        places.sort_by_key(|&p| rows[p].priority);
+        let place = format!("{provider}/{name}");
+        let first = &rows[places[0]];
+        let json = serde_json::from_str(&first.model_match)
+            .map_err(|e| PriceError::Book { place: place.clone(), reason: e.to_string() })?;
+        let clause = Clause::from_json(&json)
+            .map_err(|source| PriceError::Clause { place: place.clone(), source })?;
+        let mut sets: Vec<PriceSet> = Vec::new();
+        for at in places.iter().copied() {
+            let row = &rows[at];
+            let window = window(row, &place)?;
+            let same = |s: &PriceSet| {
+                s.priority == row.priority
+                    && s.tier == row.service_tier
+                    && s.region == row.region
+                    && (s.valid_from, s.valid_to) == (row.valid_from, row.valid_to)
+                    && s.window == window
+            };
+            let set = match sets.iter().position(same) {
+                Some(found) => &mut sets[found],
+                None => {
+                    sets.push(PriceSet {
+                        tier: row.service_tier.clone(),
+                        region: row.region.clone(),
+                        priority: row.priority,
+                        valid_from: row.valid_from,
+                        valid_to: row.valid_to,
+                        window,
+                        prices: Vec::new(),
+                    });
+                    let last = sets.len() - 1;
+                    &mut sets[last]
+                }
+            };
+            let band = (row.context_from, at);
+            match set.prices.iter_mut().find(|p| p.unit == row.unit) {
+                Some(price) => price.bands.push(band),
+                None => set.prices.push(UnitPrice { unit: row.unit, bands: vec![band] }),
+            }
+        }
+        for price in sets.iter_mut().flat_map(|s| &mut s.prices) {
+            price.bands.sort_by_key(|(from, _)| *from);
+        }
+        let model =
+            Model { provider: Arc::clone(provider), name: Arc::clone(name), clause, sets };
+        models
+            .entry(Arc::clone(provider))
+            .or_default()
+            .push((first.priority / bundled::RETIRED_PRIORITY, Arc::new(model)));
+    }
+    // Within a provider the book matches its models in the order of their ids; retired ones last.
+    Ok(models
+        .into_iter()
+        .map(|(provider, mut models)| {
+            models.sort_by_key(|(retired, _)| *retired);
+            (provider, models.into_iter().map(|(_, m)| m).collect())
+        })
+        .collect())
+}
+
+fn window(row: &PriceRow, place: &str) -> Result<Option<(i64, i64)>, PriceError> {
+    let minutes = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
+    };
+    let Some((from, to)) = &row.time_window else { return Ok(None) };
+    minutes(from).zip(minutes(to)).map(Some).ok_or_else(|| PriceError::Book {
+        place: place.to_owned(),
+        reason: format!("window {from} to {to}, expected HH:MM"),
+    })
+}

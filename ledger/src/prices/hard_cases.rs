@@ -1,0 +1,240 @@
+//! Tests of the cases where price books go wrong, on the bundled prices, each with its
+//! arithmetic. Prices are quoted from the providers' price pages as the books cite them.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use super::{PriceBook, Pricer, quote_jsonl};
+
+/// Asks the JSON-lines front about a call and checks parts of the answer: state, total, reason.
+fn check(request: &str, state: &str, total: Option<&str>, reason: &str) -> Value {
+    static BOOK: OnceLock<Arc<PriceBook>> = OnceLock::new();
+    let book = BOOK.get_or_init(|| Arc::new(PriceBook::bundled().unwrap()));
+    let answer = quote_jsonl(&mut Pricer::new(Arc::clone(book)), request).unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["state"], state, "{answer}");
+    assert_eq!(answer["total"].as_str(), total, "{answer}");
+    assert!(answer["reason"].as_str().unwrap_or_default().contains(reason), "{answer}");
+    answer
+}
+
+#[test]
+fn whole_call_takes_the_band_of_its_input() {
+    // Claude Sonnet 4.5: $3 in, $15 out up to 200,000 input tokens, $6 and $22.50 beyond.
+    // 200,000 × 3 / 10^6 + 1,000 × 15 / 10^6 = 0.6 + 0.015
+    let call = |input: u32| {
+        format!(
+            r#"{{"provider":"anthropic","model":"claude-sonnet-4-5","at":"2026-01-15T00:00:00Z",
+            "basis":"inclusive","usage":{{"input_tokens":{input},"output_tokens":1000}}}}"#
+        )
+    };
+    check(&call(200_000), "priced", Some("0.615"), "");
+    // One token more: 200,001 × 6 / 10^6 + 1,000 × 22.5 / 10^6 = 1.200006 + 0.0225
+    check(&call(200_001), "priced", Some("1.222506"), "");
+}
+
+#[test]
+fn cached_input_counts_towards_the_band() {
+    // 1,000 plain + 200,000 read = 201,000 > 200,000: $6 for plain, $0.60 for read input.
+    // 1,000 × 6 / 10^6 + 200,000 × 0.6 / 10^6 = 0.006 + 0.12
+    check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-4-5","at":"2026-01-15T00:00:00Z",
+        "basis":"exclusive","usage":{"input_tokens":1000,"cache_read_tokens":200000}}"#,
+        "priced",
+        Some("0.126"),
+        "",
+    );
+}
+
+#[test]
+fn cache_writes_of_an_hour_cost_more_than_those_of_five_minutes() {
+    // Claude Sonnet 5: $2.50 per million written for 5 minutes, $4 for 1 hour.
+    // 1,000 × 2.5 / 10^6 = 0.0025; 1,000 × 4 / 10^6 = 0.004
+    for (unit, total) in [("5m", "0.0025"), ("1h", "0.004")] {
+        let call = format!(
+            r#"{{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+            "basis":"exclusive","usage":{{"cache_write_{unit}_tokens":1000}}}}"#
+        );
+        check(&call, "priced", Some(total), "");
+    }
+    // Both, beside 10 plain and 20 output: 10 × 2 + 1,000 × 2.5 + 1,000 × 4 + 20 × 10 = 6,720 µ$
+    let answer = check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "basis":"exclusive","usage":{"input_tokens":10,"cache_write_tokens":2000,
+        "cache_write_5m_tokens":1000,"cache_write_1h_tokens":1000,"output_tokens":20}}"#,
+        "priced",
+        Some("0.00672"),
+        "",
+    );
+    assert_eq!(answer["input"], "0.00652");
+    assert_eq!(answer["output"], "0.0002");
+}
+
+#[test]
+fn batch_halves_cached_input_too() {
+    // Claude Sonnet 5, batch: $1 in, $0.10 read. 1,000 × 1 + 10,000 × 0.1 = 2,000 µ$
+    check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "service_tier":"batch","basis":"exclusive",
+        "usage":{"input_tokens":1000,"cache_read_tokens":10000}}"#,
+        "priced",
+        Some("0.002"),
+        "",
+    );
+}
+
+#[test]
+fn tier_without_a_price_is_said() {
+    // Claude 3 Haiku has no batch price in the book: 1,000,000 × $0.25 is an upper bound.
+    check(
+        r#"{"provider":"anthropic","model":"claude-3-haiku-20240307","at":"2026-11-20T00:00:00Z",
+        "service_tier":"batch","basis":"inclusive","usage":{"input_tokens":1000000}}"#,
+        "part-priced",
+        Some("0.25"),
+        "no price for tier `batch`",
+    );
+}
+
+#[test]
+fn price_changes_at_midnight_utc() {
+    // o3: $10 per million input until 2025-06-09, $2 from 2025-06-10T00:00:00Z.
+    let call = |at: &str| {
+        format!(
+            r#"{{"provider":"openai","model":"o3","at":"{at}","basis":"inclusive",
+            "usage":{{"input_tokens":1000000}}}}"#
+        )
+    };
+    check(&call("2025-06-09T23:59:59.999999Z"), "priced", Some("10"), "");
+    check(&call("2025-06-10T00:00:00Z"), "priced", Some("2"), "");
+    // The same instant, told in another zone.
+    check(&call("2025-06-10T01:59:59+02:00"), "priced", Some("10"), "");
+}
+
+#[test]
+fn price_follows_the_hour_of_the_day() {
+    // DeepSeek Chat: $0.27 per million input from 00:30 to 16:30 UTC, half of it outside.
+    let call = |at: &str| {
+        format!(
+            r#"{{"provider":"deepseek","model":"deepseek-chat","at":"{at}","basis":"inclusive",
+            "usage":{{"input_tokens":1000000}}}}"#
+        )
+    };
+    check(&call("2025-05-01T16:29:59Z"), "priced", Some("0.27"), "");
+    check(&call("2025-05-01T16:30:00Z"), "priced", Some("0.135"), "");
+    check(&call("2025-05-01T00:29:59Z"), "priced", Some("0.135"), "");
+    check(&call("2025-05-01T00:30:00Z"), "priced", Some("0.27"), "");
+}
+
+#[test]
+fn zero_is_a_price_and_missing_is_none() {
+    check(
+        r#"{"provider":"openrouter","model":"qwen/qwq-32b:free","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000,"output_tokens":10}}"#,
+        "priced",
+        Some("0"),
+        "",
+    );
+    check(
+        r#"{"provider":"openai","model":"gpt-nobody","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000}}"#,
+        "unpriced",
+        None,
+        "unknown model: openai lists no `gpt-nobody`",
+    );
+    check(
+        r#"{"provider":"acme","model":"acme-1","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000}}"#,
+        "unpriced",
+        None,
+        "unknown provider `acme`",
+    );
+}
+
+#[test]
+fn unit_without_a_price_makes_the_call_part_priced() {
+    // An embedding model has a price for input only: 1,000,000 × $0.02. Output has none.
+    check(
+        r#"{"provider":"openai","model":"text-embedding-3-small","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000000,"output_tokens":5}}"#,
+        "part-priced",
+        Some("0.02"),
+        "no price for output_tokens",
+    );
+    check(
+        r#"{"provider":"openai","model":"text-embedding-3-small","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000000}}"#,
+        "priced",
+        Some("0.02"),
+        "",
+    );
+}
+
+#[test]
+fn usage_that_contradicts_itself_is_refused() {
+    check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":10,"cache_read_tokens":11}}"#,
+        "unpriced",
+        None,
+        "sum to 11, more than its 10",
+    );
+    // Each part fits, together they do not: 6 + 5 > 10.
+    check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive",
+        "usage":{"input_tokens":10,"cache_read_tokens":6,"cache_write_tokens":5}}"#,
+        "unpriced",
+        None,
+        "sum to 11, more than its 10",
+    );
+}
+
+#[test]
+fn searches_are_charged_beside_the_tokens() {
+    // Claude Sonnet 5: 5 searches × $10 / 1,000 = 0.05; 1,000 input × 2 / 10^6 = 0.002
+    let answer = check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000,"web_searches":5}}"#,
+        "priced",
+        Some("0.052"),
+        "",
+    );
+    assert_eq!(answer["input"], "0.002");
+}
+
+#[test]
+fn region_of_a_bedrock_profile_has_its_uplift() {
+    // Claude Sonnet 5 on Bedrock: $2 through the global profile, 10 % more through a regional one.
+    for (profile, total) in [("global", "2"), ("us", "2.2")] {
+        let call = format!(
+            r#"{{"provider":"aws.bedrock","model":"{profile}.anthropic.claude-sonnet-5-v1:0",
+            "at":"2026-11-20T00:00:00Z","basis":"inclusive","usage":{{"input_tokens":1000000}}}}"#
+        );
+        check(&call, "priced", Some(total), "");
+    }
+}
+
+#[test]
+fn provider_is_known_by_its_host_its_prefix_or_its_model_alone() {
+    let call = |provider: &str, model: &str, host: &str| {
+        format!(
+            r#"{{"provider":{provider},"model":"{model}","at":"2026-11-20T00:00:00Z",
+            "server_address":{host},"basis":"inclusive","usage":{{"input_tokens":1000000}}}}"#
+        )
+    };
+    // Claude Sonnet 5 at $2 wherever it is found.
+    check(&call("null", "claude-sonnet-5", "null"), "priced", Some("2"), "anthropic's own model");
+    check(&call("\"litellm\"", "anthropic/claude-sonnet-5", "null"), "priced", Some("2"), "");
+    // Through the OpenAI client, at another host.
+    let answer = check(
+        &call("\"openai\"", "anthropic/claude-sonnet-5", "\"openrouter.ai\""),
+        "priced",
+        Some("2"),
+        "",
+    );
+    assert_eq!(answer["lines"][0]["model"], "anthropic/claude-sonnet-5");
+    let azure = call("\"azure.ai.openai\"", "o3", "\"x.openai.azure.com\"");
+    check(&azure, "priced", Some("2"), "");
+    check(&call("\"vllm\"", "gpt-oss-20b", "null"), "unpriced", None, "vllm serves models");
+}

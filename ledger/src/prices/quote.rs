@@ -1,0 +1,276 @@
+//! What one call costs. Takes the prices that hold for it and its usage, gives exact amounts,
+//! each with the price row it comes from. Pure: it does not look for models and reads no tables.
+//!
+//! Rules, all of them:
+//! - Usage is split into the disjoint leaves of the priced units ([`Usage::leaves`]), so that
+//!   every token is priced once.
+//! - A unit without a price of its own is priced as the nearest priced unit that contains it:
+//!   reasoning as output, a 5-minute cache write as a cache write. Where providers usually price
+//!   it apart (cached, audio, image and video tokens, 1-hour writes), the reason says so.
+//! - A unit that no priced unit contains has no price: the call is part-priced, or unpriced when
+//!   nothing of it could be priced. Zero is a price; no row is none (I-6).
+//! - A price with bands is a cliff: the input of the call chooses the band for all its tokens.
+//! - A price per request is charged once for a call that does not say how many it made.
+//! - Amount = price × quantity ÷ quantity of the price, exact for tokens. Prices per 3,600 seconds
+//!   need not divide: those amounts are rounded half to even on the 18th digit, here and nowhere
+//!   else.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use spanledger_schemas::Money;
+
+use super::book::{PriceBook, UnitPrice};
+use crate::usage::{Direction, Unit, Usage, UsageError};
+
+/// How much of a call has a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PriceState {
+    /// All of it.
+    Priced,
+    /// Some of it; the reason says what is missing.
+    PartPriced,
+    /// Nothing; the reason says why.
+    Unpriced,
+}
+
+impl PriceState {
+    /// The one spelling: `priced`, `part-priced`, `unpriced`.
+    pub fn word(self) -> &'static str {
+        match self {
+            PriceState::Priced => "priced",
+            PriceState::PartPriced => "part-priced",
+            PriceState::Unpriced => "unpriced",
+        }
+    }
+}
+
+/// The charge for one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The priced unit.
+    pub unit: Unit,
+    /// Quantity charged: what was used of the unit beyond the units priced apart.
+    pub quantity: i64,
+    /// Price of `per_quantity` units.
+    pub price: Money,
+    /// Quantity the price is for.
+    pub per_quantity: i64,
+    /// The charge.
+    pub amount: Money,
+    /// Place of the price row in its book ([`PriceBook::row`]).
+    pub row: usize,
+}
+
+/// What a call costs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// How much of it has a price.
+    pub state: PriceState,
+    /// Charge for input.
+    pub input: Money,
+    /// Charge for output.
+    pub output: Money,
+    /// The whole charge: input, output, and what is neither, such as searches.
+    pub total: Money,
+    /// ISO 4217; `None` when unpriced.
+    pub currency: Option<Arc<str>>,
+    /// One line per priced unit that was used.
+    pub lines: Vec<Line>,
+    /// Remarks, and why there is no (full) price; empty when there is nothing to say.
+    pub reason: String,
+}
+
+impl Default for Quote {
+    fn default() -> Self {
+        Quote {
+            state: PriceState::Unpriced,
+            input: Money::ZERO,
+            output: Money::ZERO,
+            total: Money::ZERO,
+            currency: None,
+            lines: Vec::new(),
+            reason: String::new(),
+        }
+    }
+}
+
+/// The prices that hold for a call, specific units before the general ones that contain them.
+#[derive(Debug, Default)]
+pub(super) struct PriceList {
+    units: Vec<Unit>,
+    prices: Vec<UnitPrice>,
+}
+
+impl PriceList {
+    pub(super) fn new(mut prices: Vec<UnitPrice>) -> PriceList {
+        prices.sort_by_key(|p| (std::cmp::Reverse(p.unit.depth()), p.unit));
+        PriceList { units: prices.iter().map(|p| p.unit).collect(), prices }
+    }
+}
+
+impl Quote {
+    /// Empties the quote for the next call; buffers are kept.
+    pub(super) fn clear(&mut self) {
+        let (mut lines, mut reason) =
+            (std::mem::take(&mut self.lines), std::mem::take(&mut self.reason));
+        lines.clear();
+        reason.clear();
+        *self = Quote { lines, reason, ..Quote::default() };
+    }
+
+    /// Makes it unpriced, for a reason.
+    pub(super) fn refuse(&mut self, why: std::fmt::Arguments<'_>) {
+        self.clear();
+        // Writing to a String cannot fail.
+        let _ = self.reason.write_fmt(why);
+    }
+
+    /// Adds a remark.
+    pub(super) fn remark(&mut self, text: std::fmt::Arguments<'_>) {
+        if !self.reason.is_empty() {
+            self.reason.push_str("; ");
+        }
+        let _ = self.reason.write_fmt(text);
+    }
+
+    /// Prices `usage` by a list. `leaves` is working memory.
+    pub(super) fn price(
+        &mut self,
+        book: &PriceBook,
+        list: &PriceList,
+        usage: &Usage,
+        leaves: &mut Vec<i64>,
+    ) {
+        if usage.is_empty() {
+            return self.refuse(format_args!("no usage was reported"));
+        }
+        if let Err(error) = usage.leaves(&list.units, leaves) {
+            return self.refuse(format_args!("usage contradicts itself: {error}"));
+        }
+        for (price, leaf) in list.prices.iter().zip(leaves.iter_mut()) {
+            if price.unit == Unit::REQUESTS && !usage.knows(Unit::REQUESTS) {
+                *leaf = 1;
+            }
+        }
+        if let Err(error) = self.charge(book, list, usage, leaves) {
+            return self.refuse(format_args!("usage cannot be priced: {error}"));
+        }
+        let missing = self.note_units_without_price(list, usage, leaves);
+        self.state = match (missing, self.lines.is_empty()) {
+            (false, _) => PriceState::Priced,
+            (true, false) => PriceState::PartPriced,
+            (true, true) => PriceState::Unpriced,
+        };
+        if self.state == PriceState::Unpriced {
+            self.currency = None;
+        }
+    }
+
+    fn charge(
+        &mut self,
+        book: &PriceBook,
+        list: &PriceList,
+        usage: &Usage,
+        leaves: &[i64],
+    ) -> Result<(), UsageError> {
+        let context = usage.count(Unit::INPUT);
+        for (price, &quantity) in list.prices.iter().zip(leaves) {
+            let in_band = |(from, _): &&(Option<i64>, usize)| from.is_none_or(|f| context > f);
+            let Some(&(_, place)) = price.bands.iter().rev().find(in_band) else { continue };
+            let (row, _) = book.row(place);
+            self.currency.get_or_insert_with(|| Arc::clone(&row.currency));
+            if quantity == 0 {
+                continue;
+            }
+            let unit = price.unit;
+            let too_large = UsageError::TooLarge { unit };
+            let amount = charge(row.amount, quantity, row.per_quantity).ok_or(too_large.clone())?;
+            let add = |sum: Money| sum.checked_add(amount).ok_or(too_large.clone());
+            self.total = add(self.total)?;
+            match unit.direction() {
+                Direction::Input => self.input = add(self.input)?,
+                Direction::Output => self.output = add(self.output)?,
+                Direction::Neither => {}
+            }
+            self.lines.push(Line {
+                unit,
+                quantity,
+                price: row.amount,
+                per_quantity: row.per_quantity,
+                amount,
+                row: place,
+            });
+        }
+        Ok(())
+    }
+
+    /// Says which used units have no price, and which take that of a unit around them. Returns
+    /// whether any has none.
+    fn note_units_without_price(
+        &mut self,
+        list: &PriceList,
+        usage: &Usage,
+        leaves: &[i64],
+    ) -> bool {
+        let mut missing = false;
+        for unit in usage.used() {
+            let around = list.units.iter().find(|u| u.contains(unit));
+            match around {
+                Some(own) if *own == unit => {}
+                Some(around) => {
+                    if unit.usually_has_own_price() {
+                        self.remark(format_args!("{unit} at the price of {around}"));
+                    }
+                }
+                None => {
+                    let priced = list.units.iter().zip(leaves).filter(|(u, _)| unit.contains(**u));
+                    let priced: i64 = priced.map(|(_, leaf)| leaf).sum();
+                    let within_another = usage
+                        .used()
+                        .any(|u| u != unit && u.contains(unit));
+                    if priced < usage.count(unit) && !within_another {
+                        missing = true;
+                        self.remark(format_args!("no price for {unit} at that time"));
+                    }
+                }
+            }
+        }
+        missing
+    }
+}
+
+/// Price × quantity ÷ quantity of the price; half to even on the 18th digit where it does not
+/// divide. `None` outside the range of money.
+fn charge(price: Money, quantity: i64, per_quantity: i64) -> Option<Money> {
+    let product = price.times(quantity)?.0;
+    let per = i128::from(per_quantity);
+    if per <= 0 {
+        return None;
+    }
+    let (whole, rest) = (product.div_euclid(per), product.rem_euclid(per));
+    let up = rest * 2 > per || (rest * 2 == per && whole % 2 != 0);
+    Some(Money(whole + i128::from(up)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charges_are_exact_and_round_half_to_even_where_they_must() {
+        let money = |t: &str| Money::parse(t).unwrap();
+        // $3.75 per million × 379 tokens = 3.75 × 379 / 1,000,000 = 0.00142125
+        assert_eq!(charge(money("3.75"), 379, 1_000_000), Some(money("0.00142125")));
+        // 12 decimals ÷ 10^6 = 18 decimals: the finest price of one token is still exact.
+        assert_eq!(
+            charge(money("0.000000000001"), 1, 1_000_000),
+            Some(money("0.000000000000000001"))
+        );
+        // $0.36 per 3,600 s × 7 s = 0.0007
+        assert_eq!(charge(money("0.36"), 7, 3_600), Some(money("0.0007")));
+        // $0.04 per 3,600 s × 1 s = 0.0000111…: cut after 18 digits.
+        assert_eq!(charge(money("0.04"), 1, 3_600), Some(money("0.000011111111111111")));
+        assert_eq!(charge(money("99999999999999999999"), i64::MAX, 1), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! An answer to a question: its rows, and beside them what they rest on — coverage, table
+//! versions, SQL (I-6, I-7). The rows and the coverage come from one snapshot (I-12).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::params::Ask;
+use super::{AskParams, Question};
+use crate::error::QueryError;
+use crate::render::json::{JsonRows, columns};
+use crate::service::{Caller, QueryService};
+
+/// The answer to a question.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Name of the question.
+    pub question: &'static str,
+    /// Columns of the rows.
+    pub schema: SchemaRef,
+    /// Unit of each column, where it has one.
+    pub units: Vec<Option<&'static str>>,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// How much of what was asked for the figures cover.
+    pub coverage: Coverage,
+    /// Versions of the tables it was read from.
+    pub tables: BTreeMap<&'static str, i64>,
+    /// The SQL that gives the same rows.
+    pub sql: String,
+    /// What the figures mean.
+    pub notes: &'static [&'static str],
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What the figures rest on. A share is null when there is nothing to take it of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Calls in the window that pass the filters.
+    pub calls: i64,
+    /// Part of the calls whose whole usage has a price.
+    pub priced_calls_share: Option<f64>,
+    /// Part of the known tokens, input and output, that belong to such calls.
+    pub priced_tokens_share: Option<f64>,
+    /// Part of the calls that have a team.
+    pub team_share: Option<f64>,
+    /// Part of the calls that have a user.
+    pub user_share: Option<f64>,
+    /// Calls that started before this instant are settled; null when that is not known.
+    pub settled_until: Option<String>,
+}
+
+/// The coverage of a window: one row, in the order of [`Coverage`]'s fields.
+pub(super) fn coverage_sql(ask: &Ask) -> String {
+    let priced = "FILTER (WHERE price_state = 'priced')";
+    let tokens = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)";
+    format!(
+        "SELECT count(*), count(*) {priced}, count(team), count(user_id), sum({tokens}), \
+         sum({tokens}) {priced}\nFROM calls\nWHERE {}",
+        ask.conditions(ask.from, ask.to)
+    )
+}
+
+impl Coverage {
+    pub(super) fn read(batches: &[RecordBatch], settled_until: Option<i64>) -> Self {
+        let cell = |column: usize| {
+            let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
+            let column = batch.column(column).as_primitive_opt::<Int64Type>()?;
+            column.is_valid(0).then(|| column.value(0))
+        };
+        let share = |part: usize, of: usize| {
+            let of = cell(of).filter(|of| *of > 0)?;
+            Some(cell(part).unwrap_or(0) as f64 / of as f64)
+        };
+        Self {
+            calls: cell(0).unwrap_or(0),
+            priced_calls_share: share(1, 0),
+            team_share: share(2, 0),
+            user_share: share(3, 0),
+            priced_tokens_share: share(5, 4),
+            settled_until: settled_until
+                .and_then(|us| jiff::Timestamp::from_microsecond(us).ok())
+                .map(|at| at.to_string()),
+        }
+    }
+}
+
+impl QueryService {
+    /// Answers a question of the catalogue.
+    ///
+    /// # Errors
+    /// When there is no such question, a parameter is wrong, or the query fails; see [`QueryError`].
+    pub async fn ask(
+        &self,
+        caller: &Caller,
+        name: &str,
+        params: &AskParams,
+    ) -> Result<Answer, QueryError> {
+        let question = super::find(name)?;
+        let ask = question.resolve(params, jiff::Timestamp::now())?;
+        let sql = question.sql_of(&ask)?;
+        let started = Instant::now();
+        let (rows, coverage) = self.both(caller, &sql, &coverage_sql(&ask)).await?;
+        Ok(Answer {
+            question: question.name,
+            units: units_of(question, &ask, &rows.schema),
+            schema: rows.schema,
+            batches: rows.batches,
+            coverage: Coverage::read(&coverage.batches, (self.inner.settled_until)()),
+            tables: rows.tables,
+            sql,
+            notes: question.notes,
+            elapsed: started.elapsed(),
+        })
+    }
+}
+
+fn units_of(question: &Question, ask: &Ask, schema: &SchemaRef) -> Vec<Option<&'static str>> {
+    let keys = ask.keys().len();
+    let unit = |(i, field): (usize, &arrow::datatypes::FieldRef)| {
+        if i < keys { None } else { question.unit(field.name()) }
+    };
+    schema.fields().iter().enumerate().map(unit).collect()
+}
+
+impl Answer {
+    /// The answer as one JSON object: that of SQL, and `coverage`, `sql`, `question`, `notes`.
+    ///
+    /// # Errors
+    /// When a value has no form in JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>, QueryError> {
+        let mut rows = JsonRows::new();
+        for batch in &self.batches {
+            rows.write(batch)?;
+        }
+        let mut rest = Map::new();
+        rest.insert("tables".to_owned(), json!(self.tables));
+        rest.insert("elapsed_ms".to_owned(), milliseconds(self.elapsed));
+        rest.insert("coverage".to_owned(), json!(self.coverage));
+        rest.insert("sql".to_owned(), json!(self.sql));
+        rest.insert("question".to_owned(), json!(self.question));
+        rest.insert("notes".to_owned(), json!(self.notes));
+        rows.into_answer(&columns(&self.schema, &self.units), &rest)
+    }
+
+    /// Rows in all.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Milliseconds with three digits, as answers give them.
+pub(crate) fn milliseconds(elapsed: Duration) -> Value {
+    json!(elapsed.as_micros() as f64 / 1e3)
+}

@@ -1,0 +1,130 @@
+//! Questions as table functions: `SELECT * FROM spend(by => 'team', "from" => '-7d')` becomes a query
+//! over `calls`, in the text of the statement, before it is planned. Arguments are constants, by
+//! name or in the order of [`AskParams::NAMES`]; several filters in one text stand apart by `;`.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Statement, TableAlias,
+    TableFactor, Value, VisitMut, VisitorMut,
+};
+
+use super::{ALL, AskParams, Question};
+use crate::error::QueryError;
+
+/// The statement with each call of a question replaced by its query. `parse` reads SQL.
+pub(crate) fn expand(
+    mut statement: Statement,
+    parse: impl Fn(&str) -> Result<Vec<Statement>, QueryError>,
+) -> Result<Statement, QueryError> {
+    struct Expander<P>(P);
+    impl<P: Fn(&str) -> Result<Vec<Statement>, QueryError>> VisitorMut for Expander<P> {
+        type Break = QueryError;
+
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<QueryError> {
+            match expanded(factor, &self.0) {
+                Ok(Some(derived)) => {
+                    *factor = derived;
+                    ControlFlow::Continue(())
+                }
+                Ok(None) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            }
+        }
+    }
+    match statement.visit(&mut Expander(parse)) {
+        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+fn expanded(
+    factor: &TableFactor,
+    parse: impl Fn(&str) -> Result<Vec<Statement>, QueryError>,
+) -> Result<Option<TableFactor>, QueryError> {
+    let (name, args, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (name, &args.args, alias),
+        TableFactor::Function { name, args, alias, .. } => (name, args, alias),
+        _ => return Ok(None),
+    };
+    let Some(question) = named(name) else { return Ok(None) };
+    let sql = question.sql(&params(question, args)?, jiff::Timestamp::now())?;
+    let query = match parse(&sql)?.pop() {
+        Some(Statement::Query(query)) => query,
+        _ => return Err(QueryError::Failed(format!("{} is not a query: {sql}", question.name))),
+    };
+    let alias = alias.clone().unwrap_or_else(|| TableAlias {
+        explicit: true,
+        name: Ident::new(question.name),
+        columns: vec![],
+        at: None,
+    });
+    Ok(Some(derived(query, alias)))
+}
+
+fn derived(subquery: Box<Query>, alias: TableAlias) -> TableFactor {
+    TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None }
+}
+
+/// The question that a function's name means, with or without the schema before it.
+fn named(name: &ObjectName) -> Option<&'static Question> {
+    let ident = name.0.last()?.as_ident()?;
+    ALL.into_iter().find(|q| ident.value.eq_ignore_ascii_case(q.name))
+}
+
+fn params(question: &Question, args: &[FunctionArg]) -> Result<AskParams, QueryError> {
+    let mut params = AskParams::default();
+    for (position, arg) in args.iter().enumerate() {
+        let (name, value) = match arg {
+            FunctionArg::Named { name, arg, .. } => (name.value.to_lowercase(), arg),
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg, .. } => {
+                (name.value.to_lowercase(), arg)
+            }
+            FunctionArg::Unnamed(arg) => {
+                let name = AskParams::NAMES.get(position).ok_or_else(|| QueryError::Parameter {
+                    what: format!("number of arguments of {}", question.name),
+                    found: args.len().to_string(),
+                    expected: format!("at most {}", AskParams::NAMES.len()),
+                })?;
+                ((*name).to_owned(), arg)
+            }
+            FunctionArg::ExprNamed { .. } => return Err(not_constant(question, arg)),
+        };
+        let FunctionArgExpr::Expr(value) = value else { return Err(not_constant(question, arg)) };
+        match constant(value) {
+            Some(Some(text)) if name == "filter" => {
+                for one in text.split(';').filter(|one| !one.trim().is_empty()) {
+                    params.set(&name, one.trim())?;
+                }
+            }
+            Some(Some(text)) => params.set(&name, text)?,
+            Some(None) => {}
+            None => return Err(not_constant(question, arg)),
+        }
+    }
+    Ok(params)
+}
+
+fn not_constant(question: &Question, arg: &FunctionArg) -> QueryError {
+    QueryError::Parameter {
+        what: format!("argument of {}", question.name),
+        found: arg.to_string(),
+        expected: "a text, such as by => 'team' or \"from\" => '-7d'".to_owned(),
+    }
+}
+
+/// The text of a constant, with or without a type; `Some(None)` for NULL.
+fn constant(expr: &Expr) -> Option<Option<&str>> {
+    let value = match expr {
+        Expr::Value(value) => &value.value,
+        Expr::TypedString(typed) => &typed.value.value,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => return constant(expr),
+        _ => return None,
+    };
+    match value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(Some(text)),
+        Value::Number(number, _) => Some(Some(number)),
+        Value::Null => Some(None),
+        _ => None,
+    }
+}

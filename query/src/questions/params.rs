@@ -1,0 +1,385 @@
+//! Parameters of questions: as texts from a door, then checked and resolved to columns and
+//! instants, and from there into the parts of SQL that all questions share.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+use spanledger_schemas::{Kind, tables};
+
+use super::Question;
+use crate::error::QueryError;
+use crate::limits;
+
+/// Parameters as they come: all optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskParams {
+    /// Columns of `calls` to group by, comma-separated; empty text: one row for all.
+    pub by: Option<String>,
+    /// First instant: `2026-11-01`, RFC 3339, `-24h`, `now`, or milliseconds since the epoch.
+    pub from: Option<String>,
+    /// First instant after it, in the same forms.
+    pub to: Option<String>,
+    /// Step of time: `5m`, `1h`, `1d`, `1w`, `1mo`.
+    pub grain: Option<String>,
+    /// `column=value` or `column!=value`; several on one column with `=` mean any of them; an
+    /// empty value means unknown.
+    pub filter: Vec<String>,
+    /// Drift only: first instant of the reference.
+    pub reference_from: Option<String>,
+    /// Drift only: first instant after the reference.
+    pub reference_to: Option<String>,
+}
+
+impl AskParams {
+    /// Names of the parameters, in the order of positional arguments in SQL.
+    pub const NAMES: [&'static str; 7] =
+        ["by", "from", "to", "grain", "filter", "reference_from", "reference_to"];
+
+    /// Sets a parameter by name; `filter` adds one.
+    ///
+    /// # Errors
+    /// When there is no such parameter.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), QueryError> {
+        let slot = match name {
+            "by" => &mut self.by,
+            "from" => &mut self.from,
+            "to" => &mut self.to,
+            "grain" => &mut self.grain,
+            "reference_from" => &mut self.reference_from,
+            "reference_to" => &mut self.reference_to,
+            "filter" => {
+                self.filter.push(value.to_owned());
+                return Ok(());
+            }
+            _ => {
+                return Err(QueryError::Parameter {
+                    what: "parameter".to_owned(),
+                    found: name.to_owned(),
+                    expected: format!("one of {}", Self::NAMES.join(", ")),
+                });
+            }
+        };
+        *slot = Some(value.to_owned());
+        Ok(())
+    }
+}
+
+/// Checked parameters. Instants are in microseconds since the epoch.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub(super) by: Vec<&'static str>,
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
+    pub(super) grain: Option<Grain>,
+    filters: Vec<Filter>,
+    pub(super) reference_from: Option<Timestamp>,
+    pub(super) reference_to: Option<Timestamp>,
+    pub(super) now: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Filter {
+    column: &'static str,
+    equal: bool,
+    value: String,
+}
+
+/// A step of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grain {
+    count: i64,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+}
+
+impl Ask {
+    pub(super) fn resolve(
+        question: &Question,
+        params: &AskParams,
+        now: Timestamp,
+    ) -> Result<Self, QueryError> {
+        let at = |what: &str, text: &Option<String>| {
+            text.as_deref().map(|text| instant(what, text, now)).transpose()
+        };
+        let by = match params.by.as_deref() {
+            None => question.by.to_vec(),
+            Some(list) => columns_of(list)?,
+        };
+        let grain = params.grain.as_deref().filter(|g| !g.is_empty()).map(Grain::parse);
+        let ask = Ask {
+            by,
+            from: at("from", &params.from)?,
+            to: at("to", &params.to)?,
+            grain: grain.transpose()?,
+            filters: params.filter.iter().map(|f| Filter::parse(f)).collect::<Result<_, _>>()?,
+            reference_from: at("reference_from", &params.reference_from)?,
+            reference_to: at("reference_to", &params.reference_to)?,
+            now,
+        };
+        let wrong = |what: &str, found: &str, expected: &str| {
+            Err(QueryError::Parameter {
+                what: what.to_owned(),
+                found: found.to_owned(),
+                expected: expected.to_owned(),
+            })
+        };
+        if let (Some(from), Some(to)) = (ask.from, ask.to)
+            && from >= to
+        {
+            return wrong("from", &from.to_string(), &format!("an instant before to, {to}"));
+        }
+        if let Some(grain) = params.grain.as_deref()
+            && ask.grain.is_some()
+            && !question.grain
+        {
+            return wrong("grain", grain, &format!("none: {} has no steps of time", question.name));
+        }
+        if params.filter.len() > limits::FILTERS_MAX {
+            let most = format!("at most {}", limits::FILTERS_MAX);
+            return wrong("number of filters", &params.filter.len().to_string(), &most);
+        }
+        Ok(ask)
+    }
+
+    /// The grouping expressions with their names: the step of time first, then `by`.
+    pub(super) fn keys(&self) -> Vec<(String, &'static str)> {
+        let step = self.grain.map(|grain| (grain.sql(), "time"));
+        step.into_iter().chain(self.by.iter().map(|by| ((*by).to_owned(), *by))).collect()
+    }
+
+    /// Conditions on `calls` for the window and the filters, for WHERE; `true` without any.
+    pub(super) fn conditions(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+        let from = from.map(|at| format!("started_at >= '{at}'"));
+        let to = to.map(|at| format!("started_at < '{at}'"));
+        let all: Vec<_> = from.into_iter().chain(to).chain(self.filter_conditions()).collect();
+        if all.is_empty() { "true".to_owned() } else { all.join(" AND ") }
+    }
+
+    fn filter_conditions(&self) -> Vec<String> {
+        let mut conditions: Vec<String> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for filter in &self.filters {
+            if !filter.equal {
+                conditions.push(filter.sql());
+            } else if !seen.contains(&filter.column) {
+                seen.push(filter.column);
+                let same = self.filters.iter().filter(|f| f.equal && f.column == filter.column);
+                let any: Vec<_> = same.map(Filter::sql).collect();
+                conditions.push(match any.as_slice() {
+                    [one] => one.clone(),
+                    _ => format!("({})", any.join(" OR ")),
+                });
+            }
+        }
+        conditions
+    }
+}
+
+impl Filter {
+    fn parse(text: &str) -> Result<Self, QueryError> {
+        let wrong = || QueryError::Parameter {
+            what: "filter".to_owned(),
+            found: text.to_owned(),
+            expected: "`column=value` or `column!=value`".to_owned(),
+        };
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        let (name, equal) = name.strip_suffix('!').map_or((name, true), |name| (name, false));
+        Ok(Self { column: dimension(name.trim())?, equal, value: value.to_owned() })
+    }
+
+    fn sql(&self) -> String {
+        let column = self.column;
+        match (self.value.is_empty(), self.equal) {
+            (true, true) => format!("{column} IS NULL"),
+            (true, false) => format!("{column} IS NOT NULL"),
+            (false, true) => format!("{column} = '{}'", self.value.replace('\'', "''")),
+            // Unknown is not that value either: it stays.
+            (false, false) => {
+                format!("{column} IS DISTINCT FROM '{}'", self.value.replace('\'', "''"))
+            }
+        }
+    }
+}
+
+impl Grain {
+    fn parse(text: &str) -> Result<Self, QueryError> {
+        let wrong = || QueryError::Parameter {
+            what: "grain".to_owned(),
+            found: text.to_owned(),
+            expected: "a step such as 5m, 1h, 1d, 1w or 1mo".to_owned(),
+        };
+        let (count, unit) = amount(text).ok_or_else(wrong)?;
+        // Weeks and months have no common multiple with the calendar but one.
+        if count < 1 || (count > 1 && matches!(unit, Unit::Week | Unit::Month)) {
+            return Err(wrong());
+        }
+        Ok(Self { count, unit })
+    }
+
+    fn sql(self) -> String {
+        let count = self.count;
+        let bin = |unit: &str| format!("date_bin(INTERVAL '{count} {unit}', started_at)");
+        match self.unit {
+            Unit::Second => bin("seconds"),
+            Unit::Minute => bin("minutes"),
+            Unit::Hour => bin("hours"),
+            Unit::Day => bin("days"),
+            Unit::Week => "date_trunc('week', started_at)".to_owned(),
+            Unit::Month => "date_trunc('month', started_at)".to_owned(),
+        }
+    }
+}
+
+/// The columns of a comma-separated list.
+fn columns_of(list: &str) -> Result<Vec<&'static str>, QueryError> {
+    let names: Vec<_> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let column = dimension(name)?;
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    if columns.len() > limits::BY_COLUMNS_MAX {
+        return Err(QueryError::Parameter {
+            what: "by".to_owned(),
+            found: list.to_owned(),
+            expected: format!("at most {} columns", limits::BY_COLUMNS_MAX),
+        });
+    }
+    Ok(columns)
+}
+
+/// A column of `calls` that rows can be grouped and filtered by: text or boolean.
+fn dimension(name: &str) -> Result<&'static str, QueryError> {
+    let columns = tables::calls::TABLE.columns.iter();
+    let mut fit = columns.filter(|c| matches!(c.kind, Kind::Text | Kind::Bool)).map(|c| c.name);
+    fit.clone().find(|column| *column == name).ok_or_else(|| QueryError::Parameter {
+        what: "column".to_owned(),
+        found: name.to_owned(),
+        expected: format!("one of {}", fit.by_ref().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// The instant a text means.
+fn instant(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, QueryError> {
+    let utc = |at: DateTime| at.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let text = text.trim();
+    let at = if text == "now" {
+        Some(now)
+    } else if let Some(past) = text.strip_prefix("now").unwrap_or(text).strip_prefix('-') {
+        amount(past).and_then(|(count, unit)| before(now, count, unit))
+    } else if text.len() == 13 && text.bytes().all(|b| b.is_ascii_digit()) {
+        text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())
+    } else if let Ok(date) = text.parse::<Date>() {
+        utc(date.to_datetime(jiff::civil::Time::midnight()))
+    } else {
+        text.parse::<Timestamp>().ok().or_else(|| text.parse::<DateTime>().ok().and_then(utc))
+    };
+    at.ok_or_else(|| QueryError::Parameter {
+        what: what.to_owned(),
+        found: text.to_owned(),
+        expected: "an instant: 2026-11-01, 2026-11-01T08:00:00Z, -24h or now".to_owned(),
+    })
+}
+
+/// `24h` as 24 hours.
+fn amount(text: &str) -> Option<(i64, Unit)> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => Unit::Second,
+        "m" | "min" => Unit::Minute,
+        "h" => Unit::Hour,
+        "d" => Unit::Day,
+        "w" => Unit::Week,
+        "mo" => Unit::Month,
+        _ => return None,
+    };
+    digits.parse().ok().filter(|count| (0..=1_000_000).contains(count)).map(|count| (count, unit))
+}
+
+fn before(now: Timestamp, count: i64, unit: Unit) -> Option<Timestamp> {
+    let span = match unit {
+        Unit::Second => count.seconds(),
+        Unit::Minute => count.minutes(),
+        Unit::Hour => count.hours(),
+        Unit::Day => count.days(),
+        Unit::Week => count.weeks(),
+        Unit::Month => count.months(),
+    };
+    now.to_zoned_datetime(TimeZone::UTC).checked_sub(span).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::questions::spend;
+
+    const NOW: &str = "2026-11-25T10:30:00Z";
+
+    fn ask(pairs: &[(&str, &str)]) -> Result<Ask, QueryError> {
+        let mut params = AskParams::default();
+        for (name, value) in pairs {
+            params.set(name, value)?;
+        }
+        spend::QUESTION.resolve(&params, NOW.parse().unwrap())
+    }
+
+    #[test]
+    fn instants_are_read_in_every_form() {
+        let check = |text: &str, want: &str| {
+            let got = instant("from", text, NOW.parse().unwrap()).unwrap();
+            assert_eq!(got.to_string(), want, "{text}");
+        };
+        check("now", NOW);
+        check("-24h", "2026-11-24T10:30:00Z");
+        check("now-90m", "2026-11-25T09:00:00Z");
+        check("-7d", "2026-11-18T10:30:00Z");
+        check("-1mo", "2026-10-25T10:30:00Z");
+        check("2026-11-01", "2026-11-01T00:00:00Z");
+        check("2026-11-01 08:30:00", "2026-11-01T08:30:00Z");
+        check("2026-11-01T08:30:00+02:00", "2026-11-01T06:30:00Z");
+        check("1795564800000", "2026-11-25T00:00:00Z");
+        for text in ["yesterday", "-24", "-h", "24h", "", "2026-13-01", "-999999999999h"] {
+            assert!(instant("from", text, NOW.parse().unwrap()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn filters_quote_what_they_are_given() {
+        let ask = ask(&[
+            ("filter", "model=gpt-4o"),
+            ("filter", "model=o'brien"),
+            ("filter", "team!=ops"),
+            ("filter", "user_id="),
+        ])
+        .unwrap();
+        assert_eq!(
+            ask.conditions(None, None),
+            "(model = 'gpt-4o' OR model = 'o''brien') AND team IS DISTINCT FROM 'ops' AND user_id IS NULL"
+        );
+    }
+
+    #[test]
+    fn only_columns_of_calls_are_taken() {
+        assert!(ask(&[("by", "model, team,model")]).is_ok_and(|a| a.by == ["model", "team"]));
+        assert!(ask(&[("by", "")]).is_ok_and(|a| a.by.is_empty()));
+        for by in ["cost", "model; DROP TABLE calls", "nothing"] {
+            assert!(ask(&[("by", by)]).is_err(), "{by}");
+        }
+        assert!(ask(&[("filter", "1=1 OR model=x")]).is_err());
+        assert!(ask(&[("from", "2026-11-02"), ("to", "2026-11-01")]).is_err());
+        assert!(ask(&[("grain", "2mo")]).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! The description of the HTTP door, OpenAPI 3.1, made from the catalogue of questions, the
+//! parameters and the formats that the code has. A test asks every path it names.
+
+use serde_json::{Map, Value, json};
+
+use crate::questions::{self, AskParams};
+use crate::render::Format;
+
+/// The document.
+pub fn document() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "spanledger",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The ledger of an AI workload: SQL and questions over spans, calls, metrics and bills."
+        },
+        "paths": {
+            "/api/v1/sql": {"post": {
+                "summary": "Run one reading SQL statement",
+                "requestBody": {"required": true, "content": {"application/json": {"schema": {
+                    "type": "object",
+                    "required": ["query"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "query": {"type": "string", "description": "SELECT, WITH, VALUES, EXPLAIN or SHOW; `$1` is the first of params"},
+                        "params": {"type": "array", "items": {"type": ["string", "number", "boolean", "null"]}}
+                    }
+                }}}},
+                "responses": responses(&json!({"$ref": "#/components/schemas/Rows"}))
+            }},
+            "/api/v1/questions": {"get": {
+                "summary": "The catalogue of questions",
+                "responses": {"200": {
+                    "description": "names, columns, units and definitions",
+                    "content": {"application/json": {"schema": {"type": "object"}}}
+                }}
+            }},
+            "/api/v1/questions/{name}": {"get": {
+                "summary": "Ask a question",
+                "parameters": parameters(),
+                "responses": responses(&json!({"$ref": "#/components/schemas/Answer"}))
+            }},
+            "/api/v1/openapi.json": {"get": {
+                "summary": "This document",
+                "responses": {"200": {
+                    "description": "OpenAPI 3.1",
+                    "content": {"application/json": {"schema": {"type": "object"}}}
+                }}
+            }}
+        },
+        "components": {"schemas": schemas()}
+    })
+}
+
+fn parameters() -> Value {
+    let names: Vec<_> = questions::ALL.iter().map(|q| q.name).collect();
+    let path = json!({
+        "name": "name", "in": "path", "required": true,
+        "schema": {"type": "string", "enum": names}
+    });
+    let query = |name: &&str| match *name {
+        "filter" => json!({
+            "name": name, "in": "query", "description": about(name),
+            "schema": {"type": "array", "items": {"type": "string"}}, "explode": true
+        }),
+        name => json!({
+            "name": name, "in": "query", "description": about(name), "schema": {"type": "string"}
+        }),
+    };
+    std::iter::once(path).chain(AskParams::NAMES.iter().map(query)).collect()
+}
+
+fn about(parameter: &str) -> &'static str {
+    match parameter {
+        "by" => "columns of calls to group by, comma-separated",
+        "from" => "first instant: 2026-11-01, RFC 3339, -24h or now",
+        "to" => "first instant after it, in the same forms",
+        "grain" => "step of time: 5m, 1h, 1d, 1w or 1mo",
+        "filter" => "column=value or column!=value; an empty value means unknown",
+        "reference_from" => "drift only: first instant of the reference window",
+        "reference_to" => "drift only: first instant after the reference window",
+        _ => "",
+    }
+}
+
+fn responses(answer: &Value) -> Value {
+    let mut content = Map::new();
+    for format in Format::ALL {
+        let schema = match format {
+            Format::Json => answer.clone(),
+            Format::Csv => json!({"type": "string"}),
+            Format::Arrow | Format::Parquet => json!({"type": "string", "format": "binary"}),
+        };
+        content.insert(format.media_type().to_owned(), json!({"schema": schema}));
+    }
+    let problem = json!({"application/problem+json": {
+        "schema": {"$ref": "#/components/schemas/Problem"}
+    }});
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), json!({"description": "the rows", "content": content}));
+    for (status, description) in [
+        ("400", "not SQL, unknown table or column, or a parameter without a usable value"),
+        ("403", "a statement that does more than read"),
+        ("404", "no such question"),
+        ("406", "no format that is accepted"),
+        ("422", "too many rows, too large an answer, or too much memory"),
+        ("500", "a fault of the server"),
+        ("503", "too many queries are running; Retry-After says when to come back"),
+        ("504", "the query ran longer than its deadline"),
+    ] {
+        responses.insert(
+            status.to_owned(),
+            json!({"description": description, "content": problem.clone()}),
+        );
+    }
+    Value::Object(responses)
+}
+
+fn schemas() -> Value {
+    let rows = json!({
+        "columns": {"type": "array", "items": {
+            "type": "object",
+            "required": ["name", "type"],
+            "properties": {
+                "name": {"type": "string"},
+                "type": {"type": "string"},
+                "unit": {"type": "string"}
+            }
+        }},
+        "rows": {"type": "array", "items": {"type": "array"}, "description":
+            "decimals are strings, instants RFC 3339 in UTC, 64-bit integers numbers, maps objects"},
+        "tables": {"type": "object", "additionalProperties": {"type": "integer"},
+            "description": "versions of the tables the rows were read from"},
+        "elapsed_ms": {"type": "number"}
+    });
+    let mut answer = rows.clone();
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("question".to_owned(), json!({"type": "string"}));
+        answer.insert("sql".to_owned(), json!({"type": "string"}));
+        answer.insert("notes".to_owned(), json!({"type": "array", "items": {"type": "string"}}));
+        let share = json!({"type": ["number", "null"]});
+        answer.insert("coverage".to_owned(), json!({"type": "object", "properties": {
+            "calls": {"type": "integer"},
+            "priced_calls_share": share,
+            "priced_tokens_share": share,
+            "team_share": share,
+            "user_share": share,
+            "settled_until": {"type": ["string", "null"], "format": "date-time"}
+        }}));
+    }
+    json!({
+        "Rows": {"type": "object", "properties": rows},
+        "Answer": {"type": "object", "properties": answer},
+        "Problem": {"type": "object", "properties": {
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "hint": {"type": "string"}
+        }}
+    })
+}

@@ -1,0 +1,293 @@
+//! The whole way of a query on one screen: admit, read the text, take one snapshot, plan, run.
+//! Takes SQL or a question, gives its stream of batches or its answer. It knows no protocol and
+//! no format.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::common::ParamValues;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Statement;
+use futures::{Stream, TryStreamExt};
+use spanledger_schemas::tables;
+use spanledger_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::QueryError;
+use crate::execute::{Batches, Bounds, Executor};
+use crate::session::statement::StatementParser;
+use crate::session::{Session, Sessions, units};
+use crate::settings::QuerySettings;
+
+/// Who asks, through which door.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose rows it sees; from its credential, never from what it sends (I-10).
+    pub tenant: String,
+    /// `http`, `pg` or `cli`, for metrics.
+    pub door: &'static str,
+    /// Stops the query when the caller says so.
+    pub cancel: CancellationToken,
+    /// A deadline sooner than the server's.
+    pub timeout: Option<Duration>,
+}
+
+/// A query that runs: its columns, and its batches as a stream.
+pub struct Running {
+    /// Unit of each column, where it has one.
+    pub units: Vec<Option<&'static str>>,
+    /// Versions of the tables it reads (I-12).
+    pub tables: BTreeMap<&'static str, i64>,
+    batches: Batches,
+    meter: Meter,
+}
+
+/// Answers queries over one store. Cheap to clone.
+#[derive(Clone)]
+pub struct QueryService {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    store: Store,
+    sessions: Sessions,
+    executor: Executor,
+    pub(crate) parser: StatementParser,
+    pub(crate) settings: QuerySettings,
+    pub(crate) settled_until: SettledUntil,
+}
+
+/// Says up to which instant calls are settled, in microseconds since the epoch; the ledger knows.
+pub type SettledUntil = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
+impl QueryService {
+    /// A service over the store. `settled_until` is asked for each answer of a question.
+    ///
+    /// # Errors
+    /// When threads or the spill folder cannot be had.
+    pub fn new(
+        store: Store,
+        settings: QuerySettings,
+        settled_until: SettledUntil,
+    ) -> Result<Self, QueryError> {
+        let sessions = Sessions::new(&settings)?;
+        let executor = Executor::new(&settings)?;
+        let parser = StatementParser::new();
+        let inner = Inner { store, sessions, executor, parser, settings, settled_until };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The caller without a credential, through a door.
+    pub fn anyone(&self, door: &'static str) -> Caller {
+        Caller {
+            tenant: self.inner.settings.tenant.clone(),
+            door,
+            cancel: CancellationToken::new(),
+            timeout: None,
+        }
+    }
+
+    /// Runs the one reading statement of a text.
+    ///
+    /// # Errors
+    /// See [`QueryError`]; what happens while it runs comes through the stream.
+    pub async fn sql(
+        &self,
+        caller: &Caller,
+        text: &str,
+        params: Option<ParamValues>,
+    ) -> Result<Running, QueryError> {
+        tracing::debug!(door = caller.door, sql = text, "query");
+        let meter = Meter::start(caller.door);
+        match self.inner.parser.parse_one(text) {
+            Ok(statement) => self.metered(meter, caller, statement, params, Ok).await,
+            Err(error) => Err(meter.failed(error)),
+        }
+    }
+
+    /// Runs a checked, expanded statement; `shape` suits its plan to the types of a door.
+    pub(crate) async fn run(
+        &self,
+        caller: &Caller,
+        statement: Statement,
+        params: Option<ParamValues>,
+        shape: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
+    ) -> Result<Running, QueryError> {
+        self.metered(Meter::start(caller.door), caller, statement, params, shape).await
+    }
+
+    /// The plan of a checked, expanded statement: what a prepared statement describes.
+    pub(crate) async fn describe(
+        &self,
+        caller: &Caller,
+        statement: Statement,
+    ) -> Result<LogicalPlan, QueryError> {
+        let bounds = self.bounds(caller);
+        let session = self.open(caller, &bounds).await?;
+        self.plan(&session, statement, None, &bounds).await
+    }
+
+    /// The rows of two reading statements over one snapshot (I-12).
+    pub(crate) async fn both(
+        &self,
+        caller: &Caller,
+        one: &str,
+        two: &str,
+    ) -> Result<(Rows, Rows), QueryError> {
+        let mut meter = Meter::start(caller.door);
+        let bounds = self.bounds(caller);
+        let answer = async {
+            let admission = self.inner.executor.admit().await?;
+            let session = self.open(caller, &bounds).await?;
+            let rows = |text| {
+                let (session, bounds, admission) = (&session, &bounds, admission.clone());
+                async move {
+                    let statement = self.inner.parser.parse_one(text)?;
+                    let plan = self.plan(session, statement, None, bounds).await?;
+                    let tables = session.read_by(&plan);
+                    let batches = self.inner.executor.run(session.state(), plan, bounds, admission)?;
+                    let schema = batches.schema();
+                    let batches: Vec<_> = batches.try_collect().await?;
+                    Ok::<_, QueryError>(Rows { schema, batches, tables })
+                }
+            };
+            futures::try_join!(rows(one), rows(two))
+        };
+        match answer.await {
+            Ok(both) => {
+                meter.rows = both.0.batches.iter().map(|b| b.num_rows() as u64).sum();
+                meter.end("ok");
+                Ok(both)
+            }
+            Err(error) => Err(meter.failed(error)),
+        }
+    }
+
+    async fn metered(
+        &self,
+        meter: Meter,
+        caller: &Caller,
+        statement: Statement,
+        params: Option<ParamValues>,
+        shape: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
+    ) -> Result<Running, QueryError> {
+        let started = async {
+            let bounds = self.bounds(caller);
+            let admission = self.inner.executor.admit().await?;
+            let session = self.open(caller, &bounds).await?;
+            let plan = shape(self.plan(&session, statement, params, &bounds).await?)?;
+            let (units, tables) = (units::of(&plan), session.read_by(&plan));
+            let batches = self.inner.executor.run(session.state(), plan, &bounds, admission)?;
+            Ok((units, tables, batches))
+        };
+        match started.await {
+            Ok((units, tables, batches)) => Ok(Running { units, tables, batches, meter }),
+            Err(error) => Err(meter.failed(error)),
+        }
+    }
+
+    /// A session on the newest snapshot.
+    async fn open(&self, caller: &Caller, bounds: &Bounds) -> Result<Arc<Session>, QueryError> {
+        let (inner, tenant) = (Arc::clone(&self.inner), caller.tenant.clone());
+        let open = async move {
+            let snapshot = inner.store.snapshot().await?;
+            let providers =
+                tables::ALL.into_iter().map(|t| (t.name, snapshot.provider(t))).collect();
+            Ok(Arc::new(inner.sessions.open(providers, snapshot.versions(), &tenant)?))
+        };
+        self.inner.executor.compute(bounds, open).await
+    }
+
+    async fn plan(
+        &self,
+        session: &Arc<Session>,
+        statement: Statement,
+        params: Option<ParamValues>,
+        bounds: &Bounds,
+    ) -> Result<LogicalPlan, QueryError> {
+        let session = Arc::clone(session);
+        let plan = async move { session.plan(&statement, params).await };
+        self.inner.executor.compute(bounds, plan).await
+    }
+
+    fn bounds(&self, caller: &Caller) -> Bounds {
+        Bounds::of(&self.inner.settings, caller.timeout, caller.cancel.clone())
+    }
+}
+
+/// All rows of an answer.
+pub(crate) struct Rows {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) tables: BTreeMap<&'static str, i64>,
+}
+
+impl Running {
+    /// Columns of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        self.batches.schema()
+    }
+
+    /// Time since the query arrived.
+    pub fn elapsed(&self) -> Duration {
+        self.meter.started.elapsed()
+    }
+}
+
+impl Stream for Running {
+    type Item = Result<RecordBatch, QueryError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = std::task::ready!(Pin::new(&mut self.batches).poll_next(cx));
+        match &item {
+            Some(Ok(batch)) => self.meter.rows += batch.num_rows() as u64,
+            Some(Err(error)) => self.meter.end(error.outcome()),
+            None => self.meter.end("ok"),
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// Counts one query, however it ends: one that is dropped half-way was given up by its client.
+struct Meter {
+    door: &'static str,
+    started: Instant,
+    rows: u64,
+    ended: bool,
+}
+
+impl Meter {
+    fn start(door: &'static str) -> Self {
+        metrics::gauge!("spanledger_queries_active", "door" => door).increment(1.0);
+        Self { door, started: Instant::now(), rows: 0, ended: false }
+    }
+
+    fn failed(mut self, error: QueryError) -> QueryError {
+        self.end(error.outcome());
+        error
+    }
+
+    fn end(&mut self, outcome: &'static str) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let door = self.door;
+        metrics::gauge!("spanledger_queries_active", "door" => door).decrement(1.0);
+        metrics::counter!("spanledger_queries_total", "door" => door, "outcome" => outcome)
+            .increment(1);
+        metrics::counter!("spanledger_query_rows_total", "door" => door).increment(self.rows);
+        metrics::histogram!("spanledger_query_seconds", "door" => door)
+            .record(self.started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.end("cancelled");
+    }
+}

@@ -1,0 +1,199 @@
+//! One session per query: a catalog over one snapshot of all tables (I-12), filtered to one
+//! tenant (I-10), with the functions and the memory that queries may use.
+//! Takes the snapshot's providers and SQL text, gives checked logical plans. It runs nothing.
+
+pub mod catalog;
+pub mod functions;
+pub mod memory;
+pub mod quantiles;
+pub mod statement;
+pub mod units;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
+};
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as DfStatement;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+
+use crate::error::QueryError;
+use crate::limits;
+use crate::settings::QuerySettings;
+use catalog::TenantTables;
+use memory::QueryPool;
+
+/// Name of the catalog that holds the tables; PostgreSQL clients call it the database.
+pub const CATALOG: &str = "spanledger";
+/// Name of the schema that holds the tables.
+pub const SCHEMA: &str = "public";
+
+/// Every table of one snapshot, by name.
+pub type Providers = BTreeMap<&'static str, Arc<dyn TableProvider>>;
+
+/// What all sessions share: functions, PostgreSQL's catalog, memory, spill space, caches.
+pub(crate) struct Sessions {
+    template: SessionState,
+    pg_catalog: Arc<dyn SchemaProvider>,
+    runtime: Arc<RuntimeEnv>,
+    query_memory_max: usize,
+}
+
+impl Sessions {
+    /// Builds what sessions share.
+    ///
+    /// # Errors
+    /// When the spill folder cannot be used.
+    pub(crate) fn new(settings: &QuerySettings) -> Result<Self, QueryError> {
+        let memory_max = usize::try_from(settings.memory_max).unwrap_or(usize::MAX);
+        let mut runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory_max)))
+            .with_max_temp_directory_size(settings.spill_max)
+            .with_metadata_cache_limit(limits::METADATA_CACHE_BYTES);
+        if let Some(folder) = &settings.spill_dir {
+            runtime = runtime.with_temp_file_path(folder);
+        }
+        let runtime = runtime.build_arc()?;
+        let context = SessionContext::new_with_state(
+            SessionStateBuilder::new_with_default_features()
+                .with_config(config(settings.partitions()))
+                .with_runtime_env(Arc::clone(&runtime))
+                .with_catalog_list(catalogs_of(described_tables()?, None)?)
+                .build(),
+        );
+        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| *e)?;
+        functions::register(&context);
+        let pg_catalog = context
+            .catalog(CATALOG)
+            .and_then(|catalog| catalog.schema("pg_catalog"))
+            .ok_or_else(|| QueryError::Failed("pg_catalog was not set up".to_owned()))?;
+        Ok(Self {
+            template: context.state(),
+            pg_catalog,
+            runtime,
+            query_memory_max: (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize,
+        })
+    }
+
+    /// A session for one query of one tenant.
+    pub(crate) fn open(
+        &self,
+        tables: Providers,
+        versions: BTreeMap<&'static str, i64>,
+        tenant: &str,
+    ) -> Result<Session, QueryError> {
+        let shared = &self.runtime.memory_pool;
+        let pool: Arc<dyn MemoryPool> =
+            Arc::new(QueryPool::new(Arc::clone(shared), self.query_memory_max));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
+            .with_memory_pool(pool)
+            .build_arc()?;
+        let tables: Arc<dyn SchemaProvider> = Arc::new(TenantTables::new(tables, tenant));
+        let state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_runtime_env(runtime)
+            .with_catalog_list(catalogs_of(tables, Some(Arc::clone(&self.pg_catalog)))?)
+            .build();
+        Ok(Session { context: SessionContext::new_with_state(state), versions })
+    }
+}
+
+/// One query's view of the tables.
+pub(crate) struct Session {
+    context: SessionContext,
+    versions: BTreeMap<&'static str, i64>,
+}
+
+impl Session {
+    /// The plan of a statement that [`statement::check`] has let pass, with its parameters.
+    pub(crate) async fn plan(
+        &self,
+        statement: &Statement,
+        params: Option<ParamValues>,
+    ) -> Result<LogicalPlan, QueryError> {
+        let statement = DfStatement::Statement(Box::new(statement.clone()));
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        // The second lock on the same door: no plan that writes, whatever the text was.
+        let reading = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        reading.verify_plan(&plan)?;
+        functions::check_sizes(&plan)?;
+        match params {
+            Some(params) => Ok(plan.replace_params_with_values(&params)?),
+            None => Ok(plan),
+        }
+    }
+
+    /// Versions of those tables that a plan scans.
+    pub(crate) fn read_by(&self, plan: &LogicalPlan) -> BTreeMap<&'static str, i64> {
+        let mut read = BTreeMap::new();
+        let noted = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some((name, version)) = self.versions.get_key_value(scan.table_name.table())
+            {
+                read.insert(*name, *version);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(noted.is_ok(), "the visitor never fails");
+        read
+    }
+
+    /// The state to optimise and run a plan with.
+    pub(crate) fn state(&self) -> SessionState {
+        self.context.state()
+    }
+}
+
+fn config(partitions: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(partitions);
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    // What a text literal or a cast to `timestamp with time zone` means, and what it prints as.
+    options.execution.time_zone = Some("UTC".to_owned());
+    config
+}
+
+/// The tables' shapes without rows: what PostgreSQL's catalog describes, the same for every
+/// snapshot, so that object ids stay the same from one statement to the next.
+fn described_tables() -> Result<Arc<dyn SchemaProvider>, DataFusionError> {
+    let schema = MemorySchemaProvider::new();
+    for table in spanledger_schemas::tables::ALL {
+        let shape = catalog::shape(table)?;
+        schema.register_table(table.name.to_owned(), Arc::new(EmptyTable::new(shape)))?;
+    }
+    Ok(Arc::new(schema))
+}
+
+fn catalogs_of(
+    tables: Arc<dyn SchemaProvider>,
+    pg_catalog: Option<Arc<dyn SchemaProvider>>,
+) -> Result<Arc<dyn CatalogProviderList>, DataFusionError> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, tables)?;
+    if let Some(pg_catalog) = pg_catalog {
+        catalog.register_schema("pg_catalog", pg_catalog)?;
+    }
+    let list = MemoryCatalogProviderList::new();
+    list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(Arc::new(list))
+}

@@ -1,0 +1,4 @@
+//! The way out as its clients see it: real Delta folders, the real doors, real clients.
+
+mod fixture;
+mod http;

@@ -1,0 +1,100 @@
+//! Measures the running binary from outside: what a user's load costs and how long a user waits.
+//!
+//! Starts `spanledger serve` on an empty folder, sends OTLP/HTTP requests of 512 spans with 20
+//! GenAI attributes each (about 700 bytes a span) over kept-alive connections, and prints one
+//! line a figure: acknowledged spans/s, CPU-seconds of the server per million spans (all in:
+//! receive, log, commit, settle, compact), peak memory, bytes on disk per span, time from
+//! acknowledgement to visible, and the questions' times. The sender's own CPU is left out.
+//!
+//! `cargo bench --bench product -- [--spans N] [--connections N]`
+
+mod load;
+mod server;
+
+use std::time::{Duration, Instant};
+
+use crate::load::Template;
+use crate::server::Server;
+
+/// Spans of one request.
+const BATCH: usize = 512;
+/// Runs of each question; the first warms up and is not counted.
+const RUNS: usize = 11;
+/// Samples of the time from acknowledgement to visible.
+const VISIBLE_SAMPLES: usize = 60;
+
+fn main() {
+    let options = Options::from_args();
+    tokio::runtime::Runtime::new().unwrap().block_on(run(&options));
+}
+
+struct Options {
+    spans: usize,
+    connections: usize,
+}
+
+impl Options {
+    fn from_args() -> Self {
+        let args: Vec<String> = std::env::args().collect();
+        let value = |flag: &str, default: usize| {
+            let at = args.iter().position(|a| a == flag);
+            at.and_then(|i| args.get(i + 1)?.parse().ok()).unwrap_or(default)
+        };
+        Options { spans: value("--spans", 1_000_000), connections: value("--connections", 8) }
+    }
+}
+
+async fn run(options: &Options) {
+    let server = Server::start();
+    let template = Template::new(BATCH);
+    println!("bytes per span on the wire: {}", template.bytes_per_span());
+
+    let cpu_before = server.cpu_seconds();
+    let started = Instant::now();
+    let requests = options.spans.div_ceil(BATCH);
+    load::send(&server, &template, requests, options.connections).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let spans = (requests * BATCH) as f64;
+    println!("acknowledged spans/s: {:.0}", spans / seconds);
+    println!("CPU-s per million spans until the last ack: {:.2}", per_million(&server, cpu_before, spans));
+    println!("peak RSS under load: {} MiB", server.peak_rss_mib());
+
+    server.wait_for_calls(requests * BATCH, Duration::from_secs(600)).await;
+    println!("all calls settled after: {:.1} s", started.elapsed().as_secs_f64());
+    server.wait_for_compaction(Duration::from_secs(600)).await;
+    println!("CPU-s per million spans, all in: {:.2}", per_million(&server, cpu_before, spans));
+    println!("peak RSS, all in: {} MiB", server.peak_rss_mib());
+    for table in ["spans", "calls"] {
+        println!("bytes per row of `{table}` on disk: {:.1}", server.bytes_per_row(table).await);
+    }
+
+    let mut visible = load::visible(&server, &template, VISIBLE_SAMPLES).await;
+    print_times("ack to visible", &mut visible);
+    for question in ["spend?by=model", "latency?by=model", "drift?by=model"] {
+        let url = format!("{}/api/v1/questions/{question}&from={}&to={}", server.http(), load::FROM, load::TO);
+        let mut times = Vec::new();
+        for _ in 0..RUNS {
+            times.push(server.timed_get(&url).await);
+        }
+        print_times(&format!("question {question}"), &mut times[1..]);
+    }
+    let mut times = Vec::new();
+    for i in 0..RUNS {
+        let trace = load::trace_id(i * 7 % requests, 3);
+        let sql = format!("select * from spans where trace_id = '{trace}'");
+        let (rows, time) = server.timed_sql(&sql).await;
+        assert_eq!(rows, load::SPANS_PER_TRACE, "trace {trace}");
+        times.push(time);
+    }
+    print_times("one trace by id", &mut times[1..]);
+}
+
+fn per_million(server: &Server, cpu_before: f64, spans: f64) -> f64 {
+    (server.cpu_seconds() - cpu_before) / spans * 1e6
+}
+
+fn print_times(what: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |q: f64| times[((times.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1e3;
+    println!("{what}: p50 {:.1} ms, p99 {:.1} ms, {} runs", at(0.5), at(0.99), times.len());
+}
