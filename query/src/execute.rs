@@ -12,7 +12,11 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{Stream, StreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -157,6 +161,24 @@ impl Drop for Executor {
     }
 }
 
+/// The plan with a place to stop after each operator that can make very many batches of few.
+/// DataFusion puts one at the leaves only: a cross join above them counts for hours without
+/// once giving the thread back, and neither deadline nor cancellation gets in.
+fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
+    let stoppable = plan.transform_up(|node| {
+        let multiplies = node.children().len() > 1
+            || node.is::<UnnestExec>()
+            || node.is::<WindowAggExec>()
+            || node.is::<BoundedWindowAggExec>();
+        Ok(if multiplies {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+        } else {
+            Transformed::no(node)
+        })
+    });
+    Ok(stoppable?.data)
+}
+
 async fn send_all(
     state: SessionState,
     plan: LogicalPlan,
@@ -164,7 +186,7 @@ async fn send_all(
     bytes_max: u64,
     sender: &mpsc::Sender<Result<RecordBatch, QueryError>>,
 ) -> Result<(), QueryError> {
-    let plan = state.create_physical_plan(&plan).await?;
+    let plan = interruptible(state.create_physical_plan(&plan).await?)?;
     let mut stream = execute_stream(plan, state.task_ctx())?;
     let (mut rows, mut bytes) = (0, 0);
     while let Some(batch) = stream.next().await {

@@ -68,8 +68,8 @@ pub(super) struct LogColumns {
 }
 
 impl LogColumns {
-    /// `record_number` counts the records of the request: content of records of one span and time gets different
-    /// positions by it.
+    /// `record_number` counts the records of the request: by it, content of several records of one
+    /// span and time gets different positions.
     pub(super) fn append<'a>(
         &mut self,
         receipt: &Receipt<'_>,

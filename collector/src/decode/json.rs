@@ -4,8 +4,8 @@
 //! enumerations as numbers, 64-bit integers as text or number, unknown names ignored.
 //!
 //! Why not the serde code of `opentelemetry-proto`: with serde_json's `arbitrary_precision`,
-//! which exact money needs, it refuses every integer written as a number, and it refuses unknown names
-//! inside values. It is the oracle of the tests where it can read.
+//! which exact money needs, it refuses every integer written as a number, and it refuses unknown
+//! names inside values. Its writing half is the oracle of the tests.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Attributes and their values as borrowed views: takes the bytes of a `KeyValue` or `AnyValue`,
-//! gives the key and the value, and writes a value as text or JSON. Reading checks a value through and
-//! through, so that writing it later cannot fail. It owns no memory and knows no meaning.
+//! gives the key and the value, and writes a value as text or JSON. Reading checks a value to its
+//! end, so that writing it later cannot fail. It owns no memory and knows no meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
 //! One spelling per provider: OpenTelemetry's. Takes what a library wrote, and the host it spoke
-//! to; gives the name that prices and questions use. A name that is not listed passes in lower case.
+//! to; gives the name that prices and questions use. A name that is not listed passes in lower
+//! case.
 
 use std::borrow::Cow;
 

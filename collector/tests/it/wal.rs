@@ -186,13 +186,10 @@ fn kept_hashes_are_forgotten_after_the_hour() {
     wal.trim(LogSeq(2), 0).unwrap();
     drop(wal);
     let hour_ns = 3_600_000_000_000;
-    let (_wal, recovered) = Wal::open(dir.path(), settings(64), LogSeq(0), hour_ns + 1).unwrap();
+    let (_wal, recovered) =
+        Wal::open(dir.path(), settings(64), LogSeq(0), hour_ns + 1).unwrap();
     assert!(recovered.seen.iter().all(|(_, hash)| *hash != record(b"a").hash));
-    assert!(
-        fs::read_dir(dir.path())
-            .unwrap()
-            .all(|f| f.unwrap().path().extension() != Some("seen".as_ref()))
-    );
+    assert!(fs::read_dir(dir.path()).unwrap().all(|f| f.unwrap().path().extension() != Some("seen".as_ref())));
 }
 
 #[test]

@@ -2,3 +2,5 @@
 
 mod fixture;
 mod http;
+mod limits;
+mod pg;

@@ -230,3 +230,12 @@ fn a_scraped_point_gets_its_columns_from_its_labels() {
         assert_eq!(cell(&row, column), value, "{column}");
     }
 }
+
+#[test]
+fn a_key_that_comes_twice_is_stored_once_and_counted() {
+    // Readers of maps refuse a second entry of one key.
+    let row = span_row(vec![], span(vec![text("k", "first"), text("k", "second")]));
+    assert_eq!(cell(&row, "dropped_items"), "1");
+    let map = cell(&row, "span_attributes");
+    assert!(map.contains(r#"("k", Some("first"))"#) && !map.contains("second"), "{map}");
+}

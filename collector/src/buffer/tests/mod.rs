@@ -1,5 +1,5 @@
-//! Tests of the whole way from bytes to rows: against a slow reference that reads with prost, against bodies
-//! that real libraries sent, and against what these were billed.
+//! Tests of the whole way from bytes to rows: against a slow reference that reads with prost,
+//! against bodies that real libraries sent, and against what these were billed.
 
 mod caps;
 mod generate;

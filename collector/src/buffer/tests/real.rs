@@ -41,10 +41,10 @@ fn bodies(suite: &Path) -> Vec<(Signal, PathBuf, Vec<u8>)> {
     let body = |path: PathBuf| {
         let name = path.file_name()?.to_str()?.to_owned();
         let parts: Vec<_> = name.split('.').collect();
-        let signal = match parts.get(1)? {
-            &"traces" => Signal::Traces,
-            &"metrics" => Signal::Metrics,
-            &"logs" => Signal::Logs,
+        let signal = match *parts.get(1)? {
+            "traces" => Signal::Traces,
+            "metrics" => Signal::Metrics,
+            "logs" => Signal::Logs,
             _ => return None,
         };
         let bytes = fs::read(&path).unwrap();

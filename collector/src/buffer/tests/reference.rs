@@ -136,10 +136,12 @@ fn entries(
 ) -> (String, u64) {
     let (mut out, mut seen, mut duplicates): (Entries, HashSet<&str>, u64) = Default::default();
     for (i, a) in attributes.iter().enumerate() {
-        if !seen.insert(&a.key) {
-            duplicates += 1;
-        } else if !skip(i) {
-            out.push((a.key.clone(), text(&a.value)));
+        if skip(i) {
+            continue;
+        }
+        match seen.insert(&a.key) {
+            true => out.push((a.key.clone(), text(&a.value))),
+            false => duplicates += 1,
         }
     }
     let mut seen = HashSet::new();
