@@ -20,9 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
 
-/// How often the tables are looked after: compaction, checkpoints, log cleanup, retention.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
-
 /// Whose rows scraped points are.
 const SCRAPE_TENANT: &str = "default";
 
@@ -103,12 +100,12 @@ async fn start_ledger(
         let (settler, stop) = (settler.clone(), stop.clone());
         async move { settler.run(stop).await }
     });
-    jobs.spawn(upkeep(store.clone(), stop.clone()));
+    jobs.spawn(upkeep(store.clone(), settings.upkeep_interval.0, stop.clone()));
     Ok(settler)
 }
 
-async fn upkeep(store: Store, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL)).await.is_some() {
+async fn upkeep(store: Store, interval: Duration, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
         if let Err(error) = store.maintain().await {
             tracing::error!(%error, "upkeep of the tables failed; it is tried again");
         }
@@ -147,6 +144,7 @@ fn collector(settings: &Settings) -> CollectorSettings {
         credentials: settings.auth.tokens.clone(),
         ..CollectorSettings::default()
     };
+    set.wal.segment_bytes_max = settings.wal.segment_bytes.0;
     set.wal.bytes_max = settings.wal.bytes_max.0;
     set.wal.on_corruption = settings.wal.on_corruption;
     set.contents.capture = settings.contents.capture;

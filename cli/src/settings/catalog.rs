@@ -45,6 +45,12 @@ pub const ENTRIES: &[Entry] = &[
     entry("flight_addr", Text, "door for Flight SQL; not built yet, only `off`"),
     entry("flush_interval", Text, "how long acknowledged rows wait before they are committed to the tables"),
     entry("flush_bytes", Text, "bytes of waiting requests that start a flush before the interval is over"),
+    entry(
+        "upkeep_interval",
+        Text,
+        "how often the tables are looked after: compaction, checkpoints, log cleanup, retention",
+    ),
+    entry("wal.segment_bytes", Text, "size at which a file of the log is closed"),
     entry("wal.bytes_max", Text, "size of the log at which requests are refused, retryably"),
     entry("wal.on_corruption", Text, "`refuse` to start on a log that is broken before its end, or `skip` the broken part into `wal/quarantine`"),
     entry("settle.quiet", Text, "how long a trace must be quiet before its calls are settled"),
