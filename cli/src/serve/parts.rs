@@ -8,21 +8,17 @@ use anyhow::Context as _;
 use serde::Serialize;
 use spanledger_collector::billing::Importer;
 use spanledger_collector::frame::Signal;
-use spanledger_collector::scrape::Scraper;
+use spanledger_collector::scrape::{Scraper, Target};
 use spanledger_collector::{Collector, CollectorSettings};
 use spanledger_ledger::prices;
-use spanledger_ledger::settle::{SettleSettings, SettleStatus, Settler};
+use spanledger_ledger::settle::{SettleSettings, Settler};
 use spanledger_query::settings::{PgLogin, PgSettings};
 use spanledger_query::{QueryService, QuerySettings};
 use spanledger_store::{Store, StoreOptions};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
-
-/// How often the tables are looked after: compaction, checkpoints, log cleanup, retention.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whose rows scraped points are.
 const SCRAPE_TENANT: &str = "default";
@@ -33,7 +29,7 @@ pub struct Parts {
     pub importer: Option<Importer>,
     pub query: Option<QueryService>,
     store: Store,
-    settled: Option<watch::Receiver<SettleStatus>>,
+    settler: Option<Arc<Settler>>,
     jobs: JoinSet<()>,
 }
 
@@ -60,16 +56,16 @@ impl Parts {
         if let Some(collector) = &collector {
             scrape(settings, collector.clone(), &mut jobs, stop)?;
         }
-        let settled = match role.works() {
+        let settler = match role.works() {
             false => None,
             true => Some(start_ledger(settings, &store, &mut jobs, stop).await?),
         };
         let query = match role.answers() {
             false => None,
-            true => Some(start_query(settings, &store, settled.clone())?),
+            true => Some(start_query(settings, &store, settler.clone())?),
         };
         let importer = role.collects().then(|| Importer::new(store.clone()));
-        Ok(Parts { collector, importer, query, store, settled, jobs })
+        Ok(Parts { collector, importer, query, store, settler, jobs })
     }
 
     /// What `/health/ready` asks.
@@ -77,7 +73,7 @@ impl Parts {
         Health {
             store: self.store.clone(),
             collector: self.collector.clone(),
-            settled: self.settled.clone(),
+            settler: self.settler.clone(),
         }
     }
 
@@ -96,27 +92,20 @@ async fn start_ledger(
     store: &Store,
     jobs: &mut JoinSet<()>,
     stop: &CancellationToken,
-) -> anyhow::Result<watch::Receiver<SettleStatus>> {
+) -> anyhow::Result<Arc<Settler>> {
     prices::import_bundled(store).await.context("importing the bundled price book")?;
     let rules = SettleSettings { quiet: settings.settle.quiet.0, ..SettleSettings::default() };
-    let settler = Settler::new(store.clone(), rules, jiff::Timestamp::now);
-    let settled = settler.watch();
-    let (told, shutdown) = watch::channel(false);
-    jobs.spawn(settler.run(shutdown));
+    let settler = Arc::new(Settler::new(store.clone(), rules).await?);
     jobs.spawn({
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            told.send_replace(true);
-            told.closed().await;
-        }
+        let (settler, stop) = (settler.clone(), stop.clone());
+        async move { settler.run(stop).await }
     });
-    jobs.spawn(upkeep(store.clone(), stop.clone()));
-    Ok(settled)
+    jobs.spawn(upkeep(store.clone(), settings.upkeep_interval.0, stop.clone()));
+    Ok(settler)
 }
 
-async fn upkeep(store: Store, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_INTERVAL)).await.is_some() {
+async fn upkeep(store: Store, interval: Duration, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
         if let Err(error) = store.maintain().await {
             tracing::error!(%error, "upkeep of the tables failed; it is tried again");
         }
@@ -126,7 +115,7 @@ async fn upkeep(store: Store, stop: CancellationToken) {
 fn start_query(
     settings: &Settings,
     store: &Store,
-    settled: Option<watch::Receiver<SettleStatus>>,
+    settler: Option<Arc<Settler>>,
 ) -> anyhow::Result<QueryService> {
     let set = &settings.query;
     let login = match (&settings.pg.user, &settings.pg.password) {
@@ -144,7 +133,7 @@ fn start_query(
         pg: PgSettings { login, ..PgSettings::default() },
         ..QuerySettings::default()
     };
-    let settled_until = move || Some(settled.as_ref()?.borrow().settled_until?.as_microsecond());
+    let settled_until = move || settler.as_ref()?.status().settled_until_us;
     QueryService::new(store.clone(), query, Arc::new(settled_until)).context("starting queries")
 }
 
@@ -155,6 +144,7 @@ fn collector(settings: &Settings) -> CollectorSettings {
         credentials: settings.auth.tokens.clone(),
         ..CollectorSettings::default()
     };
+    set.wal.segment_bytes_max = settings.wal.segment_bytes.0;
     set.wal.bytes_max = settings.wal.bytes_max.0;
     set.wal.on_corruption = settings.wal.on_corruption;
     set.contents.capture = settings.contents.capture;
@@ -168,7 +158,8 @@ fn scrape(
     jobs: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    if settings.scrape.targets.is_empty() {
+    let targets: Vec<Target> = settings.scrape.targets.iter().map(|t| Target { url: t.url.clone() }).collect();
+    if targets.is_empty() {
         return Ok(());
     }
     let tenant: Arc<str> = SCRAPE_TENANT.into();
@@ -176,8 +167,8 @@ fn scrape(
         let (collector, tenant) = (collector.clone(), tenant.clone());
         async move { collector.submit(tenant, Signal::Metrics, body).await.map(|_| ()) }
     };
-    let scraper = Scraper::new(settings.scrape.clone())?;
-    jobs.spawn(scraper.run(submit, stop.clone().cancelled_owned()));
+    let scraper = Scraper::new(targets)?;
+    jobs.spawn(scraper.run(submit, stop.clone()));
     Ok(())
 }
 
@@ -186,7 +177,7 @@ fn scrape(
 pub struct Health {
     store: Store,
     collector: Option<Arc<Collector>>,
-    settled: Option<watch::Receiver<SettleStatus>>,
+    settler: Option<Arc<Settler>>,
 }
 
 /// What `/health/ready` answers.
@@ -225,14 +216,12 @@ impl Health {
                 }),
             });
         }
-        if let Some(settled) = &self.settled {
-            let status = settled.borrow().clone();
+        if let Some(settler) = &self.settler {
+            let status = settler.status();
             checks.push(Check {
                 name: "settle".to_owned(),
-                ok: status.last_error.is_none(),
-                detail: status
-                    .last_error
-                    .unwrap_or_else(|| format!("{} open traces", status.open_traces)),
+                ok: status.error.is_none(),
+                detail: status.error.unwrap_or_else(|| format!("{} open traces", status.open_traces)),
             });
         }
         Report { ready: checks.iter().all(|check| check.ok), checks }

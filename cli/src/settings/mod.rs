@@ -30,6 +30,7 @@ pub struct Settings {
     pub flight_addr: Addr,
     pub flush_interval: HumanDuration,
     pub flush_bytes: HumanSize,
+    pub upkeep_interval: HumanDuration,
     pub wal: Wal,
     pub settle: Settle,
     pub contents: Contents,
@@ -70,6 +71,7 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wal {
+    pub segment_bytes: HumanSize,
     pub bytes_max: HumanSize,
     pub on_corruption: OnCorruption,
 }
@@ -145,6 +147,7 @@ impl Default for Settings {
             flight_addr: Addr::Off,
             flush_interval: HumanDuration::from_secs(1),
             flush_bytes: HumanSize::mib(64),
+            upkeep_interval: HumanDuration::from_secs(10),
             wal: Wal::default(),
             settle: Settle::default(),
             contents: Contents::default(),
@@ -160,7 +163,11 @@ impl Default for Settings {
 
 impl Default for Wal {
     fn default() -> Self {
-        Wal { bytes_max: HumanSize::mib(8 * 1024), on_corruption: OnCorruption::Refuse }
+        Wal {
+            segment_bytes: HumanSize::mib(64),
+            bytes_max: HumanSize::mib(8 * 1024),
+            on_corruption: OnCorruption::Refuse,
+        }
     }
 }
 
