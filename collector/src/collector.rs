@@ -235,6 +235,7 @@ impl Drop for Collector {
         if let Some(flush) = self.flush.lock().unwrap_or_else(PoisonError::into_inner).take() {
             flush.abort();
         }
+        self.door.intake.log.close();
     }
 }
 

@@ -197,7 +197,11 @@ mod tests {
             let dedup = Dedup::default();
             let claim = first(&dedup, 1, 0).unwrap();
             let Verdict::InFlight(waiting) = dedup.claim(1, 0) else { panic!("not in flight") };
-            if succeeds { claim.durable() } else { drop(claim) }
+            if succeeds {
+                claim.durable()
+            } else {
+                drop(claim)
+            }
             assert_eq!(waiting.durable().await, succeeds);
         }
     }

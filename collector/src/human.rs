@@ -17,7 +17,9 @@ const UNITS: [(&str, u64); 8] = [
 
 /// Bytes of a text such as `64MiB`, `500 MB` or `1024`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let bad = || format!("size `{text}`: expected a whole number with KiB, MiB, GiB, TiB, kB, MB, GB or B");
+    let bad = || {
+        format!("size `{text}`: expected a whole number with KiB, MiB, GiB, TiB, kB, MB, GB or B")
+    };
     let text_trimmed = text.trim();
     let split = text_trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(text_trimmed.len());
     let (number, unit) = text_trimmed.split_at(split);

@@ -1,5 +1,7 @@
 //! Every bound of the ledger, each with its reason (I-9).
 
+use std::time::Duration;
+
 /// Digits after the point of a published price. With 12, a price per million tokens divides into
 /// a price per token without rounding: 12 + 6 = 18, the scale of money.
 pub const PRICE_DECIMALS_MAX: u32 = 12;
@@ -8,6 +10,43 @@ pub const PRICE_DECIMALS_MAX: u32 = 12;
 /// Beyond it the memory is emptied and fills again: a client that invents model names costs time,
 /// never memory.
 pub const PRICE_MATCHES_MAX: usize = 10_000;
+
+/// Memory for the spans of open and lately settled traces. At some 300 bytes per span this holds
+/// half a million of them: ten seconds of 50,000 spans/s, hours of an ordinary load. Above it the
+/// oldest traces are settled early, as provisional, and finished from the table.
+pub const OPEN_BYTES_MAX: usize = 192 << 20;
+
+/// How long settled traces stay in memory for late spans: long agent runs pause for minutes.
+pub const SETTLED_KEPT: Duration = Duration::from_secs(600);
+
+/// Traces remembered as seen, in each of two generations of 8 bytes each: a late span of an older
+/// trace is taken for a new trace, so its calls do not inherit owners from the earlier spans.
+pub const RECENT_TRACES_MAX: usize = 1_000_000;
+
+/// How far back the ids of earlier traces are read at a start.
+pub const RECENT_TRACES_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// Spans received within this time before the recorded instant are read again at a start: a
+/// collector beside the one that was read may commit that much later. Reading again is harmless.
+pub const RESTART_OVERLAP: Duration = Duration::from_secs(60);
+
+/// A backlog is read in steps of this much received time.
+pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
+
+/// Traces settled in one commit; bounds the batch that is built and keeps commits coming.
+pub const TRACES_PER_COMMIT_MAX: usize = 20_000;
+
+/// Rows read between two looks at which traces are due, while catching up.
+pub const ROWS_PER_STEP: usize = 65_536;
+
+/// Trace ids in one look-up: up to this many, the bloom filters on `trace_id` are asked.
+pub const TRACES_PER_LOOKUP: usize = 16;
+
+/// Days before the first known span of a trace in which its earlier spans are looked for.
+pub const LATE_DAYS: i32 = 7;
+
+/// Attempts of a commit whose files were compacted away meanwhile.
+pub const COMMIT_ATTEMPTS: u32 = 5;
 
 /// Distinct model names in the metric of unpriced calls; later ones count under `other`.
 pub const UNPRICED_MODEL_LABELS_MAX: usize = 50;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, anyhow};
 
 use super::http::{block_on, send};
-use super::sql::{accept, print};
+use super::sql::{accept, stream};
 use crate::args::AskFlags;
 
 /// Asks and prints the answer, or the list of questions.
@@ -19,7 +19,7 @@ pub fn main(flags: &AskFlags) -> anyhow::Result<()> {
             .get(format!("{}/api/v1/questions/{question}", flags.server.url))
             .header("accept", accept(flags.format))
             .query(&parameters(flags)?);
-        print(send(request, &flags.server.url).await?, flags.format).await
+        stream(send(request, &flags.server.url).await?, flags.format).await
     })
 }
 

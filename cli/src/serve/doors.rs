@@ -1,4 +1,5 @@
-//! The doors: listeners, what answers behind each, and their addresses for scripts.
+//! The doors: listeners, what answers behind each, and their addresses for scripts. The OTLP doors
+//! are shut by the collector itself, which drains behind them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -66,12 +67,10 @@ impl Doors {
         let mut doors = Doors { addresses: Addresses::default(), tasks: JoinSet::new() };
         if let Some(collector) = &parts.collector {
             if let Some(listener) = doors.bind("otlp-grpc", settings.otlp_grpc_addr).await? {
-                let (collector, stop) = (collector.clone(), stop.clone());
-                doors.serve("otlp-grpc", async move { collector.serve_grpc(listener, stop).await });
+                collector.serve_grpc(listener);
             }
             if let Some(listener) = doors.bind("otlp-http", settings.otlp_http_addr).await? {
-                let (collector, stop) = (collector.clone(), stop.clone());
-                doors.serve("otlp-http", async move { collector.serve_http(listener, stop).await });
+                collector.serve_http(listener);
             }
         }
         if let Some(listener) = doors.bind("http", settings.http_addr).await? {

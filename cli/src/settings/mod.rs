@@ -8,6 +8,8 @@ mod values;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spanledger_collector::receive::Credential;
+use spanledger_collector::wal::OnCorruption;
 
 pub use catalog::reference;
 pub use layers::{Effective, SettingsError, load};
@@ -71,16 +73,6 @@ pub struct Wal {
     pub on_corruption: OnCorruption,
 }
 
-/// What recovery does with a log that is broken before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnCorruption {
-    /// Do not start.
-    Refuse,
-    /// Move what cannot be read to `wal/quarantine` and go on.
-    Skip,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settle {
@@ -136,15 +128,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    pub tokens: Vec<Token>,
-}
-
-/// A credential and whose rows it writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    pub token: String,
-    pub tenant: String,
+    pub tokens: Vec<Credential>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

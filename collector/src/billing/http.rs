@@ -1,7 +1,7 @@
 //! The HTTP door of the billing import: `POST /api/v1/billing/imports` with the file as the body,
 //! and `GET` for what stands. Takes requests, gives reports as JSON and errors as
-//! `application/problem+json`. Owns the spooling of bodies; the tenant is put into the request's
-//! extensions by the layer that checks the credential (I-10).
+//! `application/problem+json`. Owns the spooling of bodies. Whose a request is, the
+//! caller of [`router`] says by its headers (I-10).
 
 use std::fs::File;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
 use futures::StreamExt;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
@@ -22,22 +22,36 @@ use super::error::{ImportError, Problem};
 use super::limits::{BODY_IDLE_MAX, FILE_BYTES_MAX, REQUESTS_MAX, RETRY_AFTER_S};
 use super::{Format, ImportReport, ImportRequest, ImportSummary, Importer};
 
-/// The tenant of a request.
-#[derive(Debug, Clone)]
-pub struct Tenant(pub Arc<str>);
-
-/// The tenant of requests when no credential is asked for.
-const DEFAULT_TENANT: &str = "default";
+/// From the headers of a request to its tenant; none when it has no valid credential.
+type TenantOf = dyn Fn(&HeaderMap) -> Option<Arc<str>> + Send + Sync;
 
 #[derive(Clone)]
 struct Door {
     importer: Importer,
+    tenant_of: Arc<TenantOf>,
     seats: Arc<Semaphore>,
 }
 
+impl Door {
+    fn tenant(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        (self.tenant_of)(headers).map(|tenant| tenant.to_string()).ok_or_else(|| Refusal {
+            hint: "send `Authorization: Bearer TOKEN`".to_owned(),
+            ..Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "no valid credential",
+                "the request has no token that is known here".to_owned(),
+            )
+        })
+    }
+}
+
 /// The routes of the billing import.
-pub fn router(importer: Importer) -> Router {
-    let door = Door { importer, seats: Arc::new(Semaphore::new(REQUESTS_MAX)) };
+pub fn router(
+    importer: Importer,
+    tenant_of: impl Fn(&HeaderMap) -> Option<Arc<str>> + Send + Sync + 'static,
+) -> Router {
+    let seats = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let door = Door { importer, tenant_of: Arc::new(tenant_of), seats };
     Router::new()
         .route("/api/v1/billing/imports", post(import).get(list))
         // The body is spooled to disk under its own bound.
@@ -55,14 +69,20 @@ struct ImportQuery {
 
 async fn import(
     State(door): State<Door>,
-    tenant: Option<Extension<Tenant>>,
+    headers: HeaderMap,
     query: Result<Query<ImportQuery>, QueryRejection>,
     body: Body,
 ) -> Result<Json<ImportReport>, Refusal> {
+    let tenant = door.tenant(&headers)?;
     let Query(query) = query.map_err(|error| Refusal {
         hint: "give format=focus, and source and file_name if you like".to_owned(),
         ..Refusal::new(StatusCode::BAD_REQUEST, "wrong parameters", error.body_text())
     })?;
+    let file_name = query.file_name.unwrap_or_else(|| "(unnamed)".to_owned());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|bytes| bytes.parse().ok()).is_some_and(|b: u64| b > FILE_BYTES_MAX) {
+        return Err(super::input::file_too_large(&file_name).into());
+    }
     let format = Format::parse(&query.format).ok_or_else(|| Refusal {
         hint: format!("known formats: {}", Format::ALL.map(Format::name).join(", ")),
         ..Refusal::new(
@@ -81,25 +101,16 @@ async fn import(
             )
         });
     };
-    let request = ImportRequest {
-        tenant: tenant_of(tenant),
-        source: query.source,
-        format,
-        file_name: query.file_name.unwrap_or_else(|| "(unnamed)".to_owned()),
-    };
+    let request = ImportRequest { tenant, source: query.source, format, file_name };
     let file = spool(body, &request.file_name).await?;
     Ok(Json(Box::pin(door.importer.import(request, file)).await?))
 }
 
 async fn list(
     State(door): State<Door>,
-    tenant: Option<Extension<Tenant>>,
+    headers: HeaderMap,
 ) -> Result<Json<Vec<ImportSummary>>, Refusal> {
-    Ok(Json(door.importer.list(&tenant_of(tenant)).await?))
-}
-
-fn tenant_of(tenant: Option<Extension<Tenant>>) -> String {
-    tenant.map_or_else(|| DEFAULT_TENANT.to_owned(), |Extension(Tenant(name))| name.to_string())
+    Ok(Json(door.importer.list(&door.tenant(&headers)?).await?))
 }
 
 /// Writes a body to an unnamed temporary file, which is gone when it is closed.
@@ -113,11 +124,14 @@ async fn spool(body: Body, name: &str) -> Result<File, Refusal> {
     let mut bytes = 0;
     loop {
         let Ok(chunk) = tokio::time::timeout(BODY_IDLE_MAX, chunks.next()).await else {
-            return Err(Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "upload stalled",
-                format!("no byte of `{name}` came for {} s", BODY_IDLE_MAX.as_secs()),
-            ));
+            return Err(Refusal {
+                hint: "send it again".to_owned(),
+                ..Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "upload stalled",
+                    format!("no byte of `{name}` came for {} s", BODY_IDLE_MAX.as_secs()),
+                )
+            });
         };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|cause| ImportError::Read {
@@ -185,10 +199,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }

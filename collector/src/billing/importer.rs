@@ -22,13 +22,13 @@ use spanledger_store::{Store, StoreError};
 use tokio::sync::Mutex;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::Format;
 use super::error::ImportError;
 use super::limits::{COMMIT_TRIES_MAX, SOURCE_CHARS_MAX};
 use super::lines::Stamp;
 use super::read::{self, Content};
 use super::report::{ImportReport, ImportRequest, ImportSummary, Outcome, Warning};
 use super::standing::{self, Key};
-use super::Format;
 
 /// Imports bills into a store. Cheap to clone; one per process.
 #[derive(Clone, Debug)]
@@ -168,10 +168,10 @@ fn read_bill(request: &ImportRequest, file: File) -> Result<Bill, ImportError> {
         file_name: name.clone(),
         imported_at_us: Timestamp::now().as_microsecond(),
     };
-    let lines = content.lines.stamp(&stamp).map_err(|error| ImportError::Read {
-        file: name.clone(),
-        cause: error.to_string(),
-    })?;
+    let lines = content
+        .lines
+        .stamp(&stamp)
+        .map_err(|error| ImportError::Read { file: name.clone(), cause: error.to_string() })?;
     let accounts = lines.column_by_name("billing_account_id");
     let accounts = accounts.map(|column| column.as_string::<i32>().iter().flatten());
     let accounts = accounts.into_iter().flatten().map(str::to_owned).collect();

@@ -31,11 +31,10 @@ pub(super) struct Key {
 
 impl Key {
     fn of_tenant_and_periods(&self) -> Expr {
-        let start = |us: &i64| lit(ScalarValue::TimestampMicrosecond(Some(*us), Some("UTC".into())));
+        let start =
+            |us: &i64| lit(ScalarValue::TimestampMicrosecond(Some(*us), Some("UTC".into())));
         let starts = self.period_starts_us.iter().map(start).collect();
-        col("tenant")
-            .eq(lit(&self.tenant))
-            .and(col("billing_period_start").in_list(starts, false))
+        col("tenant").eq(lit(&self.tenant)).and(col("billing_period_start").in_list(starts, false))
     }
 
     /// Lines of the key. None of these columns is ever null, so its negation is the rest.
@@ -53,12 +52,16 @@ pub(super) struct Standing {
 }
 
 /// The lines that stand under a key, by import and day.
-pub(super) async fn under(snapshot: &Snapshot, key: &Key) -> Result<Vec<Standing>, DataFusionError> {
+pub(super) async fn under(
+    snapshot: &Snapshot,
+    key: &Key,
+) -> Result<Vec<Standing>, DataFusionError> {
     let found = table(snapshot, None)?
         .filter(key.matches())?
         .aggregate(vec![col("import_id"), col("date")], vec![count(lit(1)).alias("rows")])?;
     let found = collect(found).await?;
-    let (import_ids, dates) = (text(&found, "import_id")?, typed(&found, "date", DataType::Date32)?);
+    let (import_ids, dates) =
+        (text(&found, "import_id")?, typed(&found, "date", DataType::Date32)?);
     let (import_ids, dates) = (import_ids.as_string::<i32>(), dates.as_primitive::<Date32Type>());
     let rows = rows(&found)?;
     Ok((0..found.num_rows())

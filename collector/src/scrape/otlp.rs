@@ -10,9 +10,7 @@
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, InstrumentationScope, KeyValue, any_value,
-};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1 as wire;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
@@ -71,8 +69,7 @@ struct Starts {
 
 impl Starts {
     fn of(families: &[Family]) -> Starts {
-        let cumulative =
-            |kind| matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary);
+        let cumulative = |kind| matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary);
         let bases: Vec<&str> = families
             .iter()
             .filter(|family| cumulative(family.kind))

@@ -232,11 +232,8 @@ impl Wal {
             .name("wal-writer".into())
             .spawn(move || writer.run(waiting))
             .map_err(io_error("starting the writer of", dir))?;
-        let wal = Wal {
-            shared,
-            requests: Mutex::new(Some(requests)),
-            thread: Mutex::new(Some(thread)),
-        };
+        let wal =
+            Wal { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
         let recovered = Recovered {
             seen: hashes,
             committed: LogSeq(found.committed),
@@ -259,8 +256,7 @@ impl Wal {
         let size = record.log_bytes();
         let bytes_max = self.shared.settings.bytes_max;
         let grown = |bytes: u64| bytes.checked_add(size).filter(|sum| *sum <= bytes_max);
-        let counted =
-            self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
+        let counted = self.shared.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
         if let Err(bytes) = counted {
             return Err((done, AppendError::Full { bytes, bytes_max }));
         }
@@ -406,7 +402,7 @@ fn write_durably(dir: &Path, path: &Path, bytes: &[u8]) -> Result<fs::File, WalE
         .map_err(io_error("creating", &fresh))?;
     io::Write::write_all(&mut file, bytes).map_err(io_error("writing", &fresh))?;
     file.sync_all().map_err(io_error("fsyncing", &fresh))?;
-    fault::hit(fault::LOG_ROTATE);
+    fault::hit(fault::LOG_BEFORE_RENAME);
     fs::rename(&fresh, path).map_err(io_error("renaming into place", path))?;
     sync_dir(dir)?;
     Ok(file)

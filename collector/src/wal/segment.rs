@@ -145,7 +145,9 @@ impl Header {
             return Err(Unreadable::Broken("the checksum of the segment header does not match"));
         }
         if u32_at(bytes, 8) != VERSION {
-            return Err(Unreadable::Newer("the segment has a format version this one does not know"));
+            return Err(Unreadable::Newer(
+                "the segment has a format version this one does not know",
+            ));
         }
         let header = Header {
             base: u64_at(bytes, 16),

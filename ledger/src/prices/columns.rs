@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Decimal128Builder, Int64Array, RecordBatch,
-    StringArray, StringBuilder, StringViewArray,
+    StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use spanledger_schemas::{Money, money};
 
 use super::quote::{PriceState, Quote};
@@ -171,4 +171,14 @@ pub(crate) fn int(batch: &RecordBatch, name: &str) -> Result<Int64Array, PriceEr
     let wrong = || PriceError::Column { column: name.to_owned() };
     let column = batch.column_by_name(name).ok_or_else(wrong)?;
     column.as_primitive_opt::<Int64Type>().cloned().ok_or_else(wrong)
+}
+
+/// A column of instants of a batch.
+pub(crate) fn instant(
+    batch: &RecordBatch,
+    name: &str,
+) -> Result<TimestampMicrosecondArray, PriceError> {
+    let wrong = || PriceError::Column { column: name.to_owned() };
+    let column = batch.column_by_name(name).ok_or_else(wrong)?;
+    column.as_primitive_opt::<TimestampMicrosecondType>().cloned().ok_or_else(wrong)
 }

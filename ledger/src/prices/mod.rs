@@ -11,7 +11,7 @@ mod book;
 mod providers;
 mod quote;
 mod pricer;
-mod columns;
+pub(crate) mod columns;
 mod jsonl;
 #[cfg(test)]
 mod golden;

@@ -1,12 +1,11 @@
 //! What the readers promise, on real, generated and broken files. Sums were computed with
 //! Python's `csv` and `decimal` (60 digits) from the texts of the same files.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::array::{Decimal128Array, TimestampMillisecondArray};
 use arrow::datatypes::{Decimal128Type, Field, Schema};
 use flate2::read::MultiGzDecoder;
@@ -14,18 +13,12 @@ use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use spanledger_schemas::Money;
 
-use super::error::{ImportError, Problem};
-use super::lines::Stamp;
-use super::read::{self, Content};
-use super::report::{CurrencySums, Warning};
-
-const REAL: &[u8] = include_bytes!("fixtures/focus-1.0-real.csv.gz");
-
-fn file(bytes: &[u8]) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    file
-}
+use super::{REAL, bill, file};
+use crate::billing::cells;
+use crate::billing::error::{ImportError, Problem};
+use crate::billing::lines::Stamp;
+use crate::billing::read::{self, Content};
+use crate::billing::report::{CurrencySums, Warning};
 
 fn read(bytes: &[u8]) -> Result<Content, ImportError> {
     read::focus(file(bytes), "bill.csv")
@@ -54,29 +47,6 @@ fn texts<'a>(lines: &'a RecordBatch, column: &str) -> &'a StringArray {
 fn warned(content: &Content, code: &str) -> Option<u64> {
     let of_code = |w: &&Warning| w.code == code;
     content.warnings.iter().find(of_code).map(|w| w.count)
-}
-
-/// One line of FOCUS with what money needs, as changed by `change` (column, text).
-fn bill(change: &[(&str, &str)]) -> Vec<u8> {
-    let mut cells = vec![
-        ("BilledCost", "1.50"),
-        ("BillingCurrency", "USD"),
-        ("BillingPeriodStart", "2026-10-01T00:00:00Z"),
-        ("BillingPeriodEnd", "2026-11-01T00:00:00Z"),
-        ("ChargePeriodStart", "2026-10-07T23:00:00Z"),
-        ("ServiceName", "Inference"),
-        ("ProviderName", "Acme"),
-    ];
-    for (column, text) in change {
-        match cells.iter_mut().find(|(name, _)| name == column) {
-            Some(cell) => cell.1 = text,
-            None => cells.push((column, text)),
-        }
-    }
-    let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record(cells.iter().map(|c| c.0)).unwrap();
-    out.write_record(cells.iter().map(|c| c.1)).unwrap();
-    out.into_inner().unwrap()
 }
 
 fn problems(bytes: &[u8]) -> Vec<Problem> {
@@ -279,11 +249,11 @@ fn parquet(amounts: impl Fn(Vec<Option<&str>>) -> ArrayRef) -> Vec<u8> {
     let header = reader.headers().unwrap().clone();
     let records: Vec<_> = reader.records().map(Result::unwrap).collect();
     let column = |(at, name): (usize, &str)| {
-        let cells = || records.iter().map(|r| super::cells::present(&r[at]));
+        let cells = || records.iter().map(|r| cells::present(&r[at]));
         let column: ArrayRef = if name.ends_with("Cost") {
             amounts(cells().collect())
         } else if name.starts_with("BillingPeriod") {
-            let at = cells().map(|text| text.map(|t| super::cells::instant(t).unwrap() / 1_000));
+            let at = cells().map(|text| text.map(|t| cells::instant(t).unwrap() / 1_000));
             Arc::new(at.collect::<TimestampMillisecondArray>())
         } else {
             Arc::new(cells().collect::<StringArray>())

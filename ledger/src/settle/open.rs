@@ -1,0 +1,271 @@
+//! The traces in memory: open ones that wait to be quiet, and settled ones that are kept as long
+//! as there is room, because most late spans come soon. Takes chunks of spans, says which traces
+//! are due, and stays below a cap of bytes by letting the oldest chunks go. Reads no tables and
+//! has no clock: instants are handed in.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem::size_of;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::chunk::Chunk;
+use super::recent::RecentTraces;
+use super::trace::SpanView;
+
+/// A trace of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TraceKey {
+    /// Place in [`OpenTraces::tenants`].
+    pub(super) tenant: u32,
+    pub(super) trace: u128,
+}
+
+/// A row of `calls` that a trace has, by what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) span: u64,
+    /// Hash of every column but `settled_at`.
+    pub(super) content: u64,
+    /// Its partition.
+    pub(super) date: i32,
+}
+
+/// What is known of a trace.
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) spans: Vec<SpanView>,
+    /// Whether `spans` are all of them; otherwise some lie in the table only.
+    pub(super) complete: bool,
+    /// Its rows in `calls`; `None` when that has to be looked up.
+    pub(super) written: Option<Vec<Written>>,
+    /// When its newest span was received.
+    pub(super) newest: i64,
+    /// When the first span that is not settled was received; `None` when all are.
+    pub(super) unsettled: Option<i64>,
+    /// Earliest start of its spans.
+    pub(super) start: i64,
+    /// The last chunk that brought a span of it.
+    last_chunk: Option<u32>,
+}
+
+/// A chunk that is kept.
+#[derive(Debug)]
+struct Kept {
+    rows: RecordBatch,
+    bytes: usize,
+    traces: Vec<TraceKey>,
+}
+
+/// The traces in memory.
+#[derive(Debug, Default)]
+pub(super) struct OpenTraces {
+    tenants: Vec<Arc<str>>,
+    traces: HashMap<TraceKey, Trace>,
+    chunks: VecDeque<Kept>,
+    /// Number of the first chunk of `chunks`.
+    first_chunk: u32,
+    bytes: usize,
+    /// Traces by when they were last heard of; outdated entries are skipped when met.
+    queue: VecDeque<(i64, TraceKey)>,
+    unsettled: usize,
+    recent: RecentTraces,
+    /// Newest `received_at` of all spans read.
+    received: Option<i64>,
+}
+
+impl OpenTraces {
+    /// Number the next chunk will have.
+    pub(super) fn next_chunk(&self) -> u32 {
+        self.first_chunk.wrapping_add(self.chunks.len() as u32)
+    }
+
+    /// Takes in a chunk read under [`OpenTraces::next_chunk`]. A trace that was seen before and
+    /// is no longer in memory is marked incomplete. `recovering`: whether an earlier run may have
+    /// written rows for traces that are new to this one. Returns how many settled traces are open
+    /// again because of late spans.
+    pub(super) fn take(&mut self, chunk: Chunk, recovering: bool) -> usize {
+        let number = self.next_chunk();
+        let tenants: Vec<u32> = chunk.tenants.iter().map(|t| self.tenant(t)).collect();
+        let mut touched: Vec<TraceKey> = Vec::new();
+        let (mut added, mut reopened) = (0, 0);
+        for read in chunk.spans {
+            let key = TraceKey { tenant: tenants[read.tenant as usize], trace: read.trace };
+            let recent = &mut self.recent;
+            let trace = self.traces.entry(key).or_insert_with(|| {
+                let seen = recent.contains(&key);
+                recent.insert(&key);
+                added += size_of::<Trace>() + size_of::<TraceKey>();
+                reopened += usize::from(seen);
+                Trace {
+                    spans: Vec::new(),
+                    complete: !seen,
+                    written: (!seen && !recovering).then(Vec::new),
+                    newest: i64::MIN,
+                    unsettled: None,
+                    start: i64::MAX,
+                    last_chunk: None,
+                }
+            });
+            if trace.unsettled.is_none() {
+                self.unsettled += 1;
+                reopened += usize::from(!trace.spans.is_empty());
+            }
+            let first = trace.unsettled.unwrap_or(i64::MAX).min(read.view.received);
+            trace.unsettled = Some(first);
+            trace.start = trace.start.min(read.start);
+            trace.spans.push(read.view);
+            added += size_of::<SpanView>();
+            if trace.last_chunk != Some(number) {
+                trace.last_chunk = Some(number);
+                touched.push(key);
+            }
+            if chunk.received > trace.newest {
+                trace.newest = chunk.received;
+                self.queue.push_back((trace.newest, key));
+            }
+        }
+        self.received = self.received.max(Some(chunk.received).filter(|at| *at > i64::MIN));
+        let bytes = added + chunk.rows.get_array_memory_size();
+        self.bytes += bytes;
+        self.chunks.push_back(Kept { rows: chunk.rows, bytes, traces: touched });
+        reopened
+    }
+
+    /// Takes the traces that were last heard of at or before `quiet_since` and are not settled,
+    /// at most `limit`. They stay open until [`OpenTraces::settled`].
+    pub(super) fn due(&mut self, quiet_since: i64, limit: usize) -> Vec<TraceKey> {
+        let mut due = Vec::new();
+        while let Some(&(heard, key)) = self.queue.front() {
+            if heard > quiet_since || due.len() >= limit {
+                break;
+            }
+            self.queue.pop_front();
+            let open = self.traces.get(&key).filter(|t| t.unsettled.is_some());
+            if open.is_some_and(|t| t.newest == heard) {
+                due.push(key);
+            }
+        }
+        due
+    }
+
+    /// Puts traces back that were due and could not be settled.
+    pub(super) fn put_back(&mut self, due: &[TraceKey]) {
+        for key in due.iter().rev() {
+            if let Some(trace) = self.traces.get(key) {
+                self.queue.push_front((trace.newest, *key));
+            }
+        }
+    }
+
+    /// Unsettled traces of the oldest chunk, when memory is above `cap`: they must be settled as
+    /// they are before [`OpenTraces::forget_oldest`].
+    pub(super) fn over(&self, cap: usize) -> Option<Vec<TraceKey>> {
+        let oldest = self.chunks.front().filter(|_| self.bytes > cap)?;
+        let open = |key: &&TraceKey| self.traces.get(key).is_some_and(|t| t.unsettled.is_some());
+        Some(oldest.traces.iter().filter(open).copied().collect())
+    }
+
+    /// Lets the oldest chunk go. Its traces lose the spans in memory: settled ones are forgotten,
+    /// others become incomplete and wait to be quiet, to be settled from the table.
+    pub(super) fn forget_oldest(&mut self) {
+        let Some(oldest) = self.chunks.pop_front() else { return };
+        self.first_chunk = self.first_chunk.wrapping_add(1);
+        self.bytes = self.bytes.saturating_sub(oldest.bytes);
+        for key in oldest.traces {
+            let Some(trace) = self.traces.get_mut(&key) else { continue };
+            if trace.unsettled.is_none() {
+                self.traces.remove(&key);
+            } else {
+                trace.spans = Vec::new();
+                trace.complete = false;
+            }
+        }
+    }
+
+    /// Lets settled chunks go that were last heard of before an instant.
+    pub(super) fn forget_before(&mut self, instant: i64) {
+        while let Some(oldest) = self.chunks.front() {
+            let old = |key: &TraceKey| {
+                self.traces.get(key).is_none_or(|t| t.unsettled.is_none() && t.newest < instant)
+            };
+            if !oldest.traces.iter().all(old) {
+                break;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    /// Marks a trace settled with these rows. `final_`: all its spans were there; otherwise it
+    /// stays open as provisional.
+    pub(super) fn settled(&mut self, key: TraceKey, written: Vec<Written>, final_: bool) {
+        let Some(trace) = self.traces.get_mut(&key) else { return };
+        trace.written = Some(written);
+        if final_ && trace.unsettled.take().is_some() {
+            self.unsettled -= 1;
+        }
+    }
+
+    /// Sets the rows of `calls` that an earlier run wrote for a trace.
+    pub(super) fn set_written(&mut self, key: TraceKey, written: Vec<Written>) {
+        if let Some(trace) = self.traces.get_mut(&key) {
+            trace.written = Some(written);
+        }
+    }
+
+    pub(super) fn trace(&self, key: &TraceKey) -> Option<&Trace> {
+        self.traces.get(key)
+    }
+
+    /// The rows of all chunks in memory, and the number of the first.
+    pub(super) fn chunks(&self) -> (u32, impl Iterator<Item = &RecordBatch>) {
+        (self.first_chunk, self.chunks.iter().map(|c| &c.rows))
+    }
+
+    /// The number of a tenant.
+    pub(super) fn tenant(&mut self, name: &Arc<str>) -> u32 {
+        let known = self.tenants.iter().position(|t| t == name);
+        known.unwrap_or_else(|| {
+            self.tenants.push(Arc::clone(name));
+            self.tenants.len() - 1
+        }) as u32
+    }
+
+    /// Remembers a trace of which spans lie in the table and are not in memory.
+    pub(super) fn remember(&mut self, key: TraceKey) {
+        self.recent.insert(&key);
+    }
+
+    /// Traces whose rows in `calls` are not known although their spans are.
+    pub(super) fn rows_unknown(&self) -> impl Iterator<Item = (&TraceKey, &Trace)> {
+        self.traces.iter().filter(|(_, t)| t.complete && t.written.is_none())
+    }
+
+    /// How many traces are not settled.
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
+    /// Bytes held, as far as they are counted.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The instant before which every received span that was read is settled.
+    pub(super) fn settled_until(&self) -> Option<i64> {
+        let open = self.traces.values().filter_map(|t| t.unsettled).min();
+        open.or(self.received)
+    }
+
+    /// The same as it will be once these traces are settled.
+    pub(super) fn settled_until_without<T>(&self, settled: &[(TraceKey, T)]) -> Option<i64> {
+        let settled: HashSet<&TraceKey> = settled.iter().map(|(key, _)| key).collect();
+        let open = self.traces.iter().filter(|(key, _)| !settled.contains(key));
+        open.filter_map(|(_, t)| t.unsettled).min().or(self.received)
+    }
+
+    /// Newest `received_at` of all spans read.
+    pub(super) fn received(&self) -> Option<i64> {
+        self.received
+    }
+}

@@ -1,0 +1,206 @@
+//! What settle reads from the tables: newly committed spans as a stream, all spans or calls of
+//! given traces, and the files their calls are in. Owns the queries; it holds no state of traces
+//! and writes nothing.
+
+use std::collections::HashSet;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::scalar::ScalarValue;
+use futures::TryStreamExt;
+use spanledger_schemas::Table;
+use spanledger_schemas::tables::{calls, spans};
+use spanledger_store::{DataFile, Snapshot, Store};
+
+use super::{SettleError, TXN_APP, chunk};
+use crate::limits::TRACES_PER_LOOKUP;
+
+/// Bits of a recorded version that count commits; the rest is the instant in milliseconds.
+const COUNTER_BITS: u32 = 20;
+
+/// The version to record for an instant, above every earlier one.
+pub(super) fn version_for(settled_until: i64, recorded: Option<i64>) -> i64 {
+    let floor = settled_until.div_euclid(1_000).max(0) << COUNTER_BITS;
+    recorded.map_or(floor, |r| floor.max(r + 1))
+}
+
+/// The instant of a recorded version, in microseconds.
+pub(super) fn instant_of(version: i64) -> i64 {
+    (version >> COUNTER_BITS) * 1_000
+}
+
+/// The instant before which every received span is settled, as the last commit to `calls` says:
+/// for readers in other processes. `None` before the first commit.
+///
+/// # Errors
+/// When the log of the table cannot be read.
+pub async fn settled_until(store: &Store) -> Result<Option<jiff::Timestamp>, SettleError> {
+    let version = store.txn_version(&calls::TABLE, TXN_APP).await?;
+    Ok(version.and_then(|v| jiff::Timestamp::from_microsecond(instant_of(v)).ok()))
+}
+
+/// A session for settle's own small reads: one partition, because it shares the machine with
+/// queries that people wait for, and filters inside the scan, because they pass few rows.
+pub(super) fn session() -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .set_bool("datafusion.execution.parquet.pushdown_filters", true);
+    SessionContext::new_with_config(config)
+}
+
+/// The spans of some files, with the columns settle reads.
+pub(super) async fn spans_in(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    files: &[DataFile],
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let columns: Vec<&str> = chunk::columns_read().collect();
+    let table = snapshot.provider_of(&spans::TABLE, files);
+    Ok(session.read_table(table)?.select_columns(&columns)?.execute_stream().await?)
+}
+
+/// When the first span of the table was received.
+pub(super) async fn first_received(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+) -> Result<Option<i64>, SettleError> {
+    let first = session
+        .read_table(snapshot.provider(&spans::TABLE))?
+        .aggregate(Vec::new(), vec![min(col("received_at")).alias("received_at")])?
+        .collect()
+        .await?;
+    let Some(batch) = first.iter().find(|b| b.num_rows() > 0) else { return Ok(None) };
+    let received = crate::prices::columns::instant(batch, "received_at")?;
+    Ok(received.iter().next().flatten())
+}
+
+/// The spans received in `from..to`, with the columns settle reads.
+pub(super) async fn spans_between(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    from: i64,
+    to: i64,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let columns: Vec<&str> = chunk::columns_read().collect();
+    let rows = session
+        .read_table(snapshot.provider(&spans::TABLE))?
+        .filter(received_in(from, to))?
+        .select_columns(&columns)?;
+    Ok(rows.execute_stream().await?)
+}
+
+/// Tenant and trace of the spans received in `from..to`.
+pub(super) async fn traces_between(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    from: i64,
+    to: i64,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let rows = session
+        .read_table(snapshot.provider(&spans::TABLE))?
+        .filter(received_in(from, to))?
+        .select_columns(&["tenant", "trace_id"])?;
+    Ok(rows.execute_stream().await?)
+}
+
+/// The rows of `calls` that started on or after a day.
+pub(super) async fn calls_since(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    date: i32,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let rows = session
+        .read_table(snapshot.provider(&calls::TABLE))?
+        .filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(date)))))?;
+    Ok(rows.execute_stream().await?)
+}
+
+/// All rows of a table that belong to traces, from a day on. Ids that are alike in two tenants
+/// are told apart by the caller.
+pub(super) async fn rows_of(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    table: &'static Table,
+    columns: Option<&[&str]>,
+    traces: &[u128],
+    from_date: i32,
+) -> Result<Vec<RecordBatch>, SettleError> {
+    let mut found = Vec::new();
+    for ids in traces.chunks(TRACES_PER_LOOKUP) {
+        let mut rows = session
+            .read_table(snapshot.provider(table))?
+            .filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(from_date)))))?
+            .filter(one_of(ids))?;
+        if let Some(columns) = columns {
+            rows = rows.select_columns(columns)?;
+        }
+        found.extend(rows.collect().await?);
+    }
+    found.retain(|batch| batch.num_rows() > 0);
+    Ok(found)
+}
+
+/// Those of the files of `calls` on given days that have rows of traces, with all their rows.
+pub(super) async fn files_with(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    dates: &HashSet<i32>,
+    traces: &HashSet<u128>,
+) -> Result<Vec<(DataFile, Vec<RecordBatch>)>, SettleError> {
+    let mut found = Vec::new();
+    for file in snapshot.files(&calls::TABLE).iter().filter(|f| dates.contains(&f.date)) {
+        let table = snapshot.provider_of(&calls::TABLE, std::slice::from_ref(file));
+        let ids = session.read_table(table.clone())?.select_columns(&["trace_id"])?;
+        let mut ids = ids.execute_stream().await?;
+        let mut has = false;
+        while let Some(batch) = ids.try_next().await? {
+            let ids = cast(batch.column(0), &DataType::Utf8View)?;
+            let mut ids = ids.as_string_view().iter().flatten();
+            has |= ids.any(|id| traces.contains(&chunk::trace_id(id)));
+            if has {
+                break;
+            }
+        }
+        if has {
+            found.push((file.clone(), session.read_table(table)?.collect().await?));
+        }
+    }
+    Ok(found)
+}
+
+fn one_of(traces: &[u128]) -> Expr {
+    col("trace_id").in_list(traces.iter().map(|t| lit(format!("{t:032x}"))).collect(), false)
+}
+
+fn received_in(from: i64, to: i64) -> Expr {
+    let received = col("received_at");
+    received.clone().gt_eq(instant(from)).and(received.lt(instant(to)))
+}
+
+fn instant(micros: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_grow_and_keep_the_instant() {
+        // 2026-11-25T00:00:00.123456Z
+        let instant = 1_795_564_800_123_456;
+        let first = version_for(instant, None);
+        assert_eq!(instant_of(first), 1_795_564_800_123_000);
+        let second = version_for(instant, Some(first));
+        assert_eq!(second, first + 1);
+        assert_eq!(instant_of(second), instant_of(first));
+        // An instant that is behind the recorded one does not take it back.
+        assert_eq!(version_for(instant - 5_000_000, Some(second)), second + 1);
+        assert_eq!(instant_of(version_for(instant + 1_000, Some(second))), 1_795_564_800_124_000);
+    }
+}
