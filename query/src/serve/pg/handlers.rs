@@ -29,7 +29,7 @@ use super::session;
 use super::types::{self, Parameter};
 use crate::error::QueryError;
 use crate::service::{Caller, QueryService, Running};
-use crate::session::statement;
+use crate::session::{coerced, statement};
 
 /// One connection.
 pub(super) struct Connection {
@@ -77,6 +77,7 @@ impl Connection {
     ) -> PgWireResult<QueryResponse> {
         let caller = caller(&self.service, &self.stop, client);
         let plan = types::shape(self.service.describe(&caller, statement.clone()).await?)?;
+        let plan = coerced(plan)?;
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
         let fields = arrow_schema_to_pg_fields(
             plan.schema().as_arrow(),
@@ -267,7 +268,10 @@ impl QueryParser for Reader {
         let caller = caller(&self.service, &self.stop, client);
         let plan = self.service.describe(&caller, statement.clone()).await?;
         let parameters = types::parameters(&plan)?.into();
-        let schema = Arc::new(types::shape(plan)?.schema().as_arrow().clone());
+        let plan = types::shape(plan)?;
+        // What hangs on parameters of unknown type cannot be coerced before they come.
+        let plan = coerced(plan.clone()).unwrap_or(plan);
+        let schema = Arc::new(plan.schema().as_arrow().clone());
         Ok(Some(Prepared::Query { statement: Arc::new(statement), schema, parameters }))
     }
 
