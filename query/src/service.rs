@@ -151,7 +151,8 @@ impl QueryService {
                     let plan = self.plan(session, statement, None, bounds).await?;
                     let tables = session.read_by(&plan);
                     let plan = session::coerced(plan)?;
-                    let batches = self.inner.executor.run(session.state(), plan, bounds, admission)?;
+                    let batches =
+                        self.inner.executor.run(session.state(), plan, bounds, admission)?;
                     let schema = batches.schema();
                     let batches: Vec<_> = batches.try_collect().await?;
                     Ok::<_, QueryError>(Rows { schema, batches, tables })

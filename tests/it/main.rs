@@ -8,5 +8,6 @@
     reason = "helpers of tests fail the test, and say why"
 )]
 
+mod crash;
 mod dashboards;
 mod tidy;

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -21,8 +21,9 @@ pub fn router(parts: &Parts, metrics: PrometheusHandle) -> Router {
         .route("/health/live", get(|| async { Json(Live { status: "live" }) }))
         .route("/health/ready", get(ready).with_state(health.clone()))
         .route("/metrics", get(render).with_state((metrics, health)));
-    if let Some(importer) = &parts.importer {
-        app = app.merge(billing::http::router(importer.clone()));
+    if let (Some(importer), Some(collector)) = (&parts.importer, parts.collector.clone()) {
+        let tenant_of = move |headers: &HeaderMap| collector.authenticator().tenant(headers).ok();
+        app = app.merge(billing::http::router(importer.clone(), tenant_of));
     }
     if let Some(query) = &parts.query {
         app = app.merge(query.http_router());

@@ -8,13 +8,14 @@ use anyhow::Context as _;
 use serde::Serialize;
 use spanledger_collector::billing::Importer;
 use spanledger_collector::frame::Signal;
-use spanledger_collector::scrape::{Scraper, Target};
+use spanledger_collector::scrape::Scraper;
 use spanledger_collector::{Collector, CollectorSettings};
 use spanledger_ledger::prices;
-use spanledger_ledger::settle::{SettleSettings, Settler};
+use spanledger_ledger::settle::{SettleSettings, SettleStatus, Settler};
 use spanledger_query::settings::{PgLogin, PgSettings};
 use spanledger_query::{QueryService, QuerySettings};
 use spanledger_store::{Store, StoreOptions};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ pub struct Parts {
     pub importer: Option<Importer>,
     pub query: Option<QueryService>,
     store: Store,
-    settler: Option<Arc<Settler>>,
+    settled: Option<watch::Receiver<SettleStatus>>,
     jobs: JoinSet<()>,
 }
 
@@ -56,16 +57,16 @@ impl Parts {
         if let Some(collector) = &collector {
             scrape(settings, collector.clone(), &mut jobs, stop)?;
         }
-        let settler = match role.works() {
+        let settled = match role.works() {
             false => None,
             true => Some(start_ledger(settings, &store, &mut jobs, stop).await?),
         };
         let query = match role.answers() {
             false => None,
-            true => Some(start_query(settings, &store, settler.clone())?),
+            true => Some(start_query(settings, &store, settled.clone())?),
         };
         let importer = role.collects().then(|| Importer::new(store.clone()));
-        Ok(Parts { collector, importer, query, store, settler, jobs })
+        Ok(Parts { collector, importer, query, store, settled, jobs })
     }
 
     /// What `/health/ready` asks.
@@ -73,7 +74,7 @@ impl Parts {
         Health {
             store: self.store.clone(),
             collector: self.collector.clone(),
-            settler: self.settler.clone(),
+            settled: self.settled.clone(),
         }
     }
 
@@ -92,16 +93,23 @@ async fn start_ledger(
     store: &Store,
     jobs: &mut JoinSet<()>,
     stop: &CancellationToken,
-) -> anyhow::Result<Arc<Settler>> {
+) -> anyhow::Result<watch::Receiver<SettleStatus>> {
     prices::import_bundled(store).await.context("importing the bundled price book")?;
     let rules = SettleSettings { quiet: settings.settle.quiet.0, ..SettleSettings::default() };
-    let settler = Arc::new(Settler::new(store.clone(), rules).await?);
+    let settler = Settler::new(store.clone(), rules, jiff::Timestamp::now);
+    let settled = settler.watch();
+    let (told, shutdown) = watch::channel(false);
+    jobs.spawn(settler.run(shutdown));
     jobs.spawn({
-        let (settler, stop) = (settler.clone(), stop.clone());
-        async move { settler.run(stop).await }
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            told.send_replace(true);
+            told.closed().await;
+        }
     });
     jobs.spawn(upkeep(store.clone(), settings.upkeep_interval.0, stop.clone()));
-    Ok(settler)
+    Ok(settled)
 }
 
 async fn upkeep(store: Store, interval: Duration, stop: CancellationToken) {
@@ -115,7 +123,7 @@ async fn upkeep(store: Store, interval: Duration, stop: CancellationToken) {
 fn start_query(
     settings: &Settings,
     store: &Store,
-    settler: Option<Arc<Settler>>,
+    settled: Option<watch::Receiver<SettleStatus>>,
 ) -> anyhow::Result<QueryService> {
     let set = &settings.query;
     let login = match (&settings.pg.user, &settings.pg.password) {
@@ -133,7 +141,7 @@ fn start_query(
         pg: PgSettings { login, ..PgSettings::default() },
         ..QuerySettings::default()
     };
-    let settled_until = move || settler.as_ref()?.status().settled_until_us;
+    let settled_until = move || Some(settled.as_ref()?.borrow().settled_until?.as_microsecond());
     QueryService::new(store.clone(), query, Arc::new(settled_until)).context("starting queries")
 }
 
@@ -158,8 +166,7 @@ fn scrape(
     jobs: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let targets: Vec<Target> = settings.scrape.targets.iter().map(|t| Target { url: t.url.clone() }).collect();
-    if targets.is_empty() {
+    if settings.scrape.targets.is_empty() {
         return Ok(());
     }
     let tenant: Arc<str> = SCRAPE_TENANT.into();
@@ -167,8 +174,8 @@ fn scrape(
         let (collector, tenant) = (collector.clone(), tenant.clone());
         async move { collector.submit(tenant, Signal::Metrics, body).await.map(|_| ()) }
     };
-    let scraper = Scraper::new(targets)?;
-    jobs.spawn(scraper.run(submit, stop.clone()));
+    let scraper = Scraper::new(settings.scrape.clone())?;
+    jobs.spawn(scraper.run(submit, stop.clone().cancelled_owned()));
     Ok(())
 }
 
@@ -177,7 +184,7 @@ fn scrape(
 pub struct Health {
     store: Store,
     collector: Option<Arc<Collector>>,
-    settler: Option<Arc<Settler>>,
+    settled: Option<watch::Receiver<SettleStatus>>,
 }
 
 /// What `/health/ready` answers.
@@ -216,12 +223,14 @@ impl Health {
                 }),
             });
         }
-        if let Some(settler) = &self.settler {
-            let status = settler.status();
+        if let Some(settled) = &self.settled {
+            let status = settled.borrow().clone();
             checks.push(Check {
                 name: "settle".to_owned(),
-                ok: status.error.is_none(),
-                detail: status.error.unwrap_or_else(|| format!("{} open traces", status.open_traces)),
+                ok: status.last_error.is_none(),
+                detail: status
+                    .last_error
+                    .unwrap_or_else(|| format!("{} open traces", status.open_traces)),
             });
         }
         Report { ready: checks.iter().all(|check| check.ok), checks }

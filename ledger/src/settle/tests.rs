@@ -130,9 +130,8 @@ impl House {
         let rows = SessionContext::new().read_table(table).unwrap().collect().await.unwrap();
         let mut found = BTreeMap::new();
         for batch in rows {
-            let text = |name: &str| {
-                cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap()
-            };
+            let text =
+                |name: &str| cast(batch.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
             let id = |name: &str, i: usize| {
                 u8::from_str_radix(&text(name).as_string::<i32>().value(i)[14..], 16).unwrap()
             };
@@ -174,7 +173,8 @@ async fn quiet_trace_becomes_priced_calls_with_their_owner() {
     assert_eq!(house.round(15).await.written, 0);
     assert_eq!(house.settler.status().open_traces, 1);
     assert_eq!(house.round(16).await.written, 2);
-    let columns = ["team", "user_id", "cost", "price_state", "price_reason", "state", "duration_ms"];
+    let columns =
+        ["team", "user_id", "cost", "price_state", "price_reason", "state", "duration_ms"];
     let found = house.calls(&columns).await;
     let reason = "no usage was reported";
     let expected = expect(&[
@@ -324,7 +324,8 @@ fn workload(seed: u64) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut state = seed | 1;
     let mut next = |n: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % n
     };
     for trace in 1..=3u8 {

@@ -282,7 +282,8 @@ async fn values_arrive_in_the_type_that_was_announced() {
     let row = client.query_one(&format!("{half} AND input_tokens < 2000"), &[]).await.unwrap();
     assert_eq!(row.columns()[0].type_(), &Type::FLOAT8);
     assert_eq!(row.get::<_, f64>(0), 1.0);
-    let row = client.query_one(&format!("{half} AND input_tokens < $1"), &[&2000i64]).await.unwrap();
+    let row =
+        client.query_one(&format!("{half} AND input_tokens < $1"), &[&2000i64]).await.unwrap();
     assert_eq!((row.columns()[0].type_(), row.get::<_, f64>(0)), (&Type::FLOAT8, 1.0));
 }
 
