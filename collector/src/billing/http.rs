@@ -1,7 +1,7 @@
 //! The HTTP door of the billing import: `POST /api/v1/billing/imports` with the file as the body,
 //! and `GET` for what stands. Takes requests, gives reports as JSON and errors as
-//! `application/problem+json`. Owns the spooling of bodies. Whose a request is, its
-//! credential says (I-10).
+//! `application/problem+json`. Owns the spooling of bodies. Whose a request is, the
+//! caller of [`router`] says by its headers (I-10).
 
 use std::fs::File;
 use std::sync::Arc;
@@ -21,19 +21,20 @@ use tokio::sync::Semaphore;
 use super::error::{ImportError, Problem};
 use super::limits::{BODY_IDLE_MAX, FILE_BYTES_MAX, REQUESTS_MAX, RETRY_AFTER_S};
 use super::{Format, ImportReport, ImportRequest, ImportSummary, Importer};
-use crate::receive::Authenticator;
+
+/// From the headers of a request to its tenant; none when it has no valid credential.
+type TenantOf = dyn Fn(&HeaderMap) -> Option<Arc<str>> + Send + Sync;
 
 #[derive(Clone)]
 struct Door {
     importer: Importer,
-    authenticator: Authenticator,
+    tenant_of: Arc<TenantOf>,
     seats: Arc<Semaphore>,
 }
 
 impl Door {
     fn tenant(&self, headers: &HeaderMap) -> Result<String, Refusal> {
-        let tenant = self.authenticator.tenant(headers).map(|tenant| tenant.to_string());
-        tenant.map_err(|_| Refusal {
+        (self.tenant_of)(headers).map(|tenant| tenant.to_string()).ok_or_else(|| Refusal {
             hint: "send `Authorization: Bearer TOKEN`".to_owned(),
             ..Refusal::new(
                 StatusCode::UNAUTHORIZED,
@@ -45,9 +46,12 @@ impl Door {
 }
 
 /// The routes of the billing import.
-pub fn router(importer: Importer, authenticator: Authenticator) -> Router {
+pub fn router(
+    importer: Importer,
+    tenant_of: impl Fn(&HeaderMap) -> Option<Arc<str>> + Send + Sync + 'static,
+) -> Router {
     let seats = Arc::new(Semaphore::new(REQUESTS_MAX));
-    let door = Door { importer, authenticator, seats };
+    let door = Door { importer, tenant_of: Arc::new(tenant_of), seats };
     Router::new()
         .route("/api/v1/billing/imports", post(import).get(list))
         // The body is spooled to disk under its own bound.
