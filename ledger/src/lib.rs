@@ -2,7 +2,11 @@
 //! meets the price book, and settle turns the spans of finished traces into priced calls.
 //! Rules are pure; only `prices::import` and `settle::job` read and write tables.
 
-pub mod limits;
 pub mod usage;
+
 pub mod prices;
+
 pub mod settle;
+
+pub mod limits;
+

@@ -105,7 +105,11 @@ impl PriceSet {
             && self.window.is_none_or(|(from, to)| {
                 let minute = at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY);
                 // A window may span midnight.
-                if from <= to { from <= minute && minute < to } else { minute >= from || minute < to }
+                if from <= to {
+                    from <= minute && minute < to
+                } else {
+                    minute >= from || minute < to
+                }
             })
     }
 }
@@ -236,7 +240,8 @@ impl PriceBook {
 
     /// The model alone decides: exactly one provider claims its name, and lists it.
     fn first_party(&self, said: Option<&str>, models: &[&str]) -> Result<Found, String> {
-        let who = said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
+        let who =
+            said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
         for name in models.iter().flat_map(|m| providers::model_names(m)) {
             let claims =
                 |r: &&ProviderRule| r.model_match.as_ref().is_some_and(|c| c.matches(&name));

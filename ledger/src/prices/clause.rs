@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClauseError {
     /// Not one of the seven clauses.
-    #[error("match clause `{found}` is none of equals, starts_with, ends_with, contains, regex, and, or")]
+    #[error(
+        "match clause `{found}` is none of equals, starts_with, ends_with, contains, regex, and, or"
+    )]
     Unknown {
         /// The JSON found.
         found: String,

@@ -72,7 +72,10 @@ const COUNTS: &[(&str, Unit)] = &[
 ///
 /// # Errors
 /// When a column is missing or of another type.
-pub fn price_columns(pricer: &mut Pricer, calls: &RecordBatch) -> Result<PricedColumns, PriceError> {
+pub fn price_columns(
+    pricer: &mut Pricer,
+    calls: &RecordBatch,
+) -> Result<PricedColumns, PriceError> {
     let provider = text(calls, "provider")?;
     let request_model = text(calls, "request_model")?;
     let response_model = text(calls, "response_model")?;

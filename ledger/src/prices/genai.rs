@@ -67,8 +67,10 @@ pub(super) struct Edition<'a> {
 /// # Errors
 /// When the JSON is not a book, or an amount or clause in it cannot be read.
 pub(super) fn read(json: &[u8], edition: &Edition<'_>) -> Result<Book, PriceError> {
-    let providers: Vec<Value> = serde_json::from_slice(json)
-        .map_err(|e| PriceError::Book { place: edition.source.to_owned(), reason: e.to_string() })?;
+    let providers: Vec<Value> = serde_json::from_slice(json).map_err(|e| PriceError::Book {
+        place: edition.source.to_owned(),
+        reason: e.to_string(),
+    })?;
     let mut book = Book::default();
     let source: Arc<str> = edition.source.into();
     for provider in &providers {
@@ -118,7 +120,10 @@ fn read_rule(provider: &Value, id: Arc<str>) -> Result<ProviderRule, PriceError>
         .and_then(Value::as_str)
         .map(|p| regex::Regex::new(&format!("^(?:{p})")))
         .transpose()
-        .map_err(|e| PriceError::Book { place: format!("{id} api_pattern"), reason: e.to_string() })?;
+        .map_err(|e| PriceError::Book {
+            place: format!("{id} api_pattern"),
+            reason: e.to_string(),
+        })?;
     let fallback = list(provider, "fallback_model_providers");
     Ok(ProviderRule {
         api_pattern,
@@ -315,9 +320,8 @@ fn amount(json: &Value, place: &str) -> Result<(Money, Option<Arc<str>>), PriceE
     let (whole, rest) = (exact.0 / step, exact.0 % step);
     let up = rest * 2 > step || (rest * 2 == step && whole % 2 == 1);
     let rounded = Money((whole + i128::from(up)) * step);
-    let note = (rest != 0).then(|| {
-        format!("published as {text}, rounded to {PRICE_DECIMALS_MAX} decimals").into()
-    });
+    let note = (rest != 0)
+        .then(|| format!("published as {text}, rounded to {PRICE_DECIMALS_MAX} decimals").into());
     Ok((rounded, note))
 }
 

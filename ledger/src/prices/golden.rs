@@ -151,8 +151,7 @@ fn compare(lines: &str) -> Outcome {
                 outcome.priced_answers += usize::from(expected.is_some());
                 let by_counts = charge(&mut pricer, provider, model, &extracted);
                 let raw = extractors.usage(provider, flavour, &case["body"]);
-                let by_raw =
-                    raw.and_then(|usage| charge(&mut pricer, provider, model, &usage));
+                let by_raw = raw.and_then(|usage| charge(&mut pricer, provider, model, &usage));
                 if by_counts == expected && by_raw == expected {
                     continue;
                 }

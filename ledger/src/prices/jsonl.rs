@@ -77,9 +77,8 @@ pub fn quote_jsonl(pricer: &mut Pricer, line: &str) -> Result<String, PriceError
             Quote { reason: format!("usage contradicts itself: {error}"), ..Quote::default() }
         }
     };
-    let amount = |m: spanledger_schemas::Money| {
-        (quote.state != PriceState::Unpriced).then(|| m.to_string())
-    };
+    let amount =
+        |m: spanledger_schemas::Money| (quote.state != PriceState::Unpriced).then(|| m.to_string());
     let response = Response {
         state: quote.state.word(),
         input: amount(quote.input),

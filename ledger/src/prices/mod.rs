@@ -3,18 +3,30 @@
 //! what the call costs, and the two fronts for many calls: Arrow columns and JSON lines.
 
 mod clause;
+
 mod row;
+
 mod genai;
+
 mod bundled;
+
 mod import;
+
 mod book;
+
 mod providers;
+
 mod quote;
+
 mod pricer;
+
 pub(crate) mod columns;
+
 mod jsonl;
+
 #[cfg(test)]
 mod golden;
+
 #[cfg(test)]
 mod hard_cases;
 

@@ -60,8 +60,20 @@ pub(super) fn book_id(spelling: &str) -> Option<&'static str> {
 /// Engines that serve models on one's own machines: nobody publishes a price for those calls,
 /// whatever the model is called.
 const SELF_HOSTED: &[&str] = &[
-    "vllm", "ollama", "llama.cpp", "llamacpp", "llama_cpp", "llamafile", "sglang", "tgi",
-    "lmstudio", "lm_studio", "triton", "tensorrt-llm", "localai", "local",
+    "vllm",
+    "ollama",
+    "llama.cpp",
+    "llamacpp",
+    "llama_cpp",
+    "llamafile",
+    "sglang",
+    "tgi",
+    "lmstudio",
+    "lm_studio",
+    "triton",
+    "tensorrt-llm",
+    "localai",
+    "local",
 ];
 
 /// Whether a provider's name in lower case is that of an engine on one's own machines.

@@ -226,9 +226,7 @@ impl Quote {
                 None => {
                     let priced = list.units.iter().zip(leaves).filter(|(u, _)| unit.contains(**u));
                     let priced: i64 = priced.map(|(_, leaf)| leaf).sum();
-                    let within_another = usage
-                        .used()
-                        .any(|u| u != unit && u.contains(unit));
+                    let within_another = usage.used().any(|u| u != unit && u.contains(unit));
                     if priced < usage.count(unit) && !within_another {
                         missing = true;
                         self.remark(format_args!("no price for {unit} at that time"));

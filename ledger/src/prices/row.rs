@@ -182,11 +182,9 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceErro
     let (time_from, time_to) = (text("time_from")?, text("time_to")?);
     let (tier, region) = (text("service_tier")?, text("region")?);
     let (source, note) = (text("source")?, text("note")?);
-    let (per, context, priority) =
-        (int("per_quantity")?, int("context_from")?, int("priority")?);
-    let amount = column("amount")?
-        .as_primitive_opt::<Decimal128Type>()
-        .ok_or_else(|| wrong("amount"))?;
+    let (per, context, priority) = (int("per_quantity")?, int("context_from")?, int("priority")?);
+    let amount =
+        column("amount")?.as_primitive_opt::<Decimal128Type>().ok_or_else(|| wrong("amount"))?;
     let (valid_from, valid_to) = (instant("valid_from")?, instant("valid_to")?);
     let (known_from, known_to) = (instant("known_from")?, instant("known_to")?);
 

@@ -64,8 +64,7 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError
     let duration = int(batch, "duration_ns")?;
     let start = int(batch, "start_unix_ns")?;
     let received = instant(batch, "received_at")?;
-    let used: Vec<Int64Array> =
-        USAGE.iter().map(|c| int(batch, c)).collect::<Result<_, _>>()?;
+    let used: Vec<Int64Array> = USAGE.iter().map(|c| int(batch, c)).collect::<Result<_, _>>()?;
     let owners: Vec<StringViewArray> =
         OWNER_COLUMNS.iter().map(|c| text(batch, c)).collect::<Result<_, _>>()?;
 

@@ -153,8 +153,7 @@ impl Rounds {
             Some(since) => {
                 let changes = self.store.changes(&spans::TABLE, Some(since)).await?;
                 if !changes.files.is_empty() {
-                    let rows =
-                        tables::spans_in(&self.session, &snapshot, &changes.files).await?;
+                    let rows = tables::spans_in(&self.session, &snapshot, &changes.files).await?;
                     self.take(rows, false, now, &mut round).await?;
                 }
                 self.spans_version = Some(changes.version);
@@ -263,8 +262,7 @@ impl Rounds {
             since_step += batch.num_rows();
             let reopened = self.open.take(read, recovering);
             metrics::counter!("spanledger_settle_spans_total").increment(batch.num_rows() as u64);
-            metrics::counter!("spanledger_settle_reopened_traces_total")
-                .increment(reopened as u64);
+            metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
             while let Some(early) = self.open.over(self.settings.open_bytes_max) {
                 self.settle(&early, CallState::Provisional, now, round).await?;
                 self.open.forget_oldest();
@@ -371,8 +369,7 @@ impl Rounds {
         if !unknown.is_empty() {
             let (traces, day) = self.where_to_look(unknown.keys());
             let table = &calls::TABLE;
-            let found =
-                tables::rows_of(&self.session, snapshot, table, None, &traces, day).await?;
+            let found = tables::rows_of(&self.session, snapshot, table, None, &traces, day).await?;
             for batch in found {
                 self.group_written(&batch, &mut unknown)?;
             }
@@ -403,8 +400,7 @@ impl Rounds {
         let table = &spans::TABLE;
         let found =
             tables::rows_of(&self.session, snapshot, table, Some(&columns), &traces, day).await?;
-        metrics::counter!("spanledger_settle_traces_read_again_total")
-            .increment(keys.len() as u64);
+        metrics::counter!("spanledger_settle_traces_read_again_total").increment(keys.len() as u64);
         for batch in found {
             let number = self.open.next_chunk().wrapping_add(elsewhere.chunks.len() as u32);
             let read = chunk::read(&batch, number)?;

@@ -19,13 +19,20 @@
 //!
 //! It holds as long as one settler writes to a store; a second one is noticed at its first commit.
 
-mod trace;
 mod chunk;
+
 mod recent;
+
 mod open;
+
+mod trace;
+
 mod calls;
-mod tables;
+
 mod job;
+
+mod tables;
+
 #[cfg(test)]
 mod tests;
 

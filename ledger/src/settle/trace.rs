@@ -57,11 +57,8 @@ pub(super) struct Call {
 pub(super) fn settle_trace(spans: &[SpanView]) -> Vec<Call> {
     let spans = fullest(spans);
     let place = |id: u64| spans.binary_search_by_key(&id, |s| s.span).ok();
-    let mut parents: Vec<Option<usize>> = spans
-        .iter()
-        .enumerate()
-        .map(|(i, s)| place(s.parent).filter(|p| *p != i))
-        .collect();
+    let mut parents: Vec<Option<usize>> =
+        spans.iter().enumerate().map(|(i, s)| place(s.parent).filter(|p| *p != i)).collect();
     let order = ancestors_first(&mut parents);
 
     // From below: whether an inference span, one with usage, lies under each span.
@@ -199,8 +196,7 @@ mod tests {
             inference(3, 2, true),
             inference(4, 1, true),
         ];
-        let teams: Vec<_> =
-            settle_trace(&spans).iter().map(|c| c.owners[0].unwrap().row).collect();
+        let teams: Vec<_> = settle_trace(&spans).iter().map(|c| c.owners[0].unwrap().row).collect();
         assert_eq!(teams, [2, 1]);
     }
 

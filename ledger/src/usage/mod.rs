@@ -201,8 +201,7 @@ mod tests {
     #[test]
     fn exclusive_input_gains_what_the_cache_held() {
         // Anthropic: input 4, read 14,714, written 379 → 4 + 14,714 + 379 = 15,097 in all.
-        let counts =
-            [(Unit::INPUT, 4), (Unit::CACHE_READ, 14_714), (Unit::CACHE_WRITE_5M, 379)];
+        let counts = [(Unit::INPUT, 4), (Unit::CACHE_READ, 14_714), (Unit::CACHE_WRITE_5M, 379)];
         let usage = Usage::reported(Basis::Exclusive, &counts).unwrap();
         assert_eq!(usage.count(Unit::INPUT), 15_097);
         assert_eq!(usage.count(Unit::CACHE_WRITE), 379);

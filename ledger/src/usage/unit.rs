@@ -55,11 +55,7 @@ struct Definition {
     features: Features,
 }
 
-const fn tokens(
-    name: &'static str,
-    book_key: &'static str,
-    features: Features,
-) -> Definition {
+const fn tokens(name: &'static str, book_key: &'static str, features: Features) -> Definition {
     Definition { name, book_key, per_quantity: 1_000_000, features: TOKENS | features }
 }
 
