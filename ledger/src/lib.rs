@@ -9,4 +9,3 @@ pub mod prices;
 pub mod settle;
 
 pub mod limits;
-
