@@ -25,7 +25,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_error(&error);
-            if error.is::<settings::SettingsError>() { ExitCode::from(2) } else { ExitCode::from(1) }
+            if error.is::<settings::SettingsError>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::from(1)
+            }
         }
     }
 }

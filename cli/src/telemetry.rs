@@ -39,11 +39,9 @@ pub fn start(settings: &Telemetry) -> anyhow::Result<Running> {
     let tracer = settings.otlp_endpoint.as_deref().map(exporter).transpose()?;
     // Only our own spans go out: those of the export itself would feed on themselves.
     let spans = tracer.as_ref().map(|provider| {
-        tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("spanledger"))
-            .with_filter(tracing_subscriber::filter::filter_fn(|meta| {
-                meta.target().starts_with("spanledger")
-            }))
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("spanledger")).with_filter(
+            tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("spanledger")),
+        )
     });
     tracing_subscriber::registry().with(log.with_filter(filter)).with(spans).try_init()?;
     let metrics = PrometheusBuilder::new()
@@ -57,7 +55,9 @@ fn exporter(endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
         .with_tonic()
         .with_endpoint(endpoint)
         .build()
-        .map_err(|why| anyhow::anyhow!("setting `telemetry.otlp_endpoint` is `{endpoint}`: {why}"))?;
+        .map_err(|why| {
+            anyhow::anyhow!("setting `telemetry.otlp_endpoint` is `{endpoint}`: {why}")
+        })?;
     let resource = Resource::builder().with_service_name("spanledger").build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

@@ -7,49 +7,49 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes to share. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Budget {
+pub(crate) struct Budget {
     free: Arc<Semaphore>,
     bytes_max: usize,
 }
 
 /// Some of the bytes, until dropped.
 #[derive(Debug)]
-pub struct Hold {
+pub(crate) struct Hold {
     budget: Budget,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 /// There is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub(crate) struct Full;
 
 impl Budget {
     /// A budget of that many bytes.
-    pub fn new(bytes_max: u64) -> Budget {
+    pub(crate) fn new(bytes_max: u64) -> Budget {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
         Budget { free: Arc::new(Semaphore::new(bytes_max)), bytes_max }
     }
 
     /// A hold of nothing, to grow.
-    pub fn hold(&self) -> Hold {
+    pub(crate) fn hold(&self) -> Hold {
         Hold { budget: self.clone(), permit: None }
     }
 
     /// Bytes in use.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.bytes_max - self.free.available_permits()
     }
 
     /// Bytes at most.
-    pub fn bytes_max(&self) -> usize {
+    pub(crate) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 }
 
 impl Hold {
     /// Takes more bytes.
-    pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let bytes = u32::try_from(bytes).map_err(|_| Full)?;
         let more = self.budget.free.clone().try_acquire_many_owned(bytes).map_err(|_| Full)?;
         match &mut self.permit {

@@ -26,11 +26,11 @@ use crate::flush::{self, Committer, Queue};
 use crate::frame::Signal;
 use crate::human::format_size;
 use crate::intake::{Ack, Intake};
+use crate::limits;
 use crate::receive::{self, Authenticator, Door};
 use crate::refusal::Refusal;
 use crate::settings::CollectorSettings;
 use crate::wal::{Wal, WalError};
-use crate::limits;
 
 /// Why the way in cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +109,7 @@ impl Collector {
         let log = Arc::new(log);
 
         let rules = settings.contents.into();
-        let committer =
-            Arc::new(Committer::new(store, log.clone(), rules, data_dir, now_unix_ns));
+        let committer = Arc::new(Committer::new(store, log.clone(), rules, data_dir, now_unix_ns));
         let replayed = flush::replay(&committer, &log, &positions, recovered.committed).await?;
         committer.trim(recovered.last).await;
         tracing::info!(replayed, seq = recovered.last.0, "the log is read back");
@@ -130,12 +129,8 @@ impl Collector {
             clock: now_unix_ns,
         });
         let stop_flush = CancellationToken::new();
-        let flush = flush::run(
-            queue,
-            committer.clone(),
-            settings.flush_interval,
-            stop_flush.clone(),
-        );
+        let flush =
+            flush::run(queue, committer.clone(), settings.flush_interval, stop_flush.clone());
         Ok(Collector {
             door: Arc::new(Door { intake, auth: Authenticator::new(settings.credentials) }),
             committer,
@@ -235,6 +230,7 @@ impl Drop for Collector {
         if let Some(flush) = self.flush.lock().unwrap_or_else(PoisonError::into_inner).take() {
             flush.abort();
         }
+        self.door.intake.log.close();
     }
 }
 
@@ -249,12 +245,8 @@ fn lock(data_dir: &Path) -> Result<File, CollectorError> {
     let folder = |source| CollectorError::Folder { path: data_dir.to_owned(), source };
     std::fs::create_dir_all(data_dir).map_err(folder)?;
     let path = data_dir.join("lock");
-    let file = File::options()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(folder)?;
+    let file =
+        File::options().create(true).write(true).truncate(false).open(&path).map_err(folder)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(CollectorError::InUse(data_dir.to_owned())),

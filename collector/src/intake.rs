@@ -72,12 +72,7 @@ impl Intake {
         ack
     }
 
-    async fn take(
-        &self,
-        tenant: Arc<str>,
-        signal: Signal,
-        body: Bytes,
-    ) -> Result<Ack, Refusal> {
+    async fn take(&self, tenant: Arc<str>, signal: Signal, body: Bytes) -> Result<Ack, Refusal> {
         if body.len() as u64 > self.message_bytes_max {
             return Err(Refusal::TooLarge { bytes_max: self.message_bytes_max });
         }

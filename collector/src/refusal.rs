@@ -14,7 +14,9 @@ pub enum Refusal {
     #[error("{0}")]
     Malformed(String),
     /// It passes the message limit; sending it again will not help.
-    #[error("the request is larger than {bytes_max} bytes after decompression; send smaller batches")]
+    #[error(
+        "the request is larger than {bytes_max} bytes after decompression; send smaller batches"
+    )]
     TooLarge {
         /// The limit.
         bytes_max: u64,
@@ -77,9 +79,7 @@ impl From<AppendError> for Refusal {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Full { .. } | AppendError::Busy => Refusal::Busy(error.to_string()),
-            AppendError::Broken(_) | AppendError::Closed => {
-                Refusal::Unavailable(error.to_string())
-            }
+            AppendError::Broken(_) | AppendError::Closed => Refusal::Unavailable(error.to_string()),
         }
     }
 }

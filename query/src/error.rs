@@ -178,6 +178,12 @@ impl From<DataFusionError> for QueryError {
             root @ (DataFusionError::SchemaError(..) | DataFusionError::Diagnostic(..)) => {
                 Self::Invalid(text(root))
             }
+            // The disk manager says so inside an I/O error.
+            root @ DataFusionError::ArrowError(..)
+                if text(root).contains("max_temp_directory_size") =>
+            {
+                Self::Memory("its spilled rows take more than `query.spill_max`".to_owned())
+            }
             // A cast, a division by zero: of the data and the query, not a fault of ours.
             root @ DataFusionError::ArrowError(..) => Self::Invalid(text(root)),
             DataFusionError::Execution(why) => Self::Invalid(why.clone()),

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::QueryError;
 use crate::execute::{Batches, Bounds, Executor};
 use crate::session::statement::StatementParser;
-use crate::session::{Session, Sessions, units};
+use crate::session::{self, Session, Sessions, units};
 use crate::settings::QuerySettings;
 
 /// Who asks, through which door.
@@ -150,7 +150,9 @@ impl QueryService {
                     let statement = self.inner.parser.parse_one(text)?;
                     let plan = self.plan(session, statement, None, bounds).await?;
                     let tables = session.read_by(&plan);
-                    let batches = self.inner.executor.run(session.state(), plan, bounds, admission)?;
+                    let plan = session::coerced(plan)?;
+                    let batches =
+                        self.inner.executor.run(session.state(), plan, bounds, admission)?;
                     let schema = batches.schema();
                     let batches: Vec<_> = batches.try_collect().await?;
                     Ok::<_, QueryError>(Rows { schema, batches, tables })
@@ -182,6 +184,7 @@ impl QueryService {
             let session = self.open(caller, &bounds).await?;
             let plan = shape(self.plan(&session, statement, params, &bounds).await?)?;
             let (units, tables) = (units::of(&plan), session.read_by(&plan));
+            let plan = session::coerced(plan)?;
             let batches = self.inner.executor.run(session.state(), plan, &bounds, admission)?;
             Ok((units, tables, batches))
         };

@@ -113,10 +113,11 @@ fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Erro
 mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+    const UNITS: [(&str, u64); 4] =
+        [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
     pub(super) fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = UNITS.iter().find(|(_, unit)| *bytes > 0 && bytes % unit == 0);
+        let whole = UNITS.iter().find(|(_, unit)| *bytes > 0 && bytes.is_multiple_of(*unit));
         let (name, unit) = whole.unwrap_or(&("B", 1));
         serializer.collect_str(&format_args!("{}{name}", bytes / unit))
     }

@@ -110,7 +110,7 @@ pub(crate) fn check_columns(table: &'static Table, metadata: &Metadata) -> Resul
 pub(crate) fn check_protocol(table: &'static Table, protocol: &Protocol) -> Result<(), StoreError> {
     // Reader version 1 is plain Parquet; 2 is column mapping; 3 lists what it needs.
     if let Some(feature) = protocol.reader_features().and_then(|features| features.first()) {
-        return foreign(table, &feature.to_string());
+        return foreign(table, feature.as_ref());
     }
     if protocol.min_reader_version() == 2 {
         return foreign(table, "columnMapping");

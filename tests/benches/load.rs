@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
@@ -195,10 +197,8 @@ fn double(key: &str, value: f64) -> KeyValue {
     attribute(key, Value::DoubleValue(value))
 }
 fn strings(key: &str, values: &[&str]) -> KeyValue {
-    let values = values
-        .iter()
-        .map(|v| AnyValue { value: Some(Value::StringValue((*v).into())) })
-        .collect();
+    let values =
+        values.iter().map(|v| AnyValue { value: Some(Value::StringValue((*v).into())) }).collect();
     attribute(key, Value::ArrayValue(ArrayValue { values }))
 }
 

@@ -8,6 +8,14 @@
 //!
 //! `cargo bench --bench product -- [--spans N] [--connections N]`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests fail the test, and say why"
+)]
+
 mod load;
 mod server;
 
@@ -56,7 +64,10 @@ async fn run(options: &Options) {
     let seconds = started.elapsed().as_secs_f64();
     let spans = (requests * BATCH) as f64;
     println!("acknowledged spans/s: {:.0}", spans / seconds);
-    println!("CPU-s per million spans until the last ack: {:.2}", per_million(&server, cpu_before, spans));
+    println!(
+        "CPU-s per million spans until the last ack: {:.2}",
+        per_million(&server, cpu_before, spans)
+    );
     println!("peak RSS under load: {} MiB", server.peak_rss_mib());
 
     server.wait_for_calls(requests * BATCH, Duration::from_secs(600)).await;
@@ -71,7 +82,12 @@ async fn run(options: &Options) {
     let mut visible = load::visible(&server, &template, VISIBLE_SAMPLES).await;
     print_times("ack to visible", &mut visible);
     for question in ["spend?by=model", "latency?by=model", "drift?by=model"] {
-        let url = format!("{}/api/v1/questions/{question}&from={}&to={}", server.http(), load::FROM, load::TO);
+        let url = format!(
+            "{}/api/v1/questions/{question}&from={}&to={}",
+            server.http(),
+            load::FROM,
+            load::TO
+        );
         let mut times = Vec::new();
         for _ in 0..RUNS {
             times.push(server.timed_get(&url).await);

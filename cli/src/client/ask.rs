@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, anyhow};
 
 use super::http::{block_on, send};
-use super::sql::{accept, print};
+use super::sql::{accept, stream};
 use crate::args::AskFlags;
 
 /// Asks and prints the answer, or the list of questions.
@@ -19,13 +19,14 @@ pub fn main(flags: &AskFlags) -> anyhow::Result<()> {
             .get(format!("{}/api/v1/questions/{question}", flags.server.url))
             .header("accept", accept(flags.format))
             .query(&parameters(flags)?);
-        print(send(request, &flags.server.url).await?, flags.format).await
+        stream(send(request, &flags.server.url).await?, flags.format).await
     })
 }
 
 /// The query string of a question.
 fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
-    let named = [("by", &flags.by), ("from", &flags.from), ("to", &flags.to), ("grain", &flags.grain)];
+    let named =
+        [("by", &flags.by), ("from", &flags.from), ("to", &flags.to), ("grain", &flags.grain)];
     let mut all: Vec<(String, String)> = named
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
@@ -44,7 +45,7 @@ fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
 #[derive(serde::Deserialize)]
 struct Question {
     name: String,
-    description: String,
+    about: String,
 }
 
 /// The catalogue, as far as a person needs it.
@@ -55,10 +56,11 @@ struct Catalogue {
 
 async fn list(url: &str) -> anyhow::Result<()> {
     let request = reqwest::Client::new().get(format!("{url}/api/v1/questions"));
-    let catalogue: Catalogue = send(request, url).await?.json().await.context("reading the list")?;
+    let catalogue: Catalogue =
+        send(request, url).await?.json().await.context("reading the list")?;
     let mut out = std::io::stdout().lock();
     for question in catalogue.questions {
-        writeln!(out, "{:10} {}", question.name, question.description)?;
+        writeln!(out, "{:10} {}", question.name, question.about)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One HTTP client for all commands: finds the server, turns its problem details into errors.
 
 use anyhow::{Context as _, anyhow};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 /// Runs a client command to its end.
@@ -27,15 +27,22 @@ struct Problem {
 /// When the server cannot be reached, or refuses.
 pub async fn send(request: RequestBuilder, server: &str) -> anyhow::Result<Response> {
     let response = request.send().await.with_context(|| {
-        format!("no answer from {server}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)")
+        format!(
+            "no answer from {server}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)"
+        )
     })?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
     let body = response.text().await.unwrap_or_default();
-    let Ok(problem) = serde_json::from_str::<Problem>(&body) else {
-        return Err(anyhow!("{server} answered {status}: {}", body.trim()));
+    Err(problem(&body, status))
+}
+
+/// The server's words about a request it refused.
+pub fn problem(body: &str, status: StatusCode) -> anyhow::Error {
+    let Ok(problem) = serde_json::from_str::<Problem>(body) else {
+        return anyhow!("the server answered {status}: {}", body.trim());
     };
     let mut text = problem.detail.unwrap_or(problem.title);
     for error in &problem.errors {
@@ -45,5 +52,5 @@ pub async fn send(request: RequestBuilder, server: &str) -> anyhow::Result<Respo
     if let Some(hint) = problem.hint {
         text.push_str(&format!("\nhint: {hint}"));
     }
-    Err(anyhow!(text))
+    anyhow!(text)
 }

@@ -27,7 +27,7 @@ pub fn main(flags: &SqlFlags) -> anyhow::Result<()> {
             .post(format!("{}/api/v1/sql", flags.server.url))
             .header("accept", accept(flags.format))
             .json(&serde_json::json!({ "query": query }));
-        print(send(request, &flags.server.url).await?, flags.format).await
+        stream(send(request, &flags.server.url).await?, flags.format).await
     })
 }
 
@@ -39,19 +39,35 @@ pub fn accept(format: Format) -> &'static str {
     }
 }
 
-/// Prints an answer as it streams in (CSV, JSON), or as a table.
-pub async fn print(mut response: reqwest::Response, format: Format) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+/// Prints an answer as it streams in (CSV, JSON), or as a table once it is whole.
+pub async fn stream(mut response: reqwest::Response, format: Format) -> anyhow::Result<()> {
     if format == Format::Table {
-        let answer: Answer = response.json().await.context("reading the answer")?;
-        out.write_all(answer.render().as_bytes())?;
-        return Ok(());
+        let body = response.bytes().await.context("reading the answer")?;
+        return print(&body, format);
     }
+    let mut out = std::io::stdout().lock();
     while let Some(chunk) = response.chunk().await.context("reading the answer")? {
         out.write_all(&chunk)?;
     }
     if format == Format::Json {
         out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// Prints a whole answer.
+pub fn print(body: &[u8], format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Table => {
+            let answer: Answer = serde_json::from_slice(body).context("reading the answer")?;
+            out.write_all(answer.render().as_bytes())?;
+        }
+        Format::Csv => out.write_all(body)?,
+        Format::Json => {
+            out.write_all(body)?;
+            out.write_all(b"\n")?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Claude Code at work: rows to sessions. The source knows times only within a session, so each
-//! session is given an end: session k, in the source's order, ends k half days before the demo.
+//! session is given an end: session k, in the source's order, ends k × 10 hours before the demo.
 
 use super::DemoError;
 use super::sessions::{Call, Owner, Session, grouped, nanos, span_id, trace_id};
@@ -8,8 +8,8 @@ use super::sources::{self, ClaudeCodeRequest};
 /// Name of the service.
 pub(super) const SERVICE: &str = "claude-code";
 
-/// From the end of one session to the end of the one before: 12 hours.
-const STEP_NS: i64 = 12 * 3_600 * 1_000_000_000;
+/// From the end of one session to the end of the one before: 10 hours.
+const STEP_NS: i64 = 10 * 3_600 * 1_000_000_000;
 
 /// Teams that sessions are given to in turn.
 const TEAMS: [&str; 3] = ["payments", "search", "mobile"];

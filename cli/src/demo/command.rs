@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use spanledger_collector::scrape::Target;
 
 use super::exposition::Exposition;
 use super::{Addresses, Fed, feed, limits, progress, words};
@@ -12,7 +13,7 @@ use crate::args::DemoFlags;
 use crate::client::http::send;
 use crate::client::table::Answer;
 use crate::serve::{self, Server};
-use crate::settings::{HumanDuration, ScrapeTarget, Settings};
+use crate::settings::{HumanDuration, Settings};
 use crate::telemetry;
 
 /// Runs the demo: until SIGTERM or SIGINT, or with `--exit` until the answers are printed.
@@ -45,13 +46,10 @@ pub fn main(flags: &DemoFlags) -> anyhow::Result<()> {
 async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
     let telemetry = telemetry::start(&settings.telemetry)?;
     let exposition = Exposition::start().await?;
-    settings.scrape.targets.extend(exposition.targets().into_iter().map(|url| ScrapeTarget {
-        url,
-        job: Some("demo".into()),
-        interval: Some(limits::SCRAPE_INTERVAL.into()),
-        timeout: None,
-        bearer_token: None,
-        labels: Default::default(),
+    settings.scrape.targets.extend(exposition.targets().into_iter().map(|url| Target {
+        job: "demo".into(),
+        interval: limits::SCRAPE_INTERVAL,
+        ..Target::new(&url)
     }));
     let server = Server::start(settings, telemetry.metrics.clone()).await?;
     server.announce()?;
@@ -72,7 +70,8 @@ async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
 
 /// Loads, waits until all is settled, and prints.
 async fn tell(server: &Server, exposition: &Exposition) -> anyhow::Result<()> {
-    let door = |name| server.addresses().get(name).with_context(|| format!("the demo needs `{name}`"));
+    let door =
+        |name| server.addresses().get(name).with_context(|| format!("the demo needs `{name}`"));
     let addresses = Addresses { otlp_grpc: door("otlp-grpc")?, http: door("http")? };
     let mut out = std::io::stdout();
     let err = std::io::stderr();
@@ -115,7 +114,9 @@ async fn tell(server: &Server, exposition: &Exposition) -> anyhow::Result<()> {
 }
 
 /// The three questions over the demo's last five days; drift compares its two halves.
-fn questions(fed: &Fed) -> anyhow::Result<[(&'static str, &'static str, Vec<(&'static str, String)>); 3]> {
+fn questions(
+    fed: &Fed,
+) -> anyhow::Result<[(&'static str, &'static str, Vec<(&'static str, String)>); 3]> {
     let at = |unix_ns: i64| -> anyhow::Result<String> {
         Ok(jiff::Timestamp::from_nanosecond(unix_ns.into())?.to_string())
     };
@@ -134,8 +135,13 @@ fn questions(fed: &Fed) -> anyhow::Result<[(&'static str, &'static str, Vec<(&'s
 }
 
 async fn ask(url: &str, question: &str, query: &[(&str, String)]) -> anyhow::Result<Answer> {
-    let request = reqwest::Client::new().get(format!("{url}/api/v1/questions/{question}")).query(query);
-    send(request, url).await?.json().await.with_context(|| format!("reading the answer of `{question}`"))
+    let request =
+        reqwest::Client::new().get(format!("{url}/api/v1/questions/{question}")).query(query);
+    send(request, url)
+        .await?
+        .json()
+        .await
+        .with_context(|| format!("reading the answer of `{question}`"))
 }
 
 /// Waits until every call of the demo is in `calls`.

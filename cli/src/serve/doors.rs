@@ -1,4 +1,5 @@
-//! The doors: listeners, what answers behind each, and their addresses for scripts.
+//! The doors: listeners, what answers behind each, and their addresses for scripts. The OTLP doors
+//! are shut by the collector itself, which drains behind them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -66,12 +67,10 @@ impl Doors {
         let mut doors = Doors { addresses: Addresses::default(), tasks: JoinSet::new() };
         if let Some(collector) = &parts.collector {
             if let Some(listener) = doors.bind("otlp-grpc", settings.otlp_grpc_addr).await? {
-                let (collector, stop) = (collector.clone(), stop.clone());
-                doors.serve("otlp-grpc", async move { collector.serve_grpc(listener, stop).await });
+                collector.serve_grpc(listener);
             }
             if let Some(listener) = doors.bind("otlp-http", settings.otlp_http_addr).await? {
-                let (collector, stop) = (collector.clone(), stop.clone());
-                doors.serve("otlp-http", async move { collector.serve_http(listener, stop).await });
+                collector.serve_http(listener);
             }
         }
         if let Some(listener) = doors.bind("http", settings.http_addr).await? {
@@ -97,7 +96,9 @@ impl Doors {
     ) -> anyhow::Result<Option<TcpListener>> {
         let Addr::At(addr) = addr else { return Ok(None) };
         let listener = TcpListener::bind(addr).await.with_context(|| {
-            format!("opening the door `{name}` at {addr}; choose another with --{name}-addr, or `off`")
+            format!(
+                "opening the door `{name}` at {addr}; choose another with --{name}-addr, or `off`"
+            )
         })?;
         self.addresses.0.insert(name, listener.local_addr()?);
         Ok(Some(listener))

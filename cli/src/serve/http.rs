@@ -4,11 +4,12 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use spanledger_collector::billing;
 
 use super::parts::{Health, Parts};
 
@@ -18,10 +19,11 @@ pub fn router(parts: &Parts, metrics: PrometheusHandle) -> Router {
     let mut app = Router::new()
         .route("/", get(|| async { Html(include_str!("front.html")) }))
         .route("/health/live", get(|| async { Json(Live { status: "live" }) }))
-        .route("/health/ready", get(ready).with_state(health))
-        .route("/metrics", get(render).with_state(metrics));
-    if let Some(importer) = &parts.importer {
-        app = app.merge(spanledger_collector::billing::router(importer.clone()));
+        .route("/health/ready", get(ready).with_state(health.clone()))
+        .route("/metrics", get(render).with_state((metrics, health)));
+    if let (Some(importer), Some(collector)) = (&parts.importer, parts.collector.clone()) {
+        let tenant_of = move |headers: &HeaderMap| collector.authenticator().tenant(headers).ok();
+        app = app.merge(billing::http::router(importer.clone(), tenant_of));
     }
     if let Some(query) = &parts.query {
         app = app.merge(query.http_router());
@@ -37,12 +39,13 @@ struct Live {
 /// 200 when every part can do its work, else 503; the parts and their reasons in both cases
 /// (I-11).
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let report = health.report().await;
+    let report = health.report();
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report))
 }
 
 /// The numbers of this process in the Prometheus text format.
-async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+async fn render(State((metrics, health)): State<(PrometheusHandle, Health)>) -> impl IntoResponse {
+    health.measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }

@@ -30,6 +30,7 @@ pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
     if flags.print_config {
         return print(&effective);
     }
+    install_fault()?;
     runtime()?.block_on(async {
         let telemetry = telemetry::start(&effective.settings.telemetry)?;
         let server = Server::start(effective.settings, telemetry.metrics.clone()).await?;
@@ -48,6 +49,14 @@ pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn load(flags: &ServeFlags) -> Result<Effective, settings::SettingsError> {
     settings::load(flags, |name| std::env::var(name).ok())
+}
+
+/// Installs the fault of a crash test, when the environment names one.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+fn install_fault() -> anyhow::Result<()> {
+    let Ok(spec) = std::env::var("SPANLEDGER_FAULT") else { return Ok(()) };
+    spanledger_collector::fault::arm(&spec)
+        .map_err(|why| anyhow::anyhow!("SPANLEDGER_FAULT: {why}"))
 }
 
 /// Prints the settings in force.
@@ -116,16 +125,11 @@ impl Server {
         Ok(())
     }
 
-    /// The number of spans that wait to be settled, when this process settles.
-    pub fn settle_status(&self) -> Option<spanledger_ledger::settle::SettleStatus> {
-        self.parts.settle_status()
-    }
-
     /// Shuts the doors, then flushes and commits what was acknowledged.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.doors.close(DRAIN_MAX).await;
-        self.parts.stop().await?;
+        self.parts.stop().await;
         Addresses::remove(&self.settings.data_dir);
         tracing::info!("drained");
         Ok(())

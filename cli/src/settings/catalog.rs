@@ -36,31 +36,81 @@ use Form::{Bool, Int, Table, Text};
 /// Every setting, in the order of the reference.
 pub const ENTRIES: &[Entry] = &[
     entry("data_dir", Text, "folder of the log, the tables and `addresses.json`"),
-    entry("store", Text, "root of the tables, a path or `file://` URL; `store` inside `data_dir` when not set"),
-    entry("role", Text, "`all`, `collector` (the way in), `query` (the way out) or `worker` (settle, compaction)"),
+    entry(
+        "store",
+        Text,
+        "root of the tables, a path or `file://` URL; `store` inside `data_dir` when not set",
+    ),
+    entry(
+        "role",
+        Text,
+        "`all`, `collector` (the way in), `query` (the way out) or `worker` (settle, compaction)",
+    ),
     entry("otlp_grpc_addr", Text, "door for OTLP/gRPC, or `off`"),
     entry("otlp_http_addr", Text, "door for OTLP/HTTP, or `off`"),
     entry("http_addr", Text, "door for the HTTP API, health and metrics, or `off`"),
     entry("pg_addr", Text, "door for the PostgreSQL wire, or `off`"),
     entry("flight_addr", Text, "door for Flight SQL; not built yet, only `off`"),
-    entry("flush_interval", Text, "how long acknowledged rows wait before they are committed to the tables"),
-    entry("flush_bytes", Text, "bytes of waiting requests that start a flush before the interval is over"),
+    entry(
+        "flush_interval",
+        Text,
+        "how long acknowledged rows wait before they are committed to the tables",
+    ),
+    entry(
+        "flush_bytes",
+        Text,
+        "bytes of waiting requests that start a flush before the interval is over",
+    ),
+    entry(
+        "upkeep_interval",
+        Text,
+        "how often the tables are looked after: compaction, checkpoints, log cleanup, retention",
+    ),
+    entry("wal.segment_bytes", Text, "size at which a file of the log is closed"),
     entry("wal.bytes_max", Text, "size of the log at which requests are refused, retryably"),
-    entry("wal.on_corruption", Text, "`refuse` to start on a log that is broken before its end, or `skip` the broken part into `wal/quarantine`"),
+    entry(
+        "wal.on_corruption",
+        Text,
+        "`refuse` to start on a log that is broken before its end, or `skip` the broken part into `wal/quarantine`",
+    ),
     entry("settle.quiet", Text, "how long a trace must be quiet before its calls are settled"),
-    entry("contents.capture", Bool, "whether prompts, completions and tool payloads are kept, in table `contents`"),
+    entry(
+        "contents.capture",
+        Bool,
+        "whether prompts, completions and tool payloads are kept, in table `contents`",
+    ),
     entry("retention.days", Int, "age in days at which rows are dropped; none when not set"),
     entry("query.timeout", Text, "time a query may take"),
-    entry("query.memory_max", Text, "memory of all running queries together; sorts and joins spill to disk beyond"),
+    entry(
+        "query.memory_max",
+        Text,
+        "memory of all running queries together; sorts and joins spill to disk beyond",
+    ),
     entry("query.rows_max", Int, "rows an answer may have"),
     entry("query.concurrency_max", Int, "queries that may run at once"),
     entry("pg.user", Text, "user of the PostgreSQL wire, with `pg.password`; anyone when not set"),
     entry("pg.password", Text, "its password (SCRAM-SHA-256)"),
-    entry("telemetry.log", Text, "filter of the log, such as `info` or `warn,spanledger_store=debug`"),
+    entry(
+        "telemetry.log",
+        Text,
+        "filter of the log, such as `info` or `warn,spanledger_store=debug`",
+    ),
     entry("telemetry.log_format", Text, "`text` or `json`"),
-    entry("telemetry.otlp_endpoint", Text, "OTLP/gRPC endpoint for the process's own spans; not sent when not set"),
-    entry("auth.tokens", Table, "list of `{ token, tenant }`: bearer tokens and whose rows they write; open to all, as tenant `default`, when empty"),
-    entry("scrape.targets", Table, "list of `{ url, job?, interval?, timeout?, bearer_token?, labels? }`: Prometheus endpoints to scrape"),
+    entry(
+        "telemetry.otlp_endpoint",
+        Text,
+        "OTLP/gRPC endpoint for the process's own spans; not sent when not set",
+    ),
+    entry(
+        "auth.tokens",
+        Table,
+        "list of `{ token, tenant }`: bearer tokens and whose rows they write; open to all, as tenant `default`, when empty",
+    ),
+    entry(
+        "scrape.targets",
+        Table,
+        "list of `{ url, job?, interval?, timeout?, bearer_token?, labels? }`: Prometheus endpoints to scrape",
+    ),
 ];
 
 impl Entry {

@@ -99,7 +99,8 @@ fn file(
     flags: &ServeFlags,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<(PathBuf, toml::Table)>, SettingsError> {
-    let named = flags.config.clone().or_else(|| environment("SPANLEDGER_CONFIG").map(PathBuf::from));
+    let named =
+        flags.config.clone().or_else(|| environment("SPANLEDGER_CONFIG").map(PathBuf::from));
     let path = match named {
         Some(path) => path,
         None if Path::new(DEFAULT_FILE).exists() => DEFAULT_FILE.into(),
@@ -109,7 +110,9 @@ fn file(
         .map_err(|source| SettingsError::Read { path: path.clone(), source })?;
     match text.parse::<toml::Table>() {
         Ok(table) => Ok(Some((path, table))),
-        Err(error) => Err(SettingsError::File { path, why: error.to_string().trim_end().to_owned() }),
+        Err(error) => {
+            Err(SettingsError::File { path, why: error.to_string().trim_end().to_owned() })
+        }
     }
 }
 
@@ -186,7 +189,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_environment_over_file_over_defaults() {
-        let toml = "http_addr = \"127.0.0.1:1\"\nflush_interval = \"2s\"\n[settle]\nquiet = \"3s\"\n";
+        let toml =
+            "http_addr = \"127.0.0.1:1\"\nflush_interval = \"2s\"\n[settle]\nquiet = \"3s\"\n";
         let env = [("SPANLEDGER_HTTP_ADDR", "127.0.0.1:2"), ("SPANLEDGER_SETTLE_QUIET", "4s")];
         let flags = ServeFlags { http_addr: Some("off".into()), ..ServeFlags::default() };
         let effective = effective(toml, &env, flags).unwrap();
@@ -217,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
-        let effective = effective("[pg]\npassword = \"hunter2\"\n", &[], ServeFlags::default()).unwrap();
+        let effective =
+            effective("[pg]\npassword = \"hunter2\"\n", &[], ServeFlags::default()).unwrap();
         assert!(!effective.print().contains("hunter2"));
     }
 }

@@ -8,6 +8,9 @@ mod values;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spanledger_collector::receive::Credential;
+use spanledger_collector::scrape::ScrapeSettings;
+use spanledger_collector::wal::OnCorruption;
 
 pub use catalog::reference;
 pub use layers::{Effective, SettingsError, load};
@@ -27,6 +30,7 @@ pub struct Settings {
     pub flight_addr: Addr,
     pub flush_interval: HumanDuration,
     pub flush_bytes: HumanSize,
+    pub upkeep_interval: HumanDuration,
     pub wal: Wal,
     pub settle: Settle,
     pub contents: Contents,
@@ -35,7 +39,7 @@ pub struct Settings {
     pub pg: Pg,
     pub telemetry: Telemetry,
     pub auth: Auth,
-    pub scrape: Scrape,
+    pub scrape: ScrapeSettings,
 }
 
 /// Which parts of the product a process runs.
@@ -67,18 +71,9 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wal {
+    pub segment_bytes: HumanSize,
     pub bytes_max: HumanSize,
     pub on_corruption: OnCorruption,
-}
-
-/// What recovery does with a log that is broken before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnCorruption {
-    /// Do not start.
-    Refuse,
-    /// Move what cannot be read to `wal/quarantine` and go on.
-    Skip,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,38 +131,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    pub tokens: Vec<Token>,
-}
-
-/// A credential and whose rows it writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    pub token: String,
-    pub tenant: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Scrape {
-    pub targets: Vec<ScrapeTarget>,
-}
-
-/// One Prometheus endpoint to scrape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeTarget {
-    pub url: String,
-    #[serde(default)]
-    pub job: Option<String>,
-    #[serde(default)]
-    pub interval: Option<HumanDuration>,
-    #[serde(default)]
-    pub timeout: Option<HumanDuration>,
-    #[serde(default)]
-    pub bearer_token: Option<String>,
-    #[serde(default)]
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub tokens: Vec<Credential>,
 }
 
 impl Default for Settings {
@@ -183,6 +147,7 @@ impl Default for Settings {
             flight_addr: Addr::Off,
             flush_interval: HumanDuration::from_secs(1),
             flush_bytes: HumanSize::mib(64),
+            upkeep_interval: HumanDuration::from_secs(10),
             wal: Wal::default(),
             settle: Settle::default(),
             contents: Contents::default(),
@@ -191,14 +156,18 @@ impl Default for Settings {
             pg: Pg::default(),
             telemetry: Telemetry::default(),
             auth: Auth::default(),
-            scrape: Scrape::default(),
+            scrape: ScrapeSettings::default(),
         }
     }
 }
 
 impl Default for Wal {
     fn default() -> Self {
-        Wal { bytes_max: HumanSize::mib(8 * 1024), on_corruption: OnCorruption::Refuse }
+        Wal {
+            segment_bytes: HumanSize::mib(64),
+            bytes_max: HumanSize::mib(8 * 1024),
+            on_corruption: OnCorruption::Refuse,
+        }
     }
 }
 
@@ -221,7 +190,11 @@ impl Default for Query {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { log: "info".into(), log_format: LogFormat::Text, otlp_endpoint: None }
+        Telemetry {
+            log: "warn,spanledger=info".into(),
+            log_format: LogFormat::Text,
+            otlp_endpoint: None,
+        }
     }
 }
 

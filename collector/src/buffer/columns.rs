@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field};
 use spanledger_schemas::{Table, time};
 
 use crate::decode::{
-    ATTRIBUTES_MAX, Attribute, DROPPED_MARKER, RESOURCE_BYTES_MAX, Resource, Scope,
+    ATTRIBUTES_MAX, Attribute, DROPPED_MARKER, RESOURCE_BYTES_MAX, Resource, Scope, Value,
 };
 
 /// Instants in UTC, microseconds.
@@ -43,8 +43,10 @@ impl Instants {
 #[derive(Debug)]
 pub(super) struct TextMaps {
     builder: MapBuilder<StringBuilder, StringBuilder>,
-    /// Rows whose map could not be closed; stays zero, see `close`.
+    /// Used again for each value that is no text.
     text: String,
+    /// Used again for each row: which of its attributes were put into the map.
+    kept: Vec<usize>,
 }
 
 impl Default for TextMaps {
@@ -55,7 +57,7 @@ impl Default for TextMaps {
             value: "value".to_owned(),
         };
         let builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-        Self { builder, text: String::new() }
+        Self { builder, text: String::new(), kept: Vec::new() }
     }
 }
 
@@ -93,29 +95,43 @@ impl TextMaps {
         keep: impl Fn(usize, &Attribute<'_>) -> bool,
         mut left_out: LeftOut,
     ) -> (usize, LeftOut) {
-        let (mut bytes, mut kept) = (0, 0);
+        let mut bytes = 0;
         let mut seen = Seen::default();
+        self.kept.clear();
         for (i, attribute) in attributes.iter().enumerate() {
-            if seen.before(attribute.key) && attributes[..i].iter().any(|a| a.key == attribute.key)
+            if !keep(i, attribute) {
+                continue;
+            }
+            if self.kept.len() == ATTRIBUTES_MAX {
+                left_out.attributes += 1;
+                continue;
+            }
+            // Looked up among what is kept, which the cap bounds: a request of a million
+            // attributes must not cost their square.
+            if seen.before(attribute.key)
+                && self.kept.iter().any(|k| attributes[*k].key == attribute.key)
             {
                 left_out.duplicates += 1;
                 continue;
             }
-            if !keep(i, attribute) {
-                continue;
-            }
-            let mut text = std::mem::take(&mut self.text);
-            text.clear();
-            attribute.value.write_text(&mut text);
+            let mut scratch = std::mem::take(&mut self.text);
+            let text = match attribute.value {
+                Value::Text(text) => text,
+                other => {
+                    scratch.clear();
+                    other.write_text(&mut scratch);
+                    &scratch
+                }
+            };
             let length = attribute.key.len() + text.len();
-            if kept == ATTRIBUTES_MAX || bytes + length > bytes_max {
+            if bytes + length > bytes_max {
                 left_out.attributes += 1;
             } else {
                 bytes += length;
-                kept += 1;
-                self.put(attribute.key, (!attribute.value.is_empty()).then_some(&text));
+                self.kept.push(i);
+                self.put(attribute.key, (!attribute.value.is_empty()).then_some(text));
             }
-            self.text = text;
+            self.text = scratch;
         }
         for (key, value) in extra {
             bytes += key.len() + value.as_ref().map_or(0, |v| v.len());
@@ -190,9 +206,8 @@ impl<'a> PreparedMap<'a> {
     pub(super) fn of_resource(resource: &Resource<'a>, in_columns: &[&str]) -> Self {
         let mut map = Self::default();
         let mut left_out = LeftOut { attributes: resource.dropped, ..LeftOut::default() };
-        let list = &resource.attributes;
-        for (i, attribute) in list.iter().enumerate() {
-            if list[..i].iter().any(|a| a.key == attribute.key) {
+        for attribute in &resource.attributes {
+            if map.entries.iter().any(|(key, _)| key == attribute.key) {
                 left_out.duplicates += 1;
                 continue;
             }
@@ -201,7 +216,7 @@ impl<'a> PreparedMap<'a> {
             }
             let value = attribute.value.text();
             let length = attribute.key.len() + value.as_ref().map_or(0, |v| v.len());
-            if map.entries.len() == ATTRIBUTES_MAX || map.bytes + length > RESOURCE_BYTES_MAX {
+            if map.bytes + length > RESOURCE_BYTES_MAX {
                 left_out.attributes += 1;
                 continue;
             }

@@ -10,7 +10,9 @@ use super::columns::{
 };
 use super::contents::{ContentColumns, ContentRules, Place};
 use super::spans::{Receipt, ascii};
-use crate::decode::{ATTRIBUTE_BYTES_MAX, Group, LOG_BODY_BYTES_MAX, LogRecordView, Value};
+use crate::decode::{
+    ATTRIBUTE_BYTES_MAX, Attribute, Group, LOG_BODY_BYTES_MAX, LogRecordView, Value,
+};
 use crate::normalise::{self, ContentKind, ResourceFacts, ScopeFacts};
 
 /// What a group says about all its records.
@@ -31,6 +33,12 @@ impl<'a> LogGroup<'a> {
             scope_entries: scope_entries(group.scope),
         }
     }
+}
+
+/// Whether an attribute names the event, as clients did before OTLP had a field for it.
+fn names_event(attribute: &Attribute<'_>) -> bool {
+    matches!(attribute.key, "event.name" | "event_name")
+        && matches!(attribute.value, Value::Text(name) if !name.is_empty())
 }
 
 /// Columns of `log_records`, in the order of the schema.
@@ -60,8 +68,8 @@ pub(super) struct LogColumns {
 }
 
 impl LogColumns {
-    /// `record_number` counts the records of the request: content of records of one span and time gets different
-    /// positions by it.
+    /// `record_number` counts the records of the request: by it, content of several records of one
+    /// span and time gets different positions.
     pub(super) fn append<'a>(
         &mut self,
         receipt: &Receipt<'_>,
@@ -71,13 +79,14 @@ impl LogColumns {
         rules: &ContentRules,
         contents: &mut ContentColumns,
     ) {
-        let in_attribute = |a: &&crate::decode::Attribute<'a>| a.key == "event.name";
-        let event_name = said(record.event_name).or_else(|| {
-            match record.attributes.iter().find(in_attribute)?.value {
-                Value::Text(name) => said(name),
-                _ => None,
-            }
-        });
+        let named_by = match record.event_name {
+            "" => record.attributes.iter().position(names_event),
+            _ => None,
+        };
+        let event_name = match named_by.map(|i| record.attributes[i].value) {
+            Some(Value::Text(name)) => Some(name),
+            _ => said(record.event_name),
+        };
         let of_event = event_name.and_then(normalise::of_event);
         let content_of = |key: &str| normalise::content_of(&group.scope, of_event, key);
 
@@ -116,12 +125,7 @@ impl LogColumns {
             record.attributes,
             &group.scope_entries,
             ATTRIBUTE_BYTES_MAX,
-            |_, a| {
-                let in_column = record.event_name.is_empty()
-                    && a.key == "event.name"
-                    && matches!(a.value, Value::Text(name) if !name.is_empty());
-                !in_column && content_of(a.key).is_none()
-            },
+            |i, a| named_by != Some(i) && content_of(a.key).is_none(),
             left_out,
         );
         let resource_bytes = self.resource_attributes.append_prepared(&group.resource_map);

@@ -1,6 +1,6 @@
 //! From durable frames to the rows of one flush: Arrow builders, one per column of `spans`,
-//! `contents`, `metric_points` and `log_records`. Takes frames in the order of the log, gives record batches in
-//! the order and types of `schemas`. It neither sorts nor writes files; how many frames go into
+//! `contents`, `metric_points` and `log_records`. Takes frames in the order of the log, gives
+//! record batches in the order and types of `schemas`. It neither sorts nor writes files; how many frames go into
 //! one flush is the caller's choice, by [`Builders::rows`] and [`Builders::bytes`].
 
 mod columns;

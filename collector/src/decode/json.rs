@@ -4,8 +4,8 @@
 //! enumerations as numbers, 64-bit integers as text or number, unknown names ignored.
 //!
 //! Why not the serde code of `opentelemetry-proto`: with serde_json's `arbitrary_precision`,
-//! which exact money needs, it refuses every integer written as a number, and it refuses unknown names
-//! inside values. It is the oracle of the tests where it can read.
+//! which exact money needs, it refuses every integer written as a number, and it refuses unknown
+//! names inside values. Its writing half is the oracle of the tests.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -322,5 +322,161 @@ impl<'de> Visitor<'de> for FieldSeed<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    };
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use prost::Message as _;
+
+    use super::*;
+
+    fn span(fields: &str) -> Span {
+        let json =
+            format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{fields}}}]}}]}}]}}"#);
+        let body = json_to_protobuf(Signal::Traces, json.as_bytes()).unwrap();
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        request.resource_spans[0].scope_spans[0].spans[0].clone()
+    }
+
+    fn value(json: &str) -> Option<Any> {
+        let span = span(&format!(r#""attributes":[{{"key":"k","value":{json}}}]"#));
+        span.attributes[0].value.clone().and_then(|v| v.value)
+    }
+
+    fn error(json: &str) -> (String, String, usize) {
+        match json_to_protobuf(Signal::Traces, json.as_bytes()) {
+            Err(DecodeError::Json { path, what, line, .. }) => (path, what, line),
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+
+    // The values are those written in the example files.
+    #[test]
+    fn examples_of_the_specification_are_read() {
+        let body = include_bytes!("fixtures/trace.json");
+        let body = json_to_protobuf(Signal::Traces, body).unwrap();
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        let scope = &request.resource_spans[0].scope_spans[0];
+        let span = &scope.spans[0];
+        assert_eq!(scope.scope.as_ref().unwrap().name, "my.library");
+        assert_eq!(span.trace_id[..2], [0x5b, 0x8e]);
+        assert_eq!(span.start_time_unix_nano, 1_544_712_660_000_000_000);
+        assert_eq!((span.kind, span.name.as_str()), (2, "I'm a server span"));
+
+        let body = include_bytes!("fixtures/metrics.json");
+        let body = json_to_protobuf(Signal::Metrics, body).unwrap();
+        let request = ExportMetricsServiceRequest::decode(body).unwrap();
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        assert_eq!(metrics.len(), 4);
+        let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{:?}", metrics[0]) };
+        assert_eq!((sum.aggregation_temporality, sum.is_monotonic), (1, true));
+        let five = number_data_point::Value::AsDouble(5.0);
+        assert_eq!(sum.data_points[0].value, Some(five));
+
+        for (file, name) in [
+            (&include_bytes!("fixtures/logs.json")[..], ""),
+            (&include_bytes!("fixtures/events.json")[..], "browser.page_view"),
+        ] {
+            let body = json_to_protobuf(Signal::Logs, file).unwrap();
+            let request = ExportLogsServiceRequest::decode(body).unwrap();
+            let record = &request.resource_logs[0].scope_logs[0].log_records[0];
+            assert_eq!(record.event_name, name);
+        }
+    }
+
+    #[test]
+    fn integers_come_as_text_or_number() {
+        for json in ["1795564800000000001", "\"1795564800000000001\""] {
+            let span = span(&format!(r#""startTimeUnixNano":{json}"#));
+            assert_eq!(span.start_time_unix_nano, 1_795_564_800_000_000_001);
+        }
+        for json in ["-7", "\"-7\"", "-7.0", "-7e0"] {
+            assert_eq!(
+                value(&format!(r#"{{"intValue":{json}}}"#)),
+                Some(Any::IntValue(-7)),
+                "{json}"
+            );
+        }
+        assert_eq!(value(r#"{"intValue":"0"}"#), Some(Any::IntValue(0)));
+        let most = format!(r#""endTimeUnixNano":"{}""#, u64::MAX);
+        assert_eq!(span(&most).end_time_unix_nano, u64::MAX);
+    }
+
+    #[test]
+    fn doubles_come_as_number_or_by_name() {
+        for (json, expect) in
+            [("5", 5.0), ("0.1", 0.1), ("1.10", 1.1), ("1E-7", 1e-7), ("\"2.5\"", 2.5)]
+        {
+            assert_eq!(
+                value(&format!(r#"{{"doubleValue":{json}}}"#)),
+                Some(Any::DoubleValue(expect))
+            );
+        }
+        assert_eq!(
+            value(r#"{"doubleValue":"-Infinity"}"#),
+            Some(Any::DoubleValue(f64::NEG_INFINITY))
+        );
+        assert!(
+            matches!(value(r#"{"doubleValue":"NaN"}"#), Some(Any::DoubleValue(d)) if d.is_nan())
+        );
+    }
+
+    #[test]
+    fn enumerations_come_as_number_or_name() {
+        for json in ["3", "\"SPAN_KIND_CLIENT\"", "\"3\""] {
+            assert_eq!(span(&format!(r#""kind":{json}"#)).kind, 3, "{json}");
+        }
+        let status = span(r#""status":{"code":"STATUS_CODE_ERROR"}"#).status.unwrap();
+        assert_eq!(status.code, 2);
+    }
+
+    #[test]
+    fn unknown_and_null_are_ignored() {
+        let span = span(
+            r#""name":null,"links":null,"somethingNew":{"a":[1,2,{"b":null}]},"trace_id":"zz",
+               "attributes":[{"key":"k","value":{"newValue":{"x":1},"stringValue":"v"}}]"#,
+        );
+        assert_eq!(span.attributes.len(), 1);
+        let some = span.attributes[0].value.clone().unwrap().value;
+        assert_eq!(some, Some(Any::StringValue("v".into())));
+        assert_eq!(value("{}"), None);
+        assert_eq!(value("null"), None);
+        assert!(json_to_protobuf(Signal::Traces, b"{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn bytes_come_in_each_base64_that_protobuf_allows() {
+        // 0xfb 0xef 0xff is `++//` in the standard alphabet and `--__` in the other.
+        for json in ["++//", "--__"] {
+            let read = value(&format!(r#"{{"bytesValue":"{json}"}}"#));
+            assert_eq!(read, Some(Any::BytesValue(vec![0xfb, 0xef, 0xff])), "{json}");
+        }
+        assert_eq!(value(r#"{"bytesValue":"AQ"}"#), Some(Any::BytesValue(vec![1])));
+        assert_eq!(value(r#"{"bytesValue":"AQ=="}"#), Some(Any::BytesValue(vec![1])));
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_never_its_content() {
+        let (path, what, line) = error(
+            "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{},\n{\"traceId\":\"not hex\"}]}]}]}",
+        );
+        assert_eq!(path, "request.resourceSpans[0].scopeSpans[0].spans[1].traceId");
+        assert_eq!(what, "found a text of 7 bytes, expected hexadecimal text");
+        assert_eq!(line, 2);
+        let (path, what, _) = error(r#"{"resourceSpans":[{"resource":5}]}"#);
+        assert_eq!(path, "request.resourceSpans[0].resource");
+        assert!(what.contains("expected an object"), "{what}");
+        assert!(error(r#"{"resourceSpans":7}"#).1.contains("expected an array"));
+        assert!(error(r#"{"resourceSpans":[]} x"#).1.contains("trailing"));
+        assert!(error(r#"{"resourceSpans":["#).1.contains("EOF"));
+        assert!(error("[]").1.contains("expected an object"));
     }
 }

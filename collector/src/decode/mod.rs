@@ -17,6 +17,8 @@ mod reject;
 mod request;
 mod scratch;
 mod span;
+#[cfg(test)]
+mod tests;
 mod value;
 mod walk;
 mod wire;

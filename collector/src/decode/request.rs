@@ -2,6 +2,8 @@
 //! items. Takes the body, gives one group per scope with resource and scope read once; what an
 //! item is, it does not know.
 
+use super::limits::ATTRIBUTES_MAX;
+use super::span::u32_of;
 use super::value::Attribute;
 use super::wire::{Fault, Fields};
 
@@ -12,7 +14,7 @@ pub struct Resource<'a> {
     pub attributes: Vec<Attribute<'a>>,
     /// Version of the semantic conventions, as a URL; empty when not said.
     pub schema_url: &'a str,
-    /// Attributes the client dropped.
+    /// Attributes the client dropped, and those beyond [`ATTRIBUTES_MAX`].
     pub dropped: u64,
 }
 
@@ -98,8 +100,14 @@ fn read_resource(message: &[u8]) -> Result<Resource<'_>, Fault> {
                 let mut inner = Fields::of(field.bytes()?);
                 while let Some(field) = inner.next()? {
                     match field.number {
-                        1 => resource.attributes.push(Attribute::read(field.bytes()?)?),
-                        2 => resource.dropped = field.varint()?,
+                        1 => {
+                            let attribute = Attribute::read(field.bytes()?)?;
+                            match resource.attributes.len() < ATTRIBUTES_MAX {
+                                true => resource.attributes.push(attribute),
+                                false => resource.dropped += 1,
+                            }
+                        }
+                        2 => resource.dropped += u32_of(field.varint()?),
                         _ => {}
                     }
                 }
@@ -122,7 +130,12 @@ fn read_scope(message: &[u8]) -> Result<Scope<'_>, Fault> {
                     match field.number {
                         1 => scope.name = field.text()?,
                         2 => scope.version = field.text()?,
-                        3 => scope.attributes.push(Attribute::read(field.bytes()?)?),
+                        3 => {
+                            let attribute = Attribute::read(field.bytes()?)?;
+                            if scope.attributes.len() < ATTRIBUTES_MAX {
+                                scope.attributes.push(attribute);
+                            }
+                        }
                         _ => {}
                     }
                 }

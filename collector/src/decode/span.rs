@@ -1,5 +1,5 @@
-//! A span as a borrowed view, and the one rule by which a span is taken or not. Takes the bytes of an
-//! OTLP `Span`, gives its fields, attributes, events and links; it copies nothing.
+//! A span as a borrowed view, and the one rule by which a span is taken or not. Takes the bytes of
+//! an OTLP `Span`, gives its fields, attributes, events and links; it copies nothing.
 
 use spanledger_schemas::ids::{IdError, SpanId, TraceId};
 

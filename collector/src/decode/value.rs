@@ -1,6 +1,6 @@
 //! Attributes and their values as borrowed views: takes the bytes of a `KeyValue` or `AnyValue`,
-//! gives the key and the value, and writes a value as text or JSON. Reading checks a value through and
-//! through, so that writing it later cannot fail. It owns no memory and knows no meaning.
+//! gives the key and the value, and writes a value as text or JSON. Reading checks a value to its
+//! end, so that writing it later cannot fail. It owns no memory and knows no meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -302,5 +302,32 @@ fn non_finite(number: f64) -> &'static str {
         (true, _) => "NaN",
         (_, true) => "Infinity",
         _ => "-Infinity",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_read_back_to_the_same_bits() {
+        for number in [0.0, -0.0, 0.1, 1.0, 1e-5, 1e16, 1.7976931348623157e308, 5e-324, -2.5e-10] {
+            let mut json = String::new();
+            write_json_double(number, &mut json);
+            let read: f64 = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.to_bits(), f64::to_bits(number), "{json}");
+        }
+        let mut json = String::new();
+        write_json_double(f64::NEG_INFINITY, &mut json);
+        assert_eq!(json, "\"-Infinity\"");
+    }
+
+    #[test]
+    fn any_text_reads_back_as_json() {
+        let all: String =
+            (0..0x300).filter_map(char::from_u32).chain("🦀\u{2028}".chars()).collect();
+        let mut json = String::new();
+        write_json_text(&all, &mut json);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), all);
     }
 }

@@ -184,7 +184,11 @@ impl Committer {
     }
 
     /// Commits all tables at once; gives back the batches of those that failed.
-    async fn write_once(&self, batches: Batches, last: LogSeq) -> Result<(), (Batches, StoreError)> {
+    async fn write_once(
+        &self,
+        batches: Batches,
+        last: LogSeq,
+    ) -> Result<(), (Batches, StoreError)> {
         // A log of 2^63 requests is out of reach.
         let version = i64::try_from(last.0).unwrap_or(i64::MAX);
         let appends = batches.into_iter().map(|(table, rows)| async move {

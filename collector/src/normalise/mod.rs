@@ -1,7 +1,7 @@
 //! From a span in whichever dialect to one record: what the columns of `spans` hold, and for each
 //! attribute whether it is kept, said by a column, or content. Takes the views of `decode`,
-//! gives [`Normalised`]; it reads one span at a time and decides nothing that needs the trace (that is
-//! `settle`).
+//! gives [`Normalised`]; it reads one span at a time and decides nothing that needs the trace
+//! (that is `settle`).
 //!
 //! A new dialect is a file beside this one and a line in [`DIALECTS`].
 
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 mod content;
+mod leaves;
 mod names;
 mod otel_genai;
 mod owner;
@@ -20,8 +21,9 @@ use spanledger_schemas::semconv;
 use crate::decode::{Attribute, Resource, Scope, SpanView, Value};
 pub use content::ContentKind;
 pub(crate) use content::of_event;
+pub use leaves::{Reported, Usage, leaves};
 use names::{FACTS, Fact, GENERAL, Index, Meaning, Name};
-pub use usage::{Basis, Reported, Reporter, Usage, leaves};
+pub use usage::{Basis, Reporter};
 
 /// Whose attribute names a span speaks.
 #[derive(Debug)]
@@ -243,12 +245,12 @@ pub fn span<'a>(
 
     let mut said = Said { facts: &facts, attributes, fates };
     let server_address = said.column(Fact::ServerAddress);
-    let provider = facts.first(Fact::Provider, attributes).map(|(i, name)| {
-        let spelled = provider::spelled(name, server_address.as_deref());
+    let provider = facts.first(Fact::Provider, attributes).and_then(|(i, name)| {
+        let spelled = provider::spelled(name, server_address.as_deref())?;
         if spelled == name {
             said.fates[i] = Fate::InColumn;
         }
-        spelled
+        Some(spelled)
     });
     let usage = said.usage(&Reporter {
         scope: scope.name,

@@ -1,11 +1,11 @@
 //! From attribute names to meanings: what a typed column can come from, and which of several
-//! names wins. Takes the lists of names of `owner`, `content` and the dialects; gives one index that a key is
-//! looked up in. It reads no values.
+//! names wins. Takes the lists of names of `owner`, `content` and the dialects; gives one index
+//! that a key is looked up in. It reads no values.
 
 use super::content::{self, ContentKind};
 
-/// What an attribute can say about a call. Where two names say the same, the one with the lower rank
-/// wins.
+/// What an attribute can say about a call. Where two names say the same, the one with the lower
+/// rank wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(super) enum Fact {
@@ -103,8 +103,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// The index over these lists and all content names. A content name never hides a fact: the facts are
-    /// found first.
+    /// The index over these lists and all content names. A content name never hides a fact: the
+    /// facts are found first.
     pub(super) fn over(lists: &[&'static [Name]]) -> Self {
         let mut index = Self { by_length: Vec::new() };
         for (key, fact, rank) in lists.iter().copied().flatten() {

@@ -1,5 +1,6 @@
 //! One spelling per provider: OpenTelemetry's. Takes what a library wrote, and the host it spoke
-//! to; gives the name that prices and questions use. A name that is not listed passes in lower case.
+//! to; gives the name that prices and questions use. A name that is not listed passes in lower
+//! case.
 
 use std::borrow::Cow;
 
@@ -53,6 +54,9 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("perplexity", "perplexity"),
     ("x_ai", "x_ai"),
     ("xai", "x_ai"),
+    ("ollama", "ollama"),
+    ("ollama_chat", "ollama"),
+    ("openrouter", "openrouter"),
     ("vllm", "vllm"),
     ("hosted_vllm", "vllm"),
     ("together_ai", "together_ai"),
@@ -60,6 +64,9 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("fireworks_ai", "fireworks_ai"),
     ("fireworks", "fireworks_ai"),
 ];
+
+/// Frameworks whose own name some libraries give as the provider; they serve no model.
+const FRAMEWORKS: &[&str] = &["crewai", "haystack", "langchain", "llama_index", "strands-agents"];
 
 /// Hosts that tell apart what the OpenAI client calls `openai` for all of them.
 const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
@@ -77,19 +84,54 @@ const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
     ("generativelanguage.googleapis.com", "gcp.gemini"),
 ];
 
-/// The provider in OpenTelemetry's spelling.
-pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Cow<'a, str> {
+/// The provider in OpenTelemetry's spelling; none when the name is that of a framework.
+pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option<Cow<'a, str>> {
+    if FRAMEWORKS.contains(&name) {
+        return None;
+    }
     let known = SPELLINGS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name));
     let provider = match known {
         Some((_, provider)) => Cow::Borrowed(*provider),
         None if name.chars().any(char::is_uppercase) => Cow::Owned(name.to_lowercase()),
         None => Cow::Borrowed(name),
     };
-    match server_address {
-        Some(host) if provider == "openai" => {
-            let behind = HOSTS_BEHIND_OPENAI.iter().find(|(suffix, _)| host.ends_with(suffix));
-            behind.map_or(provider, |(_, real)| Cow::Borrowed(*real))
+    let behind = server_address
+        .filter(|_| provider == "openai")
+        .and_then(|host| HOSTS_BEHIND_OPENAI.iter().find(|(suffix, _)| host.ends_with(suffix)));
+    Some(behind.map_or(provider, |(_, real)| Cow::Borrowed(*real)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, host: Option<&str>, expect: Option<&str>) {
+        assert_eq!(spelled(name, host).as_deref(), expect, "{name} at {host:?}");
+    }
+
+    // The right-hand side: well-known values of `gen_ai.provider.name`, registry 1.40.
+    #[test]
+    fn spellings_met_in_the_wild_are_one_provider() {
+        for name in ["openai", "OpenAI", "openai.chat", "openai.responses"] {
+            check(name, Some("api.openai.com"), Some("openai"));
         }
-        _ => provider,
+        check("az.ai.openai", None, Some("azure.ai.openai"));
+        check("AWS_Bedrock", None, Some("aws.bedrock"));
+        check("gemini", None, Some("gcp.gemini"));
+        check("Some New One", None, Some("some new one"));
+    }
+
+    #[test]
+    fn the_host_tells_who_is_behind_the_openai_client() {
+        check("openai", Some("acme.openai.azure.com"), Some("azure.ai.openai"));
+        check("openai", Some("openrouter.ai"), Some("openrouter"));
+        check("openai", Some("127.0.0.1"), Some("openai"));
+        check("anthropic", Some("openrouter.ai"), Some("anthropic"));
+    }
+
+    #[test]
+    fn a_framework_is_no_provider() {
+        check("langchain", None, None);
+        check("strands-agents", Some("api.openai.com"), None);
     }
 }

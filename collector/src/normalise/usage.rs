@@ -1,41 +1,13 @@
-//! Token usage: from the numbers a span reports to leaves that do not overlap. The one table of
-//! which library counts how; it takes reported numbers, scope, version of the conventions and
-//! provider, and gives leaves with the rule that chose them. It never guesses and never clamps:
-//! unclear is `unknown`, a negative leaf is a contradiction, and both keep only what was reported
-//! (I-6).
+//! The one table of which library counts tokens how. Takes reported numbers, scope, version of
+//! the conventions and provider; gives how input and output are to be read, with the rule that
+//! said so. Proof from the numbers beats every rule; where nothing tells, the answer is `Unknown`,
+//! never a guess (I-6). What follows for the leaves is `leaves`' matter.
 //!
 //! The facts of the table were read off spans against what the provider billed; where the
 //! conventions speak (1.40: `gen_ai.usage.input_tokens` includes cached tokens, reasoning is
 //! included in output), they are a rule of their own.
 
-/// The numbers of one span, as they came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// Input.
-    pub input: Option<i64>,
-    /// Output.
-    pub output: Option<i64>,
-    /// Sum of both as the library has it.
-    pub total: Option<i64>,
-    /// Input read from a cache.
-    pub cache_read: Option<i64>,
-    /// Input written to a cache.
-    pub cache_write: Option<i64>,
-    /// Part of it that lives five minutes.
-    pub cache_write_5m: Option<i64>,
-    /// Part of it that lives an hour.
-    pub cache_write_1h: Option<i64>,
-    /// Reasoning output.
-    pub reasoning: Option<i64>,
-    /// Audio input.
-    pub audio_in: Option<i64>,
-    /// Audio output.
-    pub audio_out: Option<i64>,
-    /// Image input.
-    pub image_in: Option<i64>,
-    /// A usage attribute was there whose value is no whole number.
-    pub unreadable: bool,
-}
+use super::leaves::Reported;
 
 /// Whether reported input contains cached tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,43 +31,6 @@ impl Basis {
     }
 }
 
-/// What the columns of usage hold. Nothing is set without a usage attribute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Whether the reported input contains cached tokens.
-    pub basis: Option<Basis>,
-    /// The rule that decided, or what contradicts.
-    pub reason: Option<&'static str>,
-    /// Input as reported.
-    pub reported_input: Option<i64>,
-    /// Output as reported.
-    pub reported_output: Option<i64>,
-    /// All input.
-    pub input: Option<i64>,
-    /// All output.
-    pub output: Option<i64>,
-    /// Text input outside any cache.
-    pub input_uncached: Option<i64>,
-    /// Input read from a cache.
-    pub cache_read: Option<i64>,
-    /// Input written to a cache, all lifetimes.
-    pub cache_write: Option<i64>,
-    /// Part with a lifetime of five minutes.
-    pub cache_write_5m: Option<i64>,
-    /// Part with a lifetime of an hour.
-    pub cache_write_1h: Option<i64>,
-    /// Output without reasoning and audio.
-    pub output_text: Option<i64>,
-    /// Reasoning output.
-    pub reasoning: Option<i64>,
-    /// Audio input.
-    pub audio_in: Option<i64>,
-    /// Audio output.
-    pub audio_out: Option<i64>,
-    /// Image input.
-    pub image_in: Option<i64>,
-}
-
 /// Who reports: what the rules are keyed on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reporter<'a> {
@@ -111,7 +46,7 @@ pub struct Reporter<'a> {
 
 /// Where reasoning tokens are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reasoning {
+pub(super) enum Reasoning {
     /// Inside reported output.
     Inside,
     /// Beside it, under a name of their own.
@@ -251,24 +186,34 @@ const RULES: &[Rule] = &[
         "library: openllmetry-js passes on Anthropic's exclusive counts",
     ),
     rule("gen_ai", "", Inclusive, Sent, Inside, "library: vercel ai 7 adds cached tokens"),
-    rule("codex*", "openai", Inclusive, Sent, Inside, "library: codex"),
+    rule("codex*", "", Inclusive, Sent, Inside, "library: codex"),
     rule(
         "gemini-cli",
         "",
         Inclusive,
         Unsent(
-            "library: gemini-cli tells neither cached tokens nor thoughts: uncached is an upper bound, output unknown",
+            "library: gemini-cli tells neither cached tokens nor thoughts: uncached is an upper \
+             bound, output unknown",
         ),
         BesideUnsent,
         "library: gemini-cli leaves thoughts out of output",
     ),
 ];
 
-/// Where no library is known: how the provider's own API counts, which libraries pass on. Only
-/// providers of which no library was met that counts differently.
-const APIS: &[(&[&str], Reasoning, &str)] = &[
-    (
-        &[
+/// How the API of some providers counts, which libraries pass on.
+struct Api {
+    providers: &'static [&'static str],
+    reasoning: Reasoning,
+    name: &'static str,
+    /// The reason when the span tells no cached tokens.
+    untold: &'static str,
+}
+
+/// Where no library is known. Only providers of which no library was met that counts differently;
+/// Anthropic and Bedrock are not among them, because half of the libraries add and half do not.
+const APIS: &[Api] = &[
+    Api {
+        providers: &[
             "openai",
             "azure.ai.openai",
             "openrouter",
@@ -282,52 +227,53 @@ const APIS: &[(&[&str], Reasoning, &str)] = &[
             "fireworks_ai",
             "ollama",
         ],
-        Inside,
-        "provider: the OpenAI API counts cached tokens inside input",
-    ),
-    (
-        &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
-        Reasoning::Unknown,
-        "provider: the Gemini API counts cached tokens inside input",
-    ),
+        reasoning: Inside,
+        name: "provider: the OpenAI API counts cached tokens inside input",
+        untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
+                 so uncached may be an upper bound",
+    },
+    Api {
+        providers: &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
+        reasoning: Reasoning::Unknown,
+        name: "provider: the Gemini API counts cached tokens inside input",
+        untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
+                 so uncached may be an upper bound",
+    },
 ];
 
 const BY_CONVENTION: &str = "conventions: 1.40 and later include cached tokens in input";
-const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached tokens";
+pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached tokens";
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
-const UNREADABLE: &str = "unreadable: a usage attribute is no whole number";
-const NEGATIVE_INPUT: &str = "contradiction: the parts of input are more than input";
-const NEGATIVE_OUTPUT: &str = "contradiction: the parts of output are more than output";
-const CACHE_PARTS: &str = "contradiction: cache writes by lifetime are more than all cache writes";
-const OVERLAP: &str = "no rule: cached and audio or image input may overlap";
 
-struct Decision {
-    input: Basis,
+/// How the numbers of one span are to be read.
+pub(super) struct Decision {
+    pub(super) input: Basis,
     /// Whether cached tokens would be there if there were some.
-    cached_told: bool,
-    reasoning: Reasoning,
-    name: &'static str,
+    pub(super) cached_told: bool,
+    pub(super) reasoning: Reasoning,
+    /// The rule's name.
+    pub(super) name: &'static str,
 }
 
-fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
+/// How to read what was reported.
+pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let known = RULES.iter().find(|r| r.matches(who));
-    let api =
-        APIS.iter().find(|(providers, ..)| who.provider.is_some_and(|p| providers.contains(&p)));
+    let api = APIS.iter().find(|api| who.provider.is_some_and(|p| api.providers.contains(&p)));
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let reasoning = match (known, reported.reasoning, reported.output) {
         // More reasoning than output: it cannot be inside.
         (_, Some(reasoning), Some(output)) if reasoning > output => Beside,
         (Some(rule), ..) => rule.reasoning,
         _ if by_convention => Inside,
-        _ => api.map_or(Reasoning::Unknown, |(_, reasoning, _)| *reasoning),
+        _ => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
-    let told = reported.cache_read.or(cache_write(reported)).is_some();
+    let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
     let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
     let of = |input, name| Decision { input, cached_told, reasoning, name };
     let read = reported.cache_read.unwrap_or(0);
-    let write = cache_write(reported).unwrap_or(0);
+    let write = reported.all_cache_writes().unwrap_or(0);
     if let Some(input) = reported.input {
         if input < read + write {
             return of(Exclusive, PROOF_EXCLUSIVE);
@@ -346,10 +292,10 @@ fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     if by_convention {
         return of(Inclusive, BY_CONVENTION);
     }
-    if let Some((_, _, name)) = api {
-        return of(Inclusive, name);
+    if let Some(api) = api {
+        return of(Inclusive, if told { api.name } else { api.untold });
     }
-    match (reported.cache_read, cache_write(reported)) {
+    match (reported.cache_read, reported.all_cache_writes()) {
         (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
         _ => of(Unknown, NOTHING_TELLS),
     }
@@ -367,104 +313,4 @@ impl Rule {
                 super::version(who.version).is_some_and(|version| version >= since)
             })
     }
-}
-
-/// All cache writes: as reported, else the sum of both lifetimes.
-fn cache_write(reported: &Reported) -> Option<i64> {
-    reported.cache_write.or(match (reported.cache_write_5m, reported.cache_write_1h) {
-        (None, None) => None,
-        (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
-    })
-}
-
-/// Disjoint leaves for what was reported.
-pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
-    if *reported == Reported::default() {
-        return Usage::default();
-    }
-    let mut usage = Usage {
-        reported_input: reported.input,
-        reported_output: reported.output,
-        ..Usage::default()
-    };
-    if reported.unreadable {
-        usage.basis = Some(Unknown);
-        usage.reason = Some(UNREADABLE);
-        return usage;
-    }
-    let decision = decide(reported, who);
-    usage.basis = Some(decision.input);
-    usage.reason = Some(decision.name);
-    if let Err(why) = input_leaves(reported, &decision, &mut usage) {
-        usage.basis = Some(Unknown);
-        usage.reason = Some(why);
-    }
-    if let Err(why) = output_leaves(reported, &decision, &mut usage) {
-        usage.reason = Some(why);
-    }
-    usage
-}
-
-fn input_leaves(
-    reported: &Reported,
-    decision: &Decision,
-    usage: &mut Usage,
-) -> Result<(), &'static str> {
-    let Some(input) = reported.input else { return Ok(()) };
-    let write = cache_write(reported);
-    let lifetimes = reported.cache_write_5m.unwrap_or(0) + reported.cache_write_1h.unwrap_or(0);
-    if lifetimes > write.unwrap_or(0) {
-        return Err(CACHE_PARTS);
-    }
-    let cached = reported.cache_read.unwrap_or(0) + write.unwrap_or(0);
-    let other = reported.audio_in.unwrap_or(0) + reported.image_in.unwrap_or(0);
-    if cached > 0 && other > 0 {
-        return Err(OVERLAP);
-    }
-    let (total, uncached) = match decision.input {
-        Inclusive => (Some(input), input - cached - other),
-        // Without the cached tokens beside it the total is not known, the uncached part is.
-        Exclusive if !decision.cached_told => (None, input - other),
-        Exclusive => (Some(input + cached), input - other),
-        Unknown => return Ok(()),
-    };
-    if uncached < 0 {
-        return Err(NEGATIVE_INPUT);
-    }
-    usage.input = total;
-    usage.input_uncached = Some(uncached);
-    usage.cache_read = reported.cache_read;
-    usage.cache_write = write;
-    usage.cache_write_5m = reported.cache_write_5m;
-    usage.cache_write_1h = reported.cache_write_1h;
-    usage.audio_in = reported.audio_in;
-    usage.image_in = reported.image_in;
-    Ok(())
-}
-
-fn output_leaves(
-    reported: &Reported,
-    decision: &Decision,
-    usage: &mut Usage,
-) -> Result<(), &'static str> {
-    let Some(output) = reported.output else { return Ok(()) };
-    let reasoning = reported.reasoning.unwrap_or(0);
-    let audio = reported.audio_out.unwrap_or(0);
-    let (total, text) = match decision.reasoning {
-        Inside => (Some(output), output - reasoning - audio),
-        Beside => (Some(output + reasoning), output - audio),
-        BesideUnsent if reported.reasoning.is_none() => (None, output - audio),
-        BesideUnsent => (Some(output + reasoning), output - audio),
-        // Without reasoning tokens both readings agree.
-        Reasoning::Unknown if reasoning == 0 => (Some(output), output - audio),
-        Reasoning::Unknown => return Ok(()),
-    };
-    if text < 0 {
-        return Err(NEGATIVE_OUTPUT);
-    }
-    usage.output = total;
-    usage.output_text = Some(text);
-    usage.reasoning = reported.reasoning;
-    usage.audio_out = reported.audio_out;
-    Ok(())
 }

@@ -96,10 +96,8 @@ mod tests {
     use super::*;
 
     fn tenant(authorization: Option<&str>) -> Option<String> {
-        let credential = |token: &str, tenant: &str| Credential {
-            token: token.into(),
-            tenant: tenant.into(),
-        };
+        let credential =
+            |token: &str, tenant: &str| Credential { token: token.into(), tenant: tenant.into() };
         let auth = Authenticator::new(vec![credential("s3cret", "acme"), credential("s3", "b")]);
         let mut headers = HeaderMap::new();
         if let Some(value) = authorization {
@@ -118,7 +116,9 @@ mod tests {
 
     #[test]
     fn missing_wrong_and_shortened_tokens_are_refused() {
-        for value in [None, Some("Bearer s3cre"), Some("Bearer s3cret2"), Some("Bearer "), Some("s3")] {
+        for value in
+            [None, Some("Bearer s3cre"), Some("Bearer s3cret2"), Some("Bearer "), Some("s3")]
+        {
             assert_eq!(tenant(value), None, "{value:?}");
         }
     }

@@ -133,9 +133,9 @@ fn inflate(mut from: impl Read, hold: &mut Hold, bytes_max: u64) -> Result<Bytes
             grow(hold, more)?;
             out.resize(size + more, 0);
         }
-        let read = from.read(&mut out[size..]).map_err(|error| {
-            Refusal::Malformed(format!("decompressing the body: {error}"))
-        })?;
+        let read = from
+            .read(&mut out[size..])
+            .map_err(|error| Refusal::Malformed(format!("decompressing the body: {error}")))?;
         if read == 0 {
             break;
         }

@@ -110,7 +110,8 @@ async fn read(
 }
 
 async fn not_found(uri: Uri) -> Response<Body> {
-    let message = format!("`{}` is not here, expected /v1/traces, /v1/metrics or /v1/logs", uri.path());
+    let message =
+        format!("`{}` is not here, expected /v1/traces, /v1/metrics or /v1/logs", uri.path());
     reply::http_status(StatusCode::NOT_FOUND, Encoding::Json, Code::NotFound, &message)
 }
 

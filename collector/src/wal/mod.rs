@@ -234,11 +234,8 @@ impl Wal {
             .map_err(io_error("starting the writer of", dir))?;
         let wal =
             Wal { shared, requests: Mutex::new(Some(requests)), thread: Mutex::new(Some(thread)) };
-        let recovered = Recovered {
-            seen: hashes,
-            committed: LogSeq(found.committed),
-            last: LogSeq(next - 1),
-        };
+        let recovered =
+            Recovered { seen: hashes, committed: LogSeq(found.committed), last: LogSeq(next - 1) };
         Ok((wal, recovered))
     }
 
@@ -402,7 +399,7 @@ fn write_durably(dir: &Path, path: &Path, bytes: &[u8]) -> Result<fs::File, WalE
         .map_err(io_error("creating", &fresh))?;
     io::Write::write_all(&mut file, bytes).map_err(io_error("writing", &fresh))?;
     file.sync_all().map_err(io_error("fsyncing", &fresh))?;
-    fault::hit(fault::LOG_ROTATE);
+    fault::hit(fault::LOG_BEFORE_RENAME);
     fs::rename(&fresh, path).map_err(io_error("renaming into place", path))?;
     sync_dir(dir)?;
     Ok(file)

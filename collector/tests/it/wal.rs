@@ -224,6 +224,29 @@ fn a_full_log_refuses_until_it_is_trimmed() {
 }
 
 #[test]
+fn a_log_that_fails_refuses_and_goes_on_in_a_fresh_segment_once_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wal_dir, away) = (dir.path().join("wal"), dir.path().join("away"));
+    let (wal, _) = open(&wal_dir, &settings(64)).unwrap();
+    assert_eq!(append(&wal, b"a"), Ok(LogSeq(1)));
+    // Each record needs a new segment, which has no folder now.
+    fs::rename(&wal_dir, &away).unwrap();
+    assert!(matches!(append(&wal, b"b"), Err(AppendError::Broken(_))));
+    assert!(wal.status().broken.is_some());
+    assert!(matches!(append(&wal, b"c"), Err(AppendError::Broken(_))));
+    fs::rename(&away, &wal_dir).unwrap();
+    while wal.status().broken.is_some() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // The sequence of the failed request is not used again.
+    assert_eq!(append(&wal, b"d"), Ok(LogSeq(3)));
+    drop(wal);
+    let (wal, _) = open(&wal_dir, &settings(64)).unwrap();
+    let expected = BTreeMap::from([(1, b"a".to_vec()), (3, b"d".to_vec())]);
+    assert_eq!(replayed(&wal, 0), expected);
+}
+
+#[test]
 fn a_missing_segment_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let (wal, _) = open(dir.path(), &settings(64)).unwrap();

@@ -101,14 +101,12 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
         let same = |by: &&str| format!("s.{by} IS NOT DISTINCT FROM e.{by}");
         ask.by.iter().map(same).collect::<Vec<_>>().join(" AND ")
     };
-    let group_keys = if ask.by.is_empty() {
-        String::new()
-    } else {
-        format!(" GROUP BY {}", ask.by.join(", "))
-    };
+    let group_keys =
+        if ask.by.is_empty() { String::new() } else { format!(" GROUP BY {}", ask.by.join(", ")) };
     let values: String =
         NUMBERS.iter().map(|(name, value)| format!("{value} AS {name}, ")).collect();
-    let deciles: Vec<_> = (1..DRIFT_BINS).map(|i| format!("{:.1}", i as f64 / DRIFT_BINS as f64)).collect();
+    let deciles: Vec<_> =
+        (1..DRIFT_BINS).map(|i| format!("{:.1}", i as f64 / DRIFT_BINS as f64)).collect();
     let deciles = deciles.join(", ");
     let edges: Vec<_> =
         NUMBERS.iter().map(|(name, _)| format!("quantiles({name}, {deciles}) AS {name}")).collect();

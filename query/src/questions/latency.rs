@@ -35,7 +35,8 @@ pub static QUESTION: Question = Question {
 
 fn sql(ask: &Ask) -> Result<String, QueryError> {
     let keys = ask.keys();
-    let grouped: Vec<_> = keys.iter().map(|(expr, name)| format!("{expr} AS \"{name}\", ")).collect();
+    let grouped: Vec<_> =
+        keys.iter().map(|(expr, name)| format!("{expr} AS \"{name}\", ")).collect();
     let names: Vec<_> = keys.iter().map(|(_, name)| format!("\"{name}\", ")).collect();
     let positions: Vec<_> = (1..=keys.len()).map(|i| i.to_string()).collect();
     let group = if keys.is_empty() {

@@ -50,7 +50,11 @@ impl Question {
     ///
     /// # Errors
     /// When a parameter has no usable value.
-    pub fn sql(&'static self, params: &AskParams, now: jiff::Timestamp) -> Result<String, QueryError> {
+    pub fn sql(
+        &'static self,
+        params: &AskParams,
+        now: jiff::Timestamp,
+    ) -> Result<String, QueryError> {
         (self.sql)(&self.resolve(params, now)?)
     }
 

@@ -71,9 +71,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     );
     for state in ["part-priced", "unpriced"] {
         let name = state.replace('-', "_");
-        columns.push(format!(
-            "count(*) FILTER (WHERE price_state = '{state}') AS {name}_calls"
-        ));
+        columns.push(format!("count(*) FILTER (WHERE price_state = '{state}') AS {name}_calls"));
     }
     columns.extend(TOKENS.iter().map(|leaf| format!("sum({leaf}) AS {leaf}")));
     let positions: Vec<_> = (1..=keys.len()).map(|i| i.to_string()).collect();

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, FieldRef};
 use arrow::error::ArrowError;
-use arrow::json::writer::{
-    Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder,
-};
+use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
 use arrow::record_batch::RecordBatch;
 use serde_json::{Value, json};
 
@@ -212,7 +210,8 @@ mod tests {
     #[test]
     fn instants_are_rfc_3339_in_utc() {
         // 1_795_564_800 s is 2026-11-25T00:00:00Z
-        let at = TimestampMicrosecondArray::from(vec![1_795_564_800_000_000, 1_795_564_800_500_000]);
+        let at =
+            TimestampMicrosecondArray::from(vec![1_795_564_800_000_000, 1_795_564_800_500_000]);
         let got = rows(vec![
             ("zoned", Arc::new(at.clone().with_timezone("UTC"))),
             ("plain", Arc::new(at)),

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn the_first_known_media_type_wins() {
-        let check = |accept, format| assert_eq!(Format::accepted(accept).ok(), format, "{accept:?}");
+        let check =
+            |accept, format| assert_eq!(Format::accepted(accept).ok(), format, "{accept:?}");
         check(None, Some(Format::Json));
         check(Some("*/*"), Some(Format::Json));
         check(Some("text/csv"), Some(Format::Csv));

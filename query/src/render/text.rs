@@ -33,7 +33,11 @@ impl CsvWriter {
     }
 
     pub(super) fn finish(mut self, schema: &SchemaRef) -> Result<Vec<u8>, QueryError> {
-        if self.header { self.write(&RecordBatch::new_empty(Arc::clone(schema))) } else { Ok(vec![]) }
+        if self.header {
+            self.write(&RecordBatch::new_empty(Arc::clone(schema)))
+        } else {
+            Ok(vec![])
+        }
     }
 }
 

@@ -224,8 +224,7 @@ impl From<JsonRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut body = json!({"title": self.title, "status": self.status, "detail": self.detail});
         if let (Some(hint), Some(body)) = (self.hint, body.as_object_mut()) {
             body.insert("hint".to_owned(), json!(hint));

@@ -140,14 +140,17 @@ fn schemas() -> Value {
         answer.insert("sql".to_owned(), json!({"type": "string"}));
         answer.insert("notes".to_owned(), json!({"type": "array", "items": {"type": "string"}}));
         let share = json!({"type": ["number", "null"]});
-        answer.insert("coverage".to_owned(), json!({"type": "object", "properties": {
-            "calls": {"type": "integer"},
-            "priced_calls_share": share,
-            "priced_tokens_share": share,
-            "team_share": share,
-            "user_share": share,
-            "settled_until": {"type": ["string", "null"], "format": "date-time"}
-        }}));
+        answer.insert(
+            "coverage".to_owned(),
+            json!({"type": "object", "properties": {
+                "calls": {"type": "integer"},
+                "priced_calls_share": share,
+                "priced_tokens_share": share,
+                "team_share": share,
+                "user_share": share,
+                "settled_until": {"type": ["string", "null"], "format": "date-time"}
+            }}),
+        );
     }
     json!({
         "Rows": {"type": "object", "properties": rows},

@@ -87,9 +87,8 @@ mod tests {
     #[test]
     fn a_query_takes_its_part_and_gives_it_back() {
         let shared: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
-        let pool = |max| -> Arc<dyn MemoryPool> {
-            Arc::new(QueryPool::new(Arc::clone(&shared), max))
-        };
+        let pool =
+            |max| -> Arc<dyn MemoryPool> { Arc::new(QueryPool::new(Arc::clone(&shared), max)) };
         let (one, two) = (pool(60), pool(60));
         let a = MemoryConsumer::new("a").register(&one);
         let b = MemoryConsumer::new("b").register(&two);

@@ -17,6 +17,7 @@ use datafusion::catalog::{
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::ParamValues;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
@@ -25,6 +26,8 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -158,6 +161,12 @@ impl Session {
     pub(crate) fn state(&self) -> SessionState {
         self.context.state()
     }
+}
+
+/// The plan with every expression coerced, so that its schema is that of its rows. SQL's planner
+/// gives types before coercion: to `CASE … THEN 0 ELSE 0.5 END` the one of the zero.
+pub(crate) fn coerced(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    Ok(TypeCoercion::new().analyze(plan, &ConfigOptions::default())?)
 }
 
 fn config(partitions: usize) -> SessionConfig {

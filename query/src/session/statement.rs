@@ -3,8 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-Query, Select, SetExpr, Statement, Visit, Visitor,};
+use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, Visit, Visitor};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
 use crate::error::QueryError;
@@ -48,10 +47,9 @@ impl StatementParser {
                 self.expand(statement)
             }
             (None, _) => Err(QueryError::Syntax("it is empty".to_owned())),
-            (_, more) => Err(QueryError::Syntax(format!(
-                "it has {} statements, expected one",
-                more + 1
-            ))),
+            (_, more) => {
+                Err(QueryError::Syntax(format!("it has {} statements, expected one", more + 1)))
+            }
         }
     }
 

@@ -63,8 +63,11 @@ pub async fn world(settings: QuerySettings, rows: &[(&'static Table, Vec<Value>)
 
 /// Three spans and four calls of two tenants, small enough to add up by hand.
 pub async fn small() -> World {
-    world(QuerySettings::default(), &[(&spans::TABLE, small_spans()), (&calls::TABLE, small_calls())])
-        .await
+    world(
+        QuerySettings::default(),
+        &[(&spans::TABLE, small_spans()), (&calls::TABLE, small_calls())],
+    )
+    .await
 }
 
 pub fn small_spans() -> Vec<Value> {

@@ -78,7 +78,8 @@ async fn sums_are_exact_decimals_in_strings_and_keep_their_unit() {
 #[tokio::test]
 async fn parameters_take_the_type_of_what_they_meet() {
     let world = small().await;
-    let query = "SELECT count(*) FROM calls WHERE started_at >= $1 AND input_tokens > $2 AND model = $3";
+    let query =
+        "SELECT count(*) FROM calls WHERE started_at >= $1 AND input_tokens > $2 AND model = $3";
     let params = json!(["2026-11-24T10:30:00Z", 400, "gpt-4o"]);
     let (status, body) = sql(&world, json!({"query": query, "params": params})).await;
     assert_eq!((status, &body["rows"]), (200, &json!([[1]])), "{body}");

@@ -1,4 +1,14 @@
 //! The way out as its clients see it: real Delta folders, the real doors, real clients.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests fail the test, and say why"
+)]
+
 mod fixture;
 mod http;
+mod limits;
+mod pg;

@@ -39,9 +39,8 @@ fn clean(log_dir: &Path, version: i64) -> Result<(), StoreError> {
             LogFile::Entry(_) => None,
         })
         .collect();
-    let Some(oldest_kept) = checkpoints.iter().rev().take(limits::CHECKPOINTS_KEPT).last() else {
-        return Ok(());
-    };
+    let kept = checkpoints.iter().rev().nth(limits::CHECKPOINTS_KEPT - 1);
+    let Some(oldest_kept) = kept.or(checkpoints.first()) else { return Ok(()) };
     for (name, kind) in &files {
         let may_go = match kind {
             LogFile::Checkpoint(at) => at < oldest_kept,

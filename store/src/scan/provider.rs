@@ -1,6 +1,7 @@
 //! A table at a fixed version as a DataFusion provider. Takes projections and filters of a query,
 //! gives plain `ParquetSource` plans over the files that can match.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ impl Provider {
     ) -> Provider {
         // Newest first: a query for the latest rows finds them at once and the bound that it
         // learns skips the rest.
-        files.sort_by(|a, b| (b.file.date, b.added_ms).cmp(&(a.file.date, a.added_ms)));
+        files.sort_by_key(|f| Reverse((f.file.date, f.added_ms)));
         Provider { table, table_dir, schema: scan_schema(table), files, reading }
     }
 }

@@ -119,3 +119,64 @@ fn encode(
 fn arrow_error(table: &'static Table) -> impl FnOnce(arrow::error::ArrowError) -> StoreError {
     move |e| StoreError::Rows { table: table.name, detail: e.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{StringViewArray, TimestampMicrosecondArray, new_null_array};
+    use proptest::prelude::*;
+    use spanledger_schemas::tables::spans;
+
+    use super::*;
+    use crate::scan::plan::scan_schema;
+
+    /// A span as far as it matters here: sort key, table key, content, time received.
+    type Span = (u8, u8, u8, i64);
+
+    fn batch(spans: &[Span]) -> RecordBatch {
+        let texts = |of: fn(&Span) -> u8| -> ArrayRef {
+            Arc::new(StringViewArray::from_iter_values(spans.iter().map(|s| of(s).to_string())))
+        };
+        let schema = scan_schema(&spans::TABLE);
+        let fields: Vec<_> =
+            schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+        let columns = fields.iter().map(|field| match field.name().as_str() {
+            "service_name" => texts(|s| s.0),
+            "span_id" => texts(|s| s.1),
+            "name" => texts(|s| s.2),
+            RECEIVED => {
+                let at: TimestampMicrosecondArray = spans.iter().map(|s| Some(s.3)).collect();
+                Arc::new(at.with_timezone("UTC"))
+            }
+            _ => new_null_array(field.data_type(), spans.len()),
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), columns).unwrap()
+    }
+
+    proptest! {
+        /// Against a set that remembers everything: same rows, same order, whatever the batches.
+        #[test]
+        fn the_first_of_each_alike_is_kept(
+            mut spans in prop::collection::vec((0u8..4, 0u8..3, 0u8..2, any::<i32>()), 0..60),
+            size in 1usize..20,
+        ) {
+            spans.sort_by_key(|s| s.0.to_string());
+            let spans: Vec<Span> =
+                spans.into_iter().map(|(a, b, c, at)| (a, b, c, i64::from(at))).collect();
+            let mut known = std::collections::HashSet::new();
+            let expected: Vec<Span> =
+                spans.iter().copied().filter(|s| known.insert((s.0, s.1, s.2))).collect();
+
+            let mut dedup = Dedup::new(&spans::TABLE).unwrap();
+            let mut kept = Vec::new();
+            for part in spans.chunks(size) {
+                kept.push(dedup.keep(batch(part)).unwrap());
+            }
+            let schema = batch(&[]).schema();
+            let kept = arrow::compute::concat_batches(&schema, &kept).unwrap();
+            prop_assert_eq!(kept, batch(&expected));
+        }
+    }
+}

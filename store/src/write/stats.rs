@@ -256,3 +256,86 @@ fn instant_text(micros: i64) -> Option<String> {
     );
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use spanledger_schemas::tables::{calls, spans};
+
+    use super::*;
+
+    fn column(name: &str) -> &'static Column {
+        spans::TABLE.column(name).unwrap()
+    }
+
+    /// Spelled as the Delta protocol's section on per-file statistics shows them.
+    #[test]
+    fn statistics_of_the_log_are_read() {
+        let json = r#"{"numRecords":3,
+            "minValues":{"start_unix_ns":-5,"ttft_ms":0.5,"name":"a","start_at":"2026-11-25T10:00:00.123Z"},
+            "maxValues":{"start_unix_ns":9007199254740993,"start_at":"2026-11-25T10:00:00.123Z"},
+            "nullCount":{"name":1}}"#;
+        let stats = FileStats::from_json(&spans::TABLE, json);
+        assert_eq!(stats.rows, Some(3));
+        let of = |name: &str| stats.columns[name].clone();
+        assert_eq!(of("start_unix_ns").min, Some(ScalarValue::from(-5i64)));
+        // 2^53 + 1, which a float could not hold.
+        assert_eq!(of("start_unix_ns").max, Some(ScalarValue::from(9_007_199_254_740_993i64)));
+        assert_eq!(of("ttft_ms").min, Some(ScalarValue::from(0.5f64)));
+        assert_eq!(of("name"), Bounds { min: text("a"), max: None, nulls: Some(1) });
+        // 1795600800.123 s; a maximum in milliseconds stands for the whole millisecond.
+        assert_eq!(of("start_at").min, Some(instant(1_795_600_800_123_000)));
+        assert_eq!(of("start_at").max, Some(instant(1_795_600_800_123_999)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        for json in ["", "[]", "{\"minValues\":{\"name\":7,\"start_at\":\"soon\"}}"] {
+            let stats = FileStats::from_json(&spans::TABLE, json);
+            assert_eq!(stats.rows, None);
+            assert!(stats.columns.values().all(|b| b.min.is_none() && b.max.is_none()));
+        }
+    }
+
+    #[test]
+    fn bounds_survive_the_log_digit_for_digit() {
+        let bounds = |min, max| Bounds { min: Some(min), max: Some(max), nulls: Some(0) };
+        let stats = FileStats {
+            rows: Some(2),
+            columns: BTreeMap::from([
+                // 10⁻¹⁸ and the largest amount of 38 digits.
+                ("cost", bounds(decimal(1), decimal(10i128.pow(38) - 1))),
+                ("started_at", bounds(instant(-1), instant(1_795_600_800_000_001))),
+                ("start_unix_ns", bounds(i64::MIN.into(), i64::MAX.into())),
+                ("ttft_ms", bounds(0.1f64.into(), 1e300f64.into())),
+            ]),
+        };
+        let json = stats.to_json(&calls::TABLE);
+        assert!(json.contains(r#""cost":0.000000000000000001"#), "{json}");
+        assert!(json.contains(r#""started_at":"1969-12-31T23:59:59.999999Z""#), "{json}");
+        assert_eq!(FileStats::from_json(&calls::TABLE, &json), stats);
+    }
+
+    #[test]
+    fn a_row_group_of_nulls_does_not_hide_the_bounds_of_others() {
+        let known = || Bounds { min: text("b"), max: text("d"), nulls: Some(0) };
+        let nulls = || Bounds { min: None, max: None, nulls: Some(4) };
+        let mut first = known();
+        first.merge(nulls(), false, true);
+        assert_eq!(first, Bounds { nulls: Some(4), ..known() });
+        let mut last = nulls();
+        last.merge(known(), true, false);
+        assert_eq!(last, Bounds { nulls: Some(4), ..known() });
+        // Not nulls but unknown: then the whole is unknown.
+        let mut unknown = known();
+        unknown.merge(Bounds { nulls: Some(0), ..Bounds::default() }, false, false);
+        assert_eq!((unknown.min, unknown.max), (None, None));
+    }
+
+    #[test]
+    fn only_columns_that_prune_have_bounds() {
+        assert!(has_bounds(column("trace_id")));
+        for name in ["date", "streaming", "span_attributes", "events"] {
+            assert!(!has_bounds(column(name)), "{name}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ async fn rows_of_every_table_come_back_as_they_were_written() {
             let snapshot = store.snapshot().await.unwrap();
             assert_eq!(snapshot.files(table).len(), 3, "{}: a file per day", table.name);
             let found = read(table, snapshot.provider(table)).await;
-            assert_eq!(lines(&found), lines(&[written.clone()]), "{}", table.name);
+            assert_eq!(lines(&found), lines(std::slice::from_ref(&written)), "{}", table.name);
         }
     }
 }

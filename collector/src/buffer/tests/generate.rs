@@ -96,8 +96,7 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
     let nested = scalar.prop_recursive(6, 24, 4, |inner| {
         let some = option::weighted(0.9, inner).prop_map(|value| AnyValue { value });
         prop_oneof![
-            vec(some.clone(), 0..4)
-                .prop_map(|values| Value::ArrayValue(ArrayValue { values })),
+            vec(some.clone(), 0..4).prop_map(|values| Value::ArrayValue(ArrayValue { values })),
             vec((text(), option::weighted(0.9, some)), 0..4).prop_map(|entries| {
                 let values = entries
                     .into_iter()
@@ -201,10 +200,7 @@ pub(super) fn span() -> impl Strategy<Value = Span> {
 
 fn log_record() -> impl Strategy<Value = LogRecord> {
     let event = prop_oneof![Just("gen_ai.user.message".to_owned()), text()];
-    (
-        (time(), time(), -1..30i32, text(), value(), attributes(), count()),
-        (id(16), id(8), event),
-    )
+    ((time(), time(), -1..30i32, text(), value(), attributes(), count()), (id(16), id(8), event))
         .prop_map(|(a, b)| LogRecord {
             time_unix_nano: a.0,
             observed_time_unix_nano: a.1,
@@ -241,10 +237,13 @@ fn exemplar() -> impl Strategy<Value = Exemplar> {
 }
 
 fn number_point() -> impl Strategy<Value = NumberDataPoint> {
-    let value = option::weighted(0.9, prop_oneof![
-        double().prop_map(number_data_point::Value::AsDouble),
-        any::<i64>().prop_map(number_data_point::Value::AsInt),
-    ]);
+    let value = option::weighted(
+        0.9,
+        prop_oneof![
+            double().prop_map(number_data_point::Value::AsDouble),
+            any::<i64>().prop_map(number_data_point::Value::AsInt),
+        ],
+    );
     let start = prop_oneof![Just(0), time()];
     (attributes(), start, time(), vec(exemplar(), 0..2), 0..4u32, value).prop_map(
         |(attributes, start_time_unix_nano, time_unix_nano, exemplars, flags, value)| {
@@ -450,9 +449,9 @@ pub(super) fn group_bytes<G: Message, S: Message, I: Message>(
         false => [head, unknown.to_vec(), items].concat(),
     };
     let scopes = scopes.into_iter().flat_map(|(scope, items)| {
-        let items = items.iter().flat_map(|item| {
-            nested(2, [item.encode_to_vec(), unknown.to_vec()].concat())
-        });
+        let items = items
+            .iter()
+            .flat_map(|item| nested(2, [item.encode_to_vec(), unknown.to_vec()].concat()));
         nested(2, join(scope.encode_to_vec(), items.collect()))
     });
     nested(1, join(describing.encode_to_vec(), scopes.collect()))

@@ -1,5 +1,5 @@
-//! Tests of the whole way from bytes to rows: against a slow reference that reads with prost, against bodies
-//! that real libraries sent, and against what these were billed.
+//! Tests of the whole way from bytes to rows: against a slow reference that reads with prost,
+//! against bodies that real libraries sent, and against what these were billed.
 
 mod caps;
 mod generate;
@@ -11,9 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType,
-};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 use spanledger_schemas::ids::LogSeq;
 use spanledger_schemas::tables;

@@ -1,1 +1,287 @@
-//! Bodies that real libraries sent.
+//! Bodies that real libraries sent: the captured suites under `../shared/data/otlp`. They lie
+//! outside the project, so these tests say that they skipped when the folder is not there; the
+//! fixtures of `decode` are always read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+    trace::v1::ExportTraceServiceRequest,
+};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use prost::Message;
+use serde_json::Value;
+
+use super::{NOW, Row, rows_of};
+use crate::buffer::ContentRules;
+use crate::decode::{DecodeLimits, check, json_to_protobuf};
+use crate::frame::Signal;
+
+/// `shared/data/otlp` beside the project, or beside one of the folders it lies in.
+fn captures() -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = here.ancestors().map(|a| a.join("shared/data/otlp")).find(|p| p.is_dir());
+    if found.is_none() {
+        println!("skipped: no folder shared/data/otlp beside the project");
+    }
+    found
+}
+
+fn suites(captures: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(captures).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|p| p.is_dir()).collect()
+}
+
+/// The bodies of a suite, as protobuf, in order of arrival.
+fn bodies(suite: &Path) -> Vec<(Signal, PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(suite).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let body = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        let parts: Vec<_> = name.split('.').collect();
+        let signal = match *parts.get(1)? {
+            "traces" => Signal::Traces,
+            "metrics" => Signal::Metrics,
+            "logs" => Signal::Logs,
+            _ => return None,
+        };
+        let bytes = fs::read(&path).unwrap();
+        match parts[2..] {
+            ["pb"] => Some((signal, path, bytes)),
+            ["json"] => {
+                let protobuf = json_to_protobuf(signal, &bytes);
+                Some((signal, path, protobuf.unwrap().to_vec()))
+            }
+            _ => None,
+        }
+    };
+    files.into_iter().filter_map(body).collect()
+}
+
+/// Spans, points or records that prost finds in a body.
+fn items(signal: Signal, body: &[u8]) -> usize {
+    match signal {
+        Signal::Traces => ExportTraceServiceRequest::decode(body)
+            .unwrap()
+            .resource_spans
+            .iter()
+            .flat_map(|r| &r.scope_spans)
+            .map(|s| s.spans.len())
+            .sum(),
+        Signal::Logs => ExportLogsServiceRequest::decode(body)
+            .unwrap()
+            .resource_logs
+            .iter()
+            .flat_map(|r| &r.scope_logs)
+            .map(|s| s.log_records.len())
+            .sum(),
+        Signal::Metrics => ExportMetricsServiceRequest::decode(body)
+            .unwrap()
+            .resource_metrics
+            .iter()
+            .flat_map(|r| &r.scope_metrics)
+            .flat_map(|s| &s.metrics)
+            .map(|m| match m.data.as_ref().unwrap() {
+                Data::Gauge(d) => d.data_points.len(),
+                Data::Sum(d) => d.data_points.len(),
+                Data::Histogram(d) => d.data_points.len(),
+                Data::ExponentialHistogram(d) => d.data_points.len(),
+                Data::Summary(d) => d.data_points.len(),
+            })
+            .sum(),
+    }
+}
+
+fn table(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "spans",
+        Signal::Metrics => "metric_points",
+        Signal::Logs => "log_records",
+    }
+}
+
+#[test]
+fn every_captured_body_gives_as_many_rows_as_prost_finds_items() {
+    let Some(captures) = captures() else { return };
+    let (mut all, mut rows) = (0, 0);
+    for suite in suites(&captures) {
+        for (signal, path, body) in bodies(&suite) {
+            let expected = items(signal, &body);
+            let checked = check(signal, &body, NOW, &DecodeLimits::default()).unwrap();
+            assert_eq!((checked.accepted, checked.rejected), (expected as u64, 0), "{path:?}");
+            let got = rows_of(signal, body, table(signal), ContentRules::default()).len();
+            assert_eq!(got, expected, "{path:?}");
+            rows += got;
+            all += 1;
+        }
+    }
+    println!("{all} captured bodies, {rows} rows");
+    assert!(all >= 150, "only {all} bodies found");
+}
+
+#[test]
+fn the_reference_agrees_on_every_captured_span_in_what_no_dialect_changes() {
+    let Some(captures) = captures() else { return };
+    let columns = [
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "name",
+        "kind",
+        "start_unix_ns",
+        "duration_ns",
+        "status_code",
+        "status_message",
+        "scope_name",
+        "scope_version",
+        "service_name",
+        "service_version",
+        "environment",
+        "resource_attributes",
+    ];
+    for suite in suites(&captures) {
+        for (signal, path, body) in bodies(&suite) {
+            if signal != Signal::Traces {
+                continue;
+            }
+            let request = ExportTraceServiceRequest::decode(&body[..]).unwrap().resource_spans;
+            let expected = super::reference::spans(&request);
+            let rows = rows_of(signal, body, "spans", ContentRules::default());
+            for (row, expected) in rows.iter().zip(&expected) {
+                for column in columns {
+                    assert_eq!(row[column], expected[column], "{path:?} {column}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_content_of_a_captured_body_reaches_spans_or_log_records() {
+    let Some(captures) = captures() else { return };
+    // Sentences the stub of the captures answers with.
+    let said = ["Routing short prompts to a smaller model", "The cache was warm, so most of"];
+    let mut kept = 0;
+    for suite in suites(&captures) {
+        for (signal, path, body) in bodies(&suite) {
+            let rules = ContentRules { capture: true, ..ContentRules::default() };
+            for row in rows_of(signal, body.clone(), table(signal), rules) {
+                for (column, cell) in &row {
+                    let cell = cell.as_deref().unwrap_or_default();
+                    let leak = said.iter().find(|s| cell.contains(**s));
+                    assert!(leak.is_none(), "{path:?} {column}: {cell}");
+                }
+            }
+            let contents = rows_of(signal, body, "contents", rules);
+            kept += contents
+                .iter()
+                .filter(|r| said.iter().any(|s| r["body"].as_ref().unwrap().contains(s)))
+                .count();
+        }
+    }
+    println!("{kept} captured pieces of content in `contents`");
+    assert!(kept > 100, "only {kept} pieces of content were captured");
+}
+
+fn number(row: &Row, column: &str) -> Option<i64> {
+    row[column].as_ref().map(|n| n.parse().unwrap())
+}
+
+/// Whether a request of the truth file is the one a span stands for.
+fn same_call(truth: &Value, row: &Row) -> bool {
+    if let Some(id) = truth["response_id"].as_str() {
+        return row["response_id"].as_deref() == Some(id);
+    }
+    let request = truth["request_id"].as_str().unwrap();
+    if row["span_attributes"].as_ref().unwrap().contains(request) {
+        return true;
+    }
+    // Embeddings have no id: the same model, and the request lies inside the span.
+    let time = |key: &str| truth[key].as_i64().unwrap();
+    let start = number(row, "start_unix_ns").unwrap();
+    let end = start + number(row, "duration_ns").unwrap();
+    row["request_model"].as_deref() == truth["model_requested"].as_str()
+        && (start..=end).contains(&time("start_unix_nano"))
+        && (start..=end).contains(&time("end_unix_nano"))
+}
+
+/// Compares a suite with what was billed: every call whose usage the client was told and that
+/// left a span (`with_span`, from the suite's README) has the billed totals, and the billed parts
+/// where the span tells them.
+fn check_truth(suite: &str, with_span: usize) {
+    let Some(captures) = captures() else { return };
+    let folder = captures.join(suite);
+    let mut rows = Vec::new();
+    for (signal, _, body) in bodies(&folder) {
+        rows.extend(rows_of(signal, body, "spans", ContentRules::default()));
+    }
+    let mut matched = 0;
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for line in fs::read_to_string(folder.join("truth.jsonl")).unwrap().lines() {
+        let truth: Value = serde_json::from_str(line).unwrap();
+        let told = truth["status"] == 200
+            && truth["usage_sent"] == true
+            && truth["error"].is_null()
+            && truth["client_disconnected"] == false;
+        let calls: Vec<_> = rows
+            .iter()
+            .filter(|r| r["span_role"].as_deref() == Some("call") && same_call(&truth, r))
+            .collect();
+        let [row] = calls[..] else {
+            assert!(calls.is_empty(), "{suite} {}: {} spans", truth["seq"], calls.len());
+            continue;
+        };
+        if !told {
+            continue;
+        }
+        matched += 1;
+        for (column, billed, must) in [
+            ("input_tokens", "input_total", true),
+            ("output_tokens", "output_total", row["operation"].as_deref() != Some("embeddings")),
+            ("cache_read_tokens", "cache_read", false),
+            ("cache_write_tokens", "cache_write", false),
+            ("reasoning_tokens", "reasoning", false),
+        ] {
+            let (got, billed) = (number(row, column), truth["billed"][billed].as_i64().unwrap());
+            let sum = sums.entry(column).or_default();
+            if must || got.is_some() {
+                assert_eq!(got, Some(billed), "{suite} {} {column}", truth["seq"]);
+                *sum = (sum.0 + billed, sum.1 + billed);
+            } else {
+                sum.1 += billed;
+            }
+        }
+    }
+    println!("{suite}: {matched} calls equal what was billed; (told, billed) sums {sums:?}");
+    assert_eq!(matched, with_span, "{suite}");
+}
+
+// The numbers are the calls with input tokens in the table “Against the truth” of each README.
+#[test]
+fn usage_of_openai_v2_is_what_was_billed() {
+    check_truth("otel-openai-v2-default", 28);
+    check_truth("otel-openai-v2-latest-content", 28);
+    check_truth("agent-otel-multitenant", 20);
+}
+
+#[test]
+fn usage_of_opentelemetry_js_openai_is_what_was_billed() {
+    check_truth("otel-js-openai", 17);
+}
+
+#[test]
+fn usage_of_google_genai_is_what_was_billed() {
+    check_truth("otel-google-genai-1.3b0", 7);
+}
+
+#[test]
+fn usage_of_botocore_bedrock_is_what_was_billed() {
+    check_truth("otel-botocore-bedrock", 9);
+}
+
+#[test]
+fn usage_of_the_anthropic_client_is_what_was_billed() {
+    check_truth("anthropic-sdk-native", 20);
+}

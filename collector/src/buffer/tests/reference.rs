@@ -51,9 +51,7 @@ fn json(value: &Option<AnyValue>, depth: usize) -> String {
         Some(Value::BoolValue(b)) => b.to_string(),
         Some(Value::IntValue(i)) => i.to_string(),
         Some(Value::DoubleValue(d)) => json_double(*d),
-        Some(Value::BytesValue(b)) => {
-            quoted(&base64::engine::general_purpose::STANDARD.encode(b))
-        }
+        Some(Value::BytesValue(b)) => quoted(&base64::engine::general_purpose::STANDARD.encode(b)),
         Some(Value::ArrayValue(_) | Value::KvlistValue(_)) if depth == 32 => too_deep(),
         Some(Value::ArrayValue(a)) => {
             let items: Vec<_> =
@@ -75,9 +73,7 @@ fn text(value: &Option<AnyValue>) -> Option<String> {
         None | Some(Value::StringValueStrindex(_)) => None,
         Some(Value::StringValue(s)) => Some(s.clone()),
         Some(Value::DoubleValue(d)) => Some(double(*d)),
-        Some(Value::BytesValue(b)) => {
-            Some(base64::engine::general_purpose::STANDARD.encode(b))
-        }
+        Some(Value::BytesValue(b)) => Some(base64::engine::general_purpose::STANDARD.encode(b)),
         _ => Some(json(value, 0)),
     }
 }
@@ -114,9 +110,19 @@ fn is_content(key: &str) -> bool {
 fn is_event_content(name: &str, key: &str) -> bool {
     let content = ["gen_ai.choice", "gen_ai.user.message"].contains(&name);
     let bare = !key.contains('.')
-        && !["role", "team", "feature", "id", "index", "finish_reason", "team_id", "user_id",
-            "session_id", "feature_name"]
-            .contains(&key);
+        && ![
+            "role",
+            "team",
+            "feature",
+            "id",
+            "index",
+            "finish_reason",
+            "team_id",
+            "user_id",
+            "session_id",
+            "feature_name",
+        ]
+        .contains(&key);
     is_content(key) || content && bare
 }
 
@@ -130,10 +136,12 @@ fn entries(
 ) -> (String, u64) {
     let (mut out, mut seen, mut duplicates): (Entries, HashSet<&str>, u64) = Default::default();
     for (i, a) in attributes.iter().enumerate() {
-        if !seen.insert(&a.key) {
-            duplicates += 1;
-        } else if !skip(i) {
-            out.push((a.key.clone(), text(&a.value)));
+        if skip(i) {
+            continue;
+        }
+        match seen.insert(&a.key) {
+            true => out.push((a.key.clone(), text(&a.value))),
+            false => duplicates += 1,
         }
     }
     let mut seen = HashSet::new();
@@ -223,9 +231,8 @@ fn span_row(
     let said_scope = scope.as_ref().unwrap_or(&none);
     let ai = said_scope.name == "opentelemetry.instrumentation.openai_v2"
         || s.attributes.iter().any(|a| a.key.starts_with("gen_ai."));
-    let at = |names: &[&str]| {
-        names.iter().find_map(|n| s.attributes.iter().position(|a| a.key == *n))
-    };
+    let at =
+        |names: &[&str]| names.iter().find_map(|n| s.attributes.iter().position(|a| a.key == *n));
     let mut in_column = HashSet::new();
     let mut column = |names: &[&str]| {
         let i = at(names)?;
@@ -288,7 +295,8 @@ fn span_row(
         Some((i, s.attributes[i].value.as_ref().and_then(|v| v.value.clone())))
     };
     let mut provider = None;
-    if let Some((i, Some(Value::StringValue(name)))) = raw(&["gen_ai.provider.name", "gen_ai.system"])
+    if let Some((i, Some(Value::StringValue(name)))) =
+        raw(&["gen_ai.provider.name", "gen_ai.system"])
         && !name.is_empty()
     {
         let lower = name.to_lowercase();
@@ -361,12 +369,15 @@ fn span_row(
         unreadable,
         ..Default::default()
     };
-    let usage = leaves(&reported, &Reporter {
-        scope: &said_scope.name,
-        version: &said_scope.version,
-        provider: provider.as_deref(),
-        conventions: conventions.then_some((1, 40)),
-    });
+    let usage = leaves(
+        &reported,
+        &Reporter {
+            scope: &said_scope.name,
+            version: &said_scope.version,
+            provider: provider.as_deref(),
+            conventions: conventions.then_some((1, 40)),
+        },
+    );
     in_column.extend(input.map(|t| t.0));
     in_column.extend(output.map(|t| t.0));
     in_column.extend(read.filter(|_| usage.cache_read.is_some()).map(|t| t.0));
@@ -416,7 +427,10 @@ fn span_row(
             content.extend(e.attributes.iter().filter(payload).map(|a| length(&a.value)));
             let kept = json_map(e.attributes.iter().filter(|a| !payload(a)), 0);
             let name = quoted(&e.name);
-            format!("{{\"name\":{name},\"time_unix_ns\":{},\"attributes\":{kept}}}", e.time_unix_nano)
+            format!(
+                "{{\"name\":{name},\"time_unix_ns\":{},\"attributes\":{kept}}}",
+                e.time_unix_nano
+            )
         })
         .collect();
     set("events", (!events.is_empty()).then(|| format!("[{}]", events.join(","))));
@@ -434,13 +448,10 @@ fn span_row(
 
     let state = some(&s.trace_state).map(|state| ("w3c.tracestate".to_owned(), Some(state)));
     let skip = |i: usize| in_column.contains(&i) || is_content(&s.attributes[i].key);
-    let (map, duplicates) =
-        entries(&s.attributes, skip, scope, 0, state.into_iter().collect());
+    let (map, duplicates) = entries(&s.attributes, skip, scope, 0, state.into_iter().collect());
     set("span_attributes", Some(map));
-    let has_current = resource
-        .iter()
-        .flat_map(|r| &r.attributes)
-        .any(|a| a.key == "deployment.environment.name");
+    let has_current =
+        resource.iter().flat_map(|r| &r.attributes).any(|a| a.key == "deployment.environment.name");
     let environment = environments[usize::from(!has_current)];
     let in_columns = ["service.name", "service.version", environment];
     set("resource_attributes", Some(resource_map(resource, &in_columns)));
@@ -477,12 +488,12 @@ fn log_row(
     r: &LogRecord,
 ) -> Row {
     let scope_text = |of: fn(&InstrumentationScope) -> &str| some(of(scope.as_ref()?));
-    let attribute_name = r.attributes.iter().find(|a| a.key == "event.name");
-    let from_attribute = attribute_name.and_then(|a| match a.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(name) => some(name),
-        _ => None,
+    let named_by = r.attributes.iter().position(|a| {
+        let value = a.value.as_ref().and_then(|v| v.value.as_ref());
+        a.key == "event.name" && matches!(value, Some(Value::StringValue(name)) if !name.is_empty())
     });
-    let event = some(&r.event_name).or(from_attribute.clone());
+    let named_by = named_by.filter(|_| r.event_name.is_empty());
+    let event = some(&r.event_name).or(named_by.and_then(|i| text(&r.attributes[i].value)));
     let event_name = event.clone().unwrap_or_default();
     let is_payload = |a: &KeyValue| is_event_content(&event_name, &a.key);
     let has_body = text(&r.body).is_some();
@@ -498,14 +509,7 @@ fn log_row(
         (time, _) => time as i64,
     };
     let id = |id: &[u8], len| (id.len() == len && id.iter().any(|b| *b != 0)).then(|| hex(id));
-    let skip = |i: usize| {
-        let a = &r.attributes[i];
-        let named = r.event_name.is_empty() && a.key == "event.name" && {
-            matches!(a.value.as_ref().and_then(|v| v.value.as_ref()),
-                Some(Value::StringValue(name)) if !name.is_empty())
-        };
-        named || is_payload(a)
-    };
+    let skip = |i: usize| named_by == Some(i) || is_payload(&r.attributes[i]);
     let dropped = u64::from(r.dropped_attributes_count);
     let map = entries(&r.attributes, skip, scope, dropped, vec![]).0;
     let cells = [
@@ -632,8 +636,10 @@ fn points(data: &Data) -> Vec<Point<'_>> {
             .data_points
             .iter()
             .map(|p| {
-                let (positive, negative) =
-                    (p.positive.clone().unwrap_or_default(), p.negative.clone().unwrap_or_default());
+                let (positive, negative) = (
+                    p.positive.clone().unwrap_or_default(),
+                    p.negative.clone().unwrap_or_default(),
+                );
                 let list = |counts: &[u64]| {
                     let texts: Vec<_> = counts.iter().map(u64::to_string).collect();
                     texts.join(",")
@@ -719,11 +725,11 @@ fn point_row(
     p: &Point<'_>,
 ) -> Row {
     let float = |f: Option<f64>| f.map(|f| format!("{f:?}"));
-    let label = |name: &str| match p.attributes.iter().find(|a| a.key == name)?.value.as_ref()?.value
-    {
-        Some(Value::StringValue(ref text)) => some(text),
-        _ => None,
-    };
+    let label =
+        |name: &str| match p.attributes.iter().find(|a| a.key == name)?.value.as_ref()?.value {
+            Some(Value::StringValue(ref text)) => some(text),
+            _ => None,
+        };
     let exemplars: Vec<_> = p
         .exemplars
         .iter()

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use pgwire::api::cancel::CancelHandler;
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::SecretKey;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -74,21 +76,36 @@ impl CancelHandler for Cancels {
     }
 }
 
-/// Cancels `left` when the client closes its side; ends when dropped. While a statement runs
-/// nobody reads the socket, so that its end would show only with the first row sent.
-pub(super) fn watch(
-    socket: &TcpStream,
-    left: CancellationToken,
-) -> Option<AbortOnDropHandle<()>> {
+/// The message by which a client says good-bye.
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
+/// Cancels `left` when the client closes its side or says good-bye; ends when dropped. While a
+/// statement runs nobody reads the socket, so that its end would show only with the first row sent.
+pub(super) fn watch(socket: &TcpStream, left: CancellationToken) -> Option<AbortOnDropHandle<()>> {
     let socket = std::os::fd::AsFd::as_fd(socket).try_clone_to_owned().ok()?;
     let socket = TcpStream::from_std(socket.into()).ok()?;
     Some(AbortOnDropHandle::new(tokio::spawn(async move {
-        loop {
-            match socket.peek(&mut [0]).await {
-                Ok(0) | Err(_) => return left.cancel(),
-                // A message waits to be read: look again later.
-                Ok(_) => tokio::time::sleep(limits::DISCONNECT_POLL).await,
-            }
-        }
+        while !has_left(&socket).await {}
+        left.cancel();
     })))
+}
+
+/// Waits for something on the socket, and says whether it is the end.
+async fn has_left(socket: &TcpStream) -> bool {
+    match socket.ready(Interest::READABLE).await {
+        Ok(ready) if !ready.is_read_closed() => {}
+        _ => return true,
+    }
+    let mut next = [0; TERMINATE.len() + 1];
+    match timeout(limits::DISCONNECT_POLL, socket.peek(&mut next)).await {
+        Ok(Ok(0) | Err(_)) => true,
+        Ok(Ok(length)) if &next[..length] == TERMINATE => true,
+        // A message waits to be read: look again later.
+        Ok(Ok(_)) => {
+            sleep(limits::DISCONNECT_POLL).await;
+            false
+        }
+        // What had come was read meanwhile.
+        Err(_) => false,
+    }
 }

@@ -29,7 +29,7 @@ use super::session;
 use super::types::{self, Parameter};
 use crate::error::QueryError;
 use crate::service::{Caller, QueryService, Running};
-use crate::session::statement;
+use crate::session::{coerced, statement};
 
 /// One connection.
 pub(super) struct Connection {
@@ -77,9 +77,13 @@ impl Connection {
     ) -> PgWireResult<QueryResponse> {
         let caller = caller(&self.service, &self.stop, client);
         let plan = types::shape(self.service.describe(&caller, statement.clone()).await?)?;
+        let plan = coerced(plan)?;
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-        let fields =
-            arrow_schema_to_pg_fields(plan.schema().as_arrow(), &Format::UnifiedText, Some(options))?;
+        let fields = arrow_schema_to_pg_fields(
+            plan.schema().as_arrow(),
+            &Format::UnifiedText,
+            Some(options),
+        )?;
         let fields = Arc::new(fields);
         let (service, columns) = (self.service.clone(), Arc::clone(&fields));
         let started = stream::once(async move {
@@ -120,7 +124,8 @@ fn refuse_if_aborted<C: ClientInfo + ?Sized>(
     Err(PgWireError::UserError(Box::new(ErrorInfo::new(
         "ERROR".to_owned(),
         "25P02".to_owned(),
-        "current transaction is aborted, commands ignored until end of transaction block".to_owned(),
+        "current transaction is aborted, commands ignored until end of transaction block"
+            .to_owned(),
     ))))
 }
 
@@ -263,7 +268,10 @@ impl QueryParser for Reader {
         let caller = caller(&self.service, &self.stop, client);
         let plan = self.service.describe(&caller, statement.clone()).await?;
         let parameters = types::parameters(&plan)?.into();
-        let schema = Arc::new(types::shape(plan)?.schema().as_arrow().clone());
+        let plan = types::shape(plan)?;
+        // What hangs on parameters of unknown type cannot be coerced before they come.
+        let plan = coerced(plan.clone()).unwrap_or(plan);
+        let schema = Arc::new(plan.schema().as_arrow().clone());
         Ok(Some(Prepared::Query { statement: Arc::new(statement), schema, parameters }))
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use datafusion::sql::sqlparser::ast::{Expr, Set, Statement, Value};
 use pgwire::api::ClientInfo;
-use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use pgwire::api::Type;
+use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
 

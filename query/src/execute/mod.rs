@@ -3,6 +3,8 @@
 //! Takes checked logical plans, gives a stream of batches that ends with the first error.
 //! Dropping the stream stops the query.
 
+mod interrupt;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -124,9 +126,10 @@ impl Executor {
     ) -> Result<Batches, QueryError> {
         let schema = Arc::new(plan.schema().as_arrow().clone());
         let (sender, receiver) = mpsc::channel(limits::BATCHES_AHEAD);
-        let (rows_max, bytes_max) = (bounds.rows_max, bounds.bytes_max);
+        let halt = CancellationToken::new();
+        let (limits, halted) = (bounds.clone(), halt.clone());
         let work = async move {
-            if let Err(error) = send_all(state, plan, rows_max, bytes_max, &sender).await {
+            if let Err(error) = send_all(state, plan, &limits, &halted, &sender).await {
                 // The reader may be gone; then nobody wants to know.
                 let _ = sender.send(Err(error)).await;
             }
@@ -138,6 +141,7 @@ impl Executor {
             timer: Box::pin(sleep_until(bounds.deadline.into())),
             cancelled: Box::pin(bounds.cancel.clone().cancelled_owned()),
             allowed: bounds.allowed,
+            halt: Halt(halt),
             _admission: admission,
         })
     }
@@ -160,22 +164,22 @@ impl Drop for Executor {
 async fn send_all(
     state: SessionState,
     plan: LogicalPlan,
-    rows_max: u64,
-    bytes_max: u64,
+    bounds: &Bounds,
+    halt: &CancellationToken,
     sender: &mpsc::Sender<Result<RecordBatch, QueryError>>,
 ) -> Result<(), QueryError> {
-    let plan = state.create_physical_plan(&plan).await?;
+    let plan = interrupt::stoppable(state.create_physical_plan(&plan).await?, halt)?;
     let mut stream = execute_stream(plan, state.task_ctx())?;
     let (mut rows, mut bytes) = (0, 0);
     while let Some(batch) = stream.next().await {
         let batch = batch?;
         rows += batch.num_rows() as u64;
         bytes += batch.get_array_memory_size() as u64;
-        if rows > rows_max {
-            return Err(QueryError::Rows(rows_max));
+        if rows > bounds.rows_max {
+            return Err(QueryError::Rows(bounds.rows_max));
         }
-        if bytes > bytes_max {
-            return Err(QueryError::Bytes(bytes_max));
+        if bytes > bounds.bytes_max {
+            return Err(QueryError::Bytes(bounds.bytes_max));
         }
         if sender.send(Ok(batch)).await.is_err() {
             break;
@@ -192,7 +196,17 @@ pub struct Batches {
     timer: Pin<Box<Sleep>>,
     cancelled: Pin<Box<tokio_util::sync::WaitForCancellationFutureOwned>>,
     allowed: Duration,
+    halt: Halt,
     _admission: Admission,
+}
+
+/// Cancels when dropped, so that a query ends with its stream.
+struct Halt(CancellationToken);
+
+impl Drop for Halt {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 impl Batches {
@@ -225,6 +239,7 @@ impl Stream for Batches {
         };
         if !matches!(item, Some(Ok(_))) {
             this.task = None;
+            this.halt.0.cancel();
         }
         Poll::Ready(item)
     }

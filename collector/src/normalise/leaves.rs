@@ -1,0 +1,363 @@
+//! Token usage: from the numbers a span reports to leaves that do not overlap. Takes what was
+//! reported and the decision of `usage`; gives leaves and totals. It never clamps: a negative
+//! leaf is a contradiction, and then only what was reported is kept (I-6).
+
+use super::usage::Basis::{Exclusive, Inclusive, Unknown};
+use super::usage::Reasoning::{Beside, BesideUnsent, Inside};
+use super::usage::{Basis, Decision, Reasoning, Reporter, decide};
+
+/// The numbers of one span, as they came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// Input.
+    pub input: Option<i64>,
+    /// Output.
+    pub output: Option<i64>,
+    /// Sum of both as the library has it.
+    pub total: Option<i64>,
+    /// Input read from a cache.
+    pub cache_read: Option<i64>,
+    /// Input written to a cache.
+    pub cache_write: Option<i64>,
+    /// Part of it that lives five minutes.
+    pub cache_write_5m: Option<i64>,
+    /// Part of it that lives an hour.
+    pub cache_write_1h: Option<i64>,
+    /// Reasoning output.
+    pub reasoning: Option<i64>,
+    /// Audio input.
+    pub audio_in: Option<i64>,
+    /// Audio output.
+    pub audio_out: Option<i64>,
+    /// Image input.
+    pub image_in: Option<i64>,
+    /// A usage attribute was there whose value is no whole number.
+    pub unreadable: bool,
+}
+
+/// What the columns of usage hold. Nothing is set without a usage attribute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Whether the reported input contains cached tokens.
+    pub basis: Option<Basis>,
+    /// The rule that decided, or what contradicts.
+    pub reason: Option<&'static str>,
+    /// Input as reported.
+    pub reported_input: Option<i64>,
+    /// Output as reported.
+    pub reported_output: Option<i64>,
+    /// All input.
+    pub input: Option<i64>,
+    /// All output.
+    pub output: Option<i64>,
+    /// Text input outside any cache.
+    pub input_uncached: Option<i64>,
+    /// Input read from a cache.
+    pub cache_read: Option<i64>,
+    /// Input written to a cache, all lifetimes.
+    pub cache_write: Option<i64>,
+    /// Part with a lifetime of five minutes.
+    pub cache_write_5m: Option<i64>,
+    /// Part with a lifetime of an hour.
+    pub cache_write_1h: Option<i64>,
+    /// Output without reasoning and audio.
+    pub output_text: Option<i64>,
+    /// Reasoning output.
+    pub reasoning: Option<i64>,
+    /// Audio input.
+    pub audio_in: Option<i64>,
+    /// Audio output.
+    pub audio_out: Option<i64>,
+    /// Image input.
+    pub image_in: Option<i64>,
+}
+
+const UNREADABLE: &str = "unreadable: a usage attribute is no whole number";
+const NEGATIVE_INPUT: &str = "contradiction: the parts of input are more than input";
+const NEGATIVE_OUTPUT: &str = "contradiction: the parts of output are more than output";
+const CACHE_PARTS: &str = "contradiction: cache writes by lifetime are more than all cache writes";
+const OVERLAP: &str = "no rule: cached and audio or image input may overlap";
+
+impl Reported {
+    /// All cache writes: as reported, else the sum of both lifetimes.
+    pub(super) fn all_cache_writes(&self) -> Option<i64> {
+        self.cache_write.or(match (self.cache_write_5m, self.cache_write_1h) {
+            (None, None) => None,
+            (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
+        })
+    }
+}
+
+/// Disjoint leaves for what was reported.
+pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
+    if *reported == Reported::default() {
+        return Usage::default();
+    }
+    let mut usage = Usage {
+        reported_input: reported.input,
+        reported_output: reported.output,
+        ..Usage::default()
+    };
+    if reported.unreadable {
+        usage.basis = Some(Unknown);
+        usage.reason = Some(UNREADABLE);
+        return usage;
+    }
+    let decision = decide(reported, who);
+    usage.basis = Some(decision.input);
+    usage.reason = Some(decision.name);
+    if let Err(why) = input_leaves(reported, &decision, &mut usage) {
+        usage.basis = Some(Unknown);
+        usage.reason = Some(why);
+    }
+    if let Err(why) = output_leaves(reported, &decision, &mut usage) {
+        usage.reason = Some(why);
+    }
+    usage
+}
+
+fn input_leaves(
+    reported: &Reported,
+    decision: &Decision,
+    usage: &mut Usage,
+) -> Result<(), &'static str> {
+    let Some(input) = reported.input else { return Ok(()) };
+    let write = reported.all_cache_writes();
+    let lifetimes = reported.cache_write_5m.unwrap_or(0) + reported.cache_write_1h.unwrap_or(0);
+    if lifetimes > write.unwrap_or(0) {
+        return Err(CACHE_PARTS);
+    }
+    let cached = reported.cache_read.unwrap_or(0) + write.unwrap_or(0);
+    let other = reported.audio_in.unwrap_or(0) + reported.image_in.unwrap_or(0);
+    if cached > 0 && other > 0 {
+        return Err(OVERLAP);
+    }
+    let (total, uncached) = match decision.input {
+        Inclusive => (Some(input), input - cached - other),
+        // Without the cached tokens beside it the total is not known, the uncached part is.
+        Exclusive if !decision.cached_told => (None, input - other),
+        Exclusive => (Some(input + cached), input - other),
+        Unknown => return Ok(()),
+    };
+    if uncached < 0 {
+        return Err(NEGATIVE_INPUT);
+    }
+    usage.input = total;
+    usage.input_uncached = Some(uncached);
+    usage.cache_read = reported.cache_read;
+    usage.cache_write = write;
+    usage.cache_write_5m = reported.cache_write_5m;
+    usage.cache_write_1h = reported.cache_write_1h;
+    usage.audio_in = reported.audio_in;
+    usage.image_in = reported.image_in;
+    Ok(())
+}
+
+fn output_leaves(
+    reported: &Reported,
+    decision: &Decision,
+    usage: &mut Usage,
+) -> Result<(), &'static str> {
+    let Some(output) = reported.output else { return Ok(()) };
+    let reasoning = reported.reasoning.unwrap_or(0);
+    let audio = reported.audio_out.unwrap_or(0);
+    let (total, text) = match decision.reasoning {
+        Inside => (Some(output), output - reasoning - audio),
+        Beside => (Some(output + reasoning), output - audio),
+        BesideUnsent if reported.reasoning.is_none() => (None, output - audio),
+        BesideUnsent => (Some(output + reasoning), output - audio),
+        // Without reasoning tokens both readings agree.
+        Reasoning::Unknown if reasoning == 0 => (Some(output), output - audio),
+        Reasoning::Unknown => return Ok(()),
+    };
+    if text < 0 {
+        return Err(NEGATIVE_OUTPUT);
+    }
+    usage.output = total;
+    usage.output_text = Some(text);
+    usage.reasoning = reported.reasoning;
+    usage.audio_out = reported.audio_out;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::usage::PROOF_EXCLUSIVE;
+    use super::*;
+
+    fn who<'a>(scope: &'a str, version: &'a str, provider: &'a str) -> Reporter<'a> {
+        Reporter { scope, version, provider: Some(provider), conventions: None }
+    }
+
+    fn tokens(input: i64, output: i64, read: Option<i64>, write: Option<i64>) -> Reported {
+        Reported {
+            input: Some(input),
+            output: Some(output),
+            cache_read: read,
+            cache_write: write,
+            ..Reported::default()
+        }
+    }
+
+    /// Checks basis, input, uncached input and output.
+    fn check(
+        reported: Reported,
+        who: Reporter<'_>,
+        basis: Basis,
+        expect: (Option<i64>, Option<i64>, Option<i64>),
+    ) -> Usage {
+        let usage = leaves(&reported, &who);
+        let got = (usage.input, usage.input_uncached, usage.output);
+        assert_eq!((usage.basis, got), (Some(basis), expect), "{reported:?} {who:?}");
+        assert_eq!(usage.reported_input, reported.input);
+        usage
+    }
+
+    // Anthropic's documentation of prompt caching: total input = cache_read_input_tokens +
+    // cache_creation_input_tokens + input_tokens. Bedrock counts the same.
+    #[test]
+    fn exclusive_input_gets_its_cached_tokens_added() {
+        let bedrock =
+            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock");
+        // 11 + 1901 + 0
+        let usage = check(
+            tokens(11, 35, Some(1901), None),
+            bedrock,
+            Exclusive,
+            (Some(1912), Some(11), Some(35)),
+        );
+        assert_eq!((usage.cache_read, usage.cache_write), (Some(1901), None));
+        // No cached tokens: this library then leaves them out.
+        check(tokens(11, 35, None, None), bedrock, Exclusive, (Some(11), Some(11), Some(35)));
+    }
+
+    #[test]
+    fn inclusive_input_is_the_total() {
+        let anthropic = who("com.anthropic.sdk.python", "2.12.0", "anthropic");
+        // 1726 = 11 uncached + 1715 written
+        let usage = check(
+            tokens(1726, 31, Some(0), Some(1715)),
+            anthropic,
+            Inclusive,
+            (Some(1726), Some(11), Some(31)),
+        );
+        assert_eq!(usage.cache_write, Some(1715));
+    }
+
+    #[test]
+    fn input_below_its_cached_tokens_is_proof_whatever_the_rule_says() {
+        let usage = check(
+            tokens(10, 5, Some(100), Some(20)),
+            who("com.anthropic.sdk.python", "9.0.0", "anthropic"),
+            Exclusive,
+            (Some(130), Some(10), Some(5)),
+        );
+        assert_eq!(usage.reason, Some(PROOF_EXCLUSIVE));
+    }
+
+    #[test]
+    fn a_total_that_holds_the_cached_tokens_beside_input_is_proof() {
+        // 500 + 50 + 100 = 650
+        let reported = Reported { total: Some(650), ..tokens(500, 50, Some(100), None) };
+        let unknown = who("my.app", "", "anthropic");
+        check(reported, unknown, Exclusive, (Some(600), Some(500), Some(50)));
+    }
+
+    #[test]
+    fn unclear_input_stays_unknown_and_keeps_what_was_reported() {
+        let usage = check(
+            tokens(500, 50, Some(100), None),
+            who("my.app", "", "anthropic"),
+            Unknown,
+            (None, None, Some(50)),
+        );
+        assert_eq!((usage.reported_input, usage.cache_read), (Some(500), None));
+        check(
+            tokens(500, 50, None, None),
+            who("my.app", "", "anthropic"),
+            Unknown,
+            (None, None, Some(50)),
+        );
+        // Told to be zero: both readings give the same.
+        let none = tokens(500, 50, Some(0), Some(0));
+        check(none, who("my.app", "", "anthropic"), Inclusive, (Some(500), Some(500), Some(50)));
+    }
+
+    // Semantic conventions 1.40: “This value SHOULD include all types of input tokens, including
+    // cached tokens”; reasoning “SHOULD be included in gen_ai.usage.output_tokens”.
+    #[test]
+    fn the_conventions_decide_from_1_40_on() {
+        let by =
+            |minor| Reporter { conventions: Some((1, minor)), ..who("my.app", "", "anthropic") };
+        let reported = tokens(500, 50, Some(100), None);
+        check(reported, by(40), Inclusive, (Some(500), Some(400), Some(50)));
+        check(reported, by(39), Unknown, (None, None, Some(50)));
+    }
+
+    #[test]
+    fn reasoning_is_inside_output_for_openai_and_beside_it_for_gemini() {
+        let reported = |output, reasoning| Reported {
+            reasoning: Some(reasoning),
+            ..tokens(20, output, Some(0), None)
+        };
+        let usage = leaves(&reported(384, 320), &who("my.app", "", "openai"));
+        assert_eq!(
+            (usage.output, usage.output_text, usage.reasoning),
+            (Some(384), Some(64), Some(320))
+        );
+        // usageMetadata: candidatesTokenCount 16, thoughtsTokenCount 338, billed 354.
+        let usage = leaves(&reported(16, 338), &who("my.app", "", "gcp.gemini"));
+        assert_eq!(
+            (usage.output, usage.output_text, usage.reasoning),
+            (Some(354), Some(16), Some(338))
+        );
+        // The instrumentation since 1.0 adds them: 354 of which 338.
+        let adds = who("opentelemetry.instrumentation.google_genai", "1.3b0", "gcp.gemini");
+        let usage = leaves(&reported(354, 338), &adds);
+        assert_eq!((usage.output, usage.output_text), (Some(354), Some(16)));
+        // Before that nothing tells.
+        let older = who("opentelemetry.instrumentation.google_genai", "0.6b0", "gcp.gemini");
+        assert_eq!(leaves(&reported(354, 338), &older).output, None);
+    }
+
+    #[test]
+    fn a_negative_leaf_is_a_contradiction_not_zero() {
+        let audio = Reported { audio_in: Some(30), ..tokens(20, 5, None, None) };
+        let usage = check(audio, who("my.app", "", "openai"), Unknown, (None, None, Some(5)));
+        assert_eq!(usage.reason, Some(NEGATIVE_INPUT));
+        let parts = Reported {
+            cache_write_5m: Some(10),
+            cache_write_1h: Some(10),
+            ..tokens(100, 5, None, Some(15))
+        };
+        let usage = check(parts, who("my.app", "", "openai"), Unknown, (None, None, Some(5)));
+        assert_eq!(usage.reason, Some(CACHE_PARTS));
+        let output =
+            Reported { reasoning: Some(4), audio_out: Some(3), ..tokens(9, 5, None, None) };
+        let usage = leaves(&output, &who("my.app", "", "openai"));
+        assert_eq!((usage.output, usage.reason), (None, Some(NEGATIVE_OUTPUT)));
+    }
+
+    #[test]
+    fn a_span_without_usage_has_none() {
+        assert_eq!(leaves(&Reported::default(), &who("litellm", "", "openai")), Usage::default());
+    }
+
+    #[test]
+    fn the_leaves_add_up_to_the_totals() {
+        let reported = Reported {
+            reasoning: Some(7),
+            audio_out: Some(2),
+            cache_write_5m: Some(30),
+            cache_write_1h: Some(10),
+            ..tokens(100, 20, Some(50), None)
+        };
+        for scope in ["com.anthropic.sdk.python", "openlit.instrumentation.anthropic"] {
+            let u = leaves(&reported, &who(scope, "2.0", "anthropic"));
+            let sum = |parts: &[Option<i64>]| Some(parts.iter().flatten().sum::<i64>());
+            assert_eq!(u.input, sum(&[u.input_uncached, u.cache_read, u.cache_write]), "{scope}");
+            assert_eq!(u.cache_write, sum(&[u.cache_write_5m, u.cache_write_1h]), "{scope}");
+            assert_eq!(u.output, sum(&[u.output_text, u.reasoning, u.audio_out]), "{scope}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The process under test: started on a folder with free ports, killed at the end.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Everything happens often: commits, segments, rounds of upkeep, settling.
+pub(super) const SETTINGS: &str = r#"
+flush_interval = "20ms"
+upkeep_interval = "200ms"
+[wal]
+segment_bytes = "32KiB"
+[settle]
+quiet = "300ms"
+"#;
+
+/// Names and addresses of its open doors.
+pub(super) type Doors = BTreeMap<String, String>;
+
+pub(super) struct Process(Child);
+
+impl Process {
+    pub(super) fn start(folder: &Path, fault: Option<&str>) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger"));
+        command.arg("serve").arg("--data-dir").arg(folder.join("data"));
+        command.arg("--config").arg(folder.join("spanledger.toml"));
+        command.args(["--otlp-grpc-addr", "off", "--otlp-http-addr", "127.0.0.1:0"]);
+        command.args(["--http-addr", "127.0.0.1:0", "--pg-addr", "off"]);
+        command.stdout(Stdio::piped());
+        let errors = File::options().create(true).append(true).open(folder.join("stderr"));
+        command.stderr(errors.unwrap());
+        if let Some(fault) = fault {
+            command.env("SPANLEDGER_FAULT", fault);
+        }
+        Process(command.spawn().unwrap())
+    }
+
+    /// The doors once it is ready; none when a fault was met before.
+    pub(super) fn doors(&mut self) -> Option<Doors> {
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut doors = Doors::new();
+        tokio::task::block_in_place(|| {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match line.split(' ').collect::<Vec<_>>()[..] {
+                    ["listening", name, address] => {
+                        doors.insert(name.to_owned(), address.to_owned());
+                    }
+                    ["ready"] => return Some(doors),
+                    _ => panic!("`{line}` on standard output"),
+                }
+            }
+            None
+        })
+    }
+
+    /// Kills it with SIGKILL; says whether it had ended by itself.
+    pub(super) fn kill(mut self) -> bool {
+        let ended = self.0.try_wait().unwrap().is_some();
+        // Fails only when it has ended.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+        ended
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A panic of the test leaves no process behind.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
