@@ -139,6 +139,13 @@ impl Session {
         }
     }
 
+    /// The plan with the types its columns will truly have: the planner's own take an expression
+    /// at its first branch's word (`CASE WHEN a THEN 0 ELSE 0.5 END` as an integer).
+    pub(crate) fn typed(&self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+        let state = self.context.state();
+        Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
+    }
+
     /// Versions of those tables that a plan scans.
     pub(crate) fn read_by(&self, plan: &LogicalPlan) -> BTreeMap<&'static str, i64> {
         let mut read = BTreeMap::new();
