@@ -37,7 +37,7 @@ pub fn config(flags: &ConfigFlags) -> anyhow::Result<()> {
 /// Answers usages from standard input with quotes, line by line.
 pub fn prices(flags: &PricesFlags) -> anyhow::Result<()> {
     let Prices::Quote { jsonl: _ } = flags.what;
-    let mut pricer = Pricer::new(Arc::new(PriceBook::bundled()?));
+    let mut pricer = Pricer::new(PriceBook::bundled()?);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.context("reading standard input")?;

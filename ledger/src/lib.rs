@@ -2,7 +2,10 @@
 //! meets the price book, and settle turns the spans of finished traces into priced calls.
 //! Rules are pure; only `prices::import` and `settle::job` read and write tables.
 
-pub mod limits;
-pub mod prices;
-pub mod settle;
 pub mod usage;
+
+pub mod prices;
+
+pub mod settle;
+
+pub mod limits;

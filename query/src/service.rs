@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::QueryError;
 use crate::execute::{Batches, Bounds, Executor};
 use crate::session::statement::StatementParser;
-use crate::session::{self, Session, Sessions, units};
+use crate::session::{Session, Sessions, units};
 use crate::settings::QuerySettings;
 
 /// Who asks, through which door.
@@ -105,7 +105,7 @@ impl QueryService {
         tracing::debug!(door = caller.door, sql = text, "query");
         let meter = Meter::start(caller.door);
         match self.inner.parser.parse_one(text) {
-            Ok(statement) => self.metered(meter, caller, statement, params, Ok).await,
+            Ok(statement) => self.start(meter, caller, statement, params, Ok).await,
             Err(error) => Err(meter.failed(error)),
         }
     }
@@ -116,20 +116,35 @@ impl QueryService {
         caller: &Caller,
         statement: Statement,
         params: Option<ParamValues>,
-        shape: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
+        shape: Shape,
     ) -> Result<Running, QueryError> {
-        self.metered(Meter::start(caller.door), caller, statement, params, shape).await
+        self.start(Meter::start(caller.door), caller, statement, params, shape).await
     }
 
-    /// The plan of a checked, expanded statement: what a prepared statement describes.
-    pub(crate) async fn describe(
+    /// The columns of a checked, expanded statement without running it: what a prepared statement
+    /// describes. `parameters` says what the plan's parameters are, and gives values to stand for
+    /// them.
+    pub(crate) async fn describe<P: Send + 'static>(
         &self,
         caller: &Caller,
         statement: Statement,
-    ) -> Result<LogicalPlan, QueryError> {
+        shape: Shape,
+        parameters: impl FnOnce(&LogicalPlan) -> Result<(P, Option<ParamValues>), QueryError>
+        + Send
+        + 'static,
+    ) -> Result<(P, SchemaRef), QueryError> {
         let bounds = self.bounds(caller);
         let session = self.open(caller, &bounds).await?;
-        self.plan(&session, statement, None, &bounds).await
+        let describe = async move {
+            let mut plan = session.plan(&statement, None).await?;
+            let (parameters, values) = parameters(&plan)?;
+            if let Some(values) = values {
+                plan = plan.replace_params_with_values(&values)?;
+            }
+            let plan = session.typed(shape(plan)?)?;
+            Ok((parameters, Arc::new(plan.schema().as_arrow().clone())))
+        };
+        self.inner.executor.compute(&bounds, describe).await
     }
 
     /// The rows of two reading statements over one snapshot (I-12).
@@ -148,14 +163,12 @@ impl QueryService {
                 let (session, bounds, admission) = (&session, &bounds, admission.clone());
                 async move {
                     let statement = self.inner.parser.parse_one(text)?;
-                    let plan = self.plan(session, statement, None, bounds).await?;
-                    let tables = session.read_by(&plan);
-                    let plan = session::coerced(plan)?;
-                    let batches =
-                        self.inner.executor.run(session.state(), plan, bounds, admission)?;
+                    let planned = self.plan(session, statement, None, Ok, bounds).await?;
+                    let (state, plan) = (session.state(), planned.plan);
+                    let batches = self.inner.executor.run(state, plan, bounds, admission)?;
                     let schema = batches.schema();
                     let batches: Vec<_> = batches.try_collect().await?;
-                    Ok::<_, QueryError>(Rows { schema, batches, tables })
+                    Ok::<_, QueryError>(Rows { schema, batches, tables: planned.tables })
                 }
             };
             futures::try_join!(rows(one), rows(two))
@@ -170,21 +183,20 @@ impl QueryService {
         }
     }
 
-    async fn metered(
+    async fn start(
         &self,
         meter: Meter,
         caller: &Caller,
         statement: Statement,
         params: Option<ParamValues>,
-        shape: impl FnOnce(LogicalPlan) -> Result<LogicalPlan, QueryError>,
+        shape: Shape,
     ) -> Result<Running, QueryError> {
         let started = async {
             let bounds = self.bounds(caller);
             let admission = self.inner.executor.admit().await?;
             let session = self.open(caller, &bounds).await?;
-            let plan = shape(self.plan(&session, statement, params, &bounds).await?)?;
-            let (units, tables) = (units::of(&plan), session.read_by(&plan));
-            let plan = session::coerced(plan)?;
+            let Planned { plan, units, tables } =
+                self.plan(&session, statement, params, shape, &bounds).await?;
             let batches = self.inner.executor.run(session.state(), plan, &bounds, admission)?;
             Ok((units, tables, batches))
         };
@@ -211,16 +223,31 @@ impl QueryService {
         session: &Arc<Session>,
         statement: Statement,
         params: Option<ParamValues>,
+        shape: Shape,
         bounds: &Bounds,
-    ) -> Result<LogicalPlan, QueryError> {
+    ) -> Result<Planned, QueryError> {
         let session = Arc::clone(session);
-        let plan = async move { session.plan(&statement, params).await };
+        let plan = async move {
+            let plan = shape(session.plan(&statement, params).await?)?;
+            let (units, tables) = (units::of(&plan), session.read_by(&plan));
+            Ok(Planned { plan: session.typed(plan)?, units, tables })
+        };
         self.inner.executor.compute(bounds, plan).await
     }
 
     fn bounds(&self, caller: &Caller) -> Bounds {
         Bounds::of(&self.inner.settings, caller.timeout, caller.cancel.clone())
     }
+}
+
+/// Suits a plan to the types that a door can send.
+pub(crate) type Shape = fn(LogicalPlan) -> Result<LogicalPlan, QueryError>;
+
+/// A plan that can run, and what is known of it before it does.
+struct Planned {
+    plan: LogicalPlan,
+    units: Vec<Option<&'static str>>,
+    tables: BTreeMap<&'static str, i64>,
 }
 
 /// All rows of an answer.

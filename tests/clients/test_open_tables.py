@@ -49,8 +49,8 @@ def test_duckdb_reads_the_files_of_the_version(answer, calls):
     """DuckDB's own `delta` extension is fetched from the network when first used, so it is not
     relied on here: the list of files comes from delta-rs, the reading is DuckDB's."""
     files = calls.file_uris()
-    row = duckdb.sql(f"SELECT {SUMS} FROM read_parquet({files}, hive_partitioning = true) WHERE {WHERE}")
-    assert row.fetchone() == exact(answer)
+    query = f"SELECT {SUMS} FROM read_parquet({files}, hive_partitioning = true) WHERE {WHERE}"
+    assert duckdb.sql(query).fetchall() == [exact(answer)]
 
 
 def test_every_table_opens_with_the_types_it_says(spanledger, traffic):

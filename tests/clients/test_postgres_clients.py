@@ -79,8 +79,8 @@ def test_a_cursor_fetches_piece_by_piece_and_row_by_row(connection):
 
 def test_sums_equal_those_of_the_http_door(spanledger, connection):
     query = "SELECT sum(input_tokens), sum(output_tokens), sum(cost) FROM calls WHERE service_name = 'traffic'"
-    tokens_in, tokens_out, cost = connection.execute(query).fetchone()
-    assert spanledger.rows(query) == [[tokens_in, tokens_out, format(cost, "f")]]
+    ((tokens_in, tokens_out, cost),) = spanledger.rows(query)
+    assert connection.execute(query).fetchone() == (tokens_in, tokens_out, Decimal(cost))
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ fn paths_named_in_documents_exist() {
         for word in text.split('`').skip(1).step_by(2) {
             let first = word.split('/').next().unwrap_or_default();
             let is_path = word.contains('/')
+                && !first.is_empty()
                 && !word.contains([' ', '<', '*', ':'])
                 && root().join(first).is_dir();
             if is_path {

@@ -36,7 +36,7 @@ impl Answer {
     /// The answer as text: the table, then a line on coverage and on the versions read.
     pub fn render(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(self.columns.iter().map(|c| match c.unit.as_deref() {
             Some(unit) if !unit.is_empty() => Cell::new(format!("{}\n{unit}", c.name)),
             _ => Cell::new(&c.name),

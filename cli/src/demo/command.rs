@@ -113,10 +113,11 @@ async fn tell(server: &Server, exposition: &Exposition) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A question to ask: its title, its name, and its parameters.
+type Asked = (&'static str, &'static str, Vec<(&'static str, String)>);
+
 /// The three questions over the demo's last five days; drift compares its two halves.
-fn questions(
-    fed: &Fed,
-) -> anyhow::Result<[(&'static str, &'static str, Vec<(&'static str, String)>); 3]> {
+fn questions(fed: &Fed) -> anyhow::Result<[Asked; 3]> {
     let at = |unix_ns: i64| -> anyhow::Result<String> {
         Ok(jiff::Timestamp::from_nanosecond(unix_ns.into())?.to_string())
     };

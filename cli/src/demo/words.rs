@@ -26,6 +26,8 @@ Three more to try:
   spanledger ask spend --by team,model --grain 1d
   spanledger sql \"SELECT session_id, count(*) AS calls, sum(input_tokens) AS input_tokens,
       sum(cost) AS cost FROM calls GROUP BY 1 ORDER BY 4 DESC NULLS LAST LIMIT 5\"
-  spanledger sql \"SELECT date_bin(interval '1 minute', at) AS minute, avg(value) AS busy
-      FROM metric_points WHERE metric_name = 'hw.gpu.utilization' GROUP BY 1 ORDER BY 1\"
+  spanledger sql \"SELECT metric_attributes['burstgpt.scale'] AS load,
+      avg(value) FILTER (WHERE metric_name = 'hw.gpu.utilization') AS gpu_busy,
+      max(value) FILTER (WHERE metric_name = 'vllm:num_requests_waiting') AS most_waiting
+      FROM metric_points WHERE service_name = 'vllm-burstgpt' GROUP BY 1 ORDER BY 3\"
 ";

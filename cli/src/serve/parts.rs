@@ -99,7 +99,7 @@ async fn start_ledger(
     let settler = Settler::new(store.clone(), rules, jiff::Timestamp::now);
     let settled = settler.watch();
     let (told, shutdown) = watch::channel(false);
-    jobs.spawn(settler.run(shutdown));
+    jobs.spawn(async move { settler.run(shutdown).await });
     jobs.spawn({
         let stop = stop.clone();
         async move {

@@ -131,6 +131,7 @@ impl Lines {
 }
 
 /// The builder of one column.
+#[expect(clippy::large_enum_variant, reason = "one per column, made once and never moved")]
 enum Builder {
     Text(StringBuilder),
     Decimal(Decimal128Builder),

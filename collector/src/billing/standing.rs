@@ -167,6 +167,7 @@ pub(super) async fn imports(
         column.is_valid(i).then(|| Money(column.value(i)).to_string())
     };
     let mut imports: Vec<ImportSummary> = Vec::new();
+    #[expect(clippy::needless_range_loop, reason = "the row indexes eight columns")]
     for i in 0..found.num_rows() {
         let import_id = string(&import_ids, i);
         let at = match imports.iter().position(|import| import.import_id == import_id) {

@@ -57,7 +57,7 @@ mod tests {
             Value::Float(140_737_488_355_328.0),   // FP64_BLANK
             Value::Float(140_737_488_355_330.0),   // FP64_NOT_SUPPORTED
             Value::Int(140_737_488_355_328),       // the same, printed without a point
-            Value::Float(9.223_372_036_854_775_8e18),
+            Value::Float(9.223_372_036_854_776e18),
         ] {
             assert!(blank(value), "{value:?}");
         }

@@ -102,7 +102,8 @@ fn samples(families: &[Family], kind: Option<Kind>) -> usize {
 fn every_real_page_is_read_whole() {
     use Kind::{Counter, Gauge, Histogram};
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/gpu/exposition");
-    let expected: [(&str, usize, &[(Kind, usize)]); 10] = [
+    type File = (&'static str, usize, &'static [(Kind, usize)]);
+    let expected: [File; 10] = [
         ("aibrix_runtime_doc", 29, &[(Gauge, 9), (Counter, 4), (Histogram, 16)]),
         // Python forgets a TYPE that does not stand right before its samples; we do not.
         ("dcgm_a100_mig_and_t4__cloud_native_docs", 24, &[]),

@@ -72,10 +72,9 @@ impl Process {
     /// Where it listens; none when a fault met it before.
     fn ready(&mut self) -> Option<String> {
         let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
-        let address = lines.map_while(Result::ok).find_map(|line| {
+        lines.map_while(Result::ok).find_map(|line| {
             line.strip_prefix("listening ").map(|address| format!("http://{address}/v1/traces"))
-        });
-        address
+        })
     }
 
     /// Whether it had ended by itself.

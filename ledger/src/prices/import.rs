@@ -71,3 +71,48 @@ async fn read(snapshot: &Snapshot) -> Result<Vec<PriceRow>, PriceError> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
     from_batch(&concat_batches(&first.schema(), &batches)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use spanledger_schemas::Money;
+
+    use super::super::bundled::history;
+    use super::super::row::PriceRow;
+    use super::*;
+
+    #[tokio::test]
+    async fn books_are_imported_once_and_other_rows_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let bundled = history().unwrap();
+        let own = PriceRow {
+            source: "contract 7".into(),
+            amount: Money::parse("1.25").unwrap(),
+            note: Some("negotiated".into()),
+            ..bundled[0].clone()
+        };
+        let rows = to_batch(std::slice::from_ref(&own)).unwrap();
+        store.append(&TABLE, rows, None).await.unwrap();
+
+        let imported = ImportOutcome::Imported { bundled: bundled.len(), kept: 1 };
+        assert_eq!(import_bundled(&store).await.unwrap(), imported);
+        assert_eq!(import_bundled(&store).await.unwrap(), ImportOutcome::AlreadyThere);
+
+        let mut stored = read(&store.snapshot().await.unwrap()).await.unwrap();
+        let mut expected = bundled;
+        expected.push(own);
+        stored.sort_by_key(|r| (r.id(), r.known_from));
+        expected.sort_by_key(|r| (r.id(), r.known_from));
+        assert!(stored == expected, "rows differ after a round trip through the table");
+    }
+
+    #[tokio::test]
+    async fn ids_of_prices_are_unique_among_what_is_believed() {
+        let book = PriceBook::bundled().unwrap();
+        let batch = book.to_batch().unwrap();
+        let again = PriceBook::from_batches(&[batch]).unwrap();
+        assert_eq!(again.rows().len(), book.rows().len());
+        let ids: std::collections::HashSet<_> = book.rows().iter().map(PriceRow::id).collect();
+        assert_eq!(ids.len(), book.rows().len());
+    }
+}

@@ -2,21 +2,33 @@
 //! are read from, the import into table `prices`, the book itself, how a call finds its model,
 //! what the call costs, and the two fronts for many calls: Arrow columns and JSON lines.
 
-mod book;
-mod bundled;
 mod clause;
-pub(crate) mod columns;
+
+mod row;
+
 mod genai;
+
+mod bundled;
+
+mod import;
+
+mod book;
+
+mod providers;
+
+mod quote;
+
+mod pricer;
+
+pub(crate) mod columns;
+
+mod jsonl;
+
 #[cfg(test)]
 mod golden;
+
 #[cfg(test)]
 mod hard_cases;
-mod import;
-mod jsonl;
-mod pricer;
-mod providers;
-mod quote;
-mod row;
 
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};

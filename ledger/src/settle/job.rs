@@ -149,12 +149,12 @@ impl Rounds {
         self.refresh_prices(&snapshot).await?;
         let mut round = Round::default();
         match self.spans_version {
-            None => self.recover(&snapshot, now, &mut round).await?,
+            None => Box::pin(self.recover(&snapshot, now, &mut round)).await?,
             Some(since) => {
                 let changes = self.store.changes(&spans::TABLE, Some(since)).await?;
                 if !changes.files.is_empty() {
                     let rows = tables::spans_in(&self.session, &snapshot, &changes.files).await?;
-                    self.take(rows, false, now, &mut round).await?;
+                    Box::pin(self.take(rows, false, now, &mut round)).await?;
                 }
                 self.spans_version = Some(changes.version);
             }
@@ -186,7 +186,7 @@ impl Rounds {
             // What is received from now on comes with the last window.
             let end = if to > now { i64::MAX } else { to };
             let rows = tables::spans_between(&self.session, snapshot, from, end).await?;
-            self.take(rows, recovering, to, round).await?;
+            Box::pin(self.take(rows, recovering, to, round)).await?;
             self.look_up_written(snapshot).await?;
             self.settle_quiet(to, round).await?;
             from = to;
@@ -264,7 +264,7 @@ impl Rounds {
             metrics::counter!("spanledger_settle_spans_total").increment(batch.num_rows() as u64);
             metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
             while let Some(early) = self.open.over(self.settings.open_bytes_max) {
-                self.settle(&early, CallState::Provisional, now, round).await?;
+                Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
                 self.open.forget_oldest();
             }
             if since_step >= limits::ROWS_PER_STEP && !recovering {
@@ -283,7 +283,7 @@ impl Rounds {
             if due.is_empty() {
                 return Ok(());
             }
-            if let Err(error) = self.settle(&due, CallState::Settled, now, round).await {
+            if let Err(error) = Box::pin(self.settle(&due, CallState::Settled, now, round)).await {
                 self.open.put_back(&due);
                 return Err(error);
             }

@@ -19,15 +19,22 @@
 //!
 //! It holds as long as one settler writes to a store; a second one is noticed at its first commit.
 
-mod calls;
 mod chunk;
-mod job;
-mod open;
+
 mod recent;
+
+mod open;
+
+mod trace;
+
+mod calls;
+
+mod job;
+
 mod tables;
+
 #[cfg(test)]
 mod tests;
-mod trace;
 
 pub use job::{Clock, Round, Settler};
 pub use tables::settled_until;

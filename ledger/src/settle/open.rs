@@ -159,10 +159,12 @@ impl OpenTraces {
     }
 
     /// Unsettled traces of the oldest chunk, when memory is above `cap`: they must be settled as
-    /// they are before [`OpenTraces::forget_oldest`].
+    /// they are before [`OpenTraces::forget_oldest`]. Not those that are incomplete already: what
+    /// is in memory of them says less than the rows they may have, so they wait to be quiet.
     pub(super) fn over(&self, cap: usize) -> Option<Vec<TraceKey>> {
         let oldest = self.chunks.front().filter(|_| self.bytes > cap)?;
-        let open = |key: &&TraceKey| self.traces.get(key).is_some_and(|t| t.unsettled.is_some());
+        let open = |t: &Trace| t.unsettled.is_some() && t.complete;
+        let open = |key: &&TraceKey| self.traces.get(key).is_some_and(open);
         Some(oldest.traces.iter().filter(open).copied().collect())
     }
 

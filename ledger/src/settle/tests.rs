@@ -85,6 +85,19 @@ fn batch(rows: &[Value]) -> RecordBatch {
     RecordBatch::try_new(schema, columns).unwrap()
 }
 
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 struct House {
     store: Store,
     settler: Settler,
@@ -99,9 +112,18 @@ impl House {
     }
 
     async fn with(settings: SettleSettings) -> House {
+        // The prices are imported once; every house starts from a copy of that folder.
+        static PRICED: tokio::sync::OnceCell<tempfile::TempDir> =
+            tokio::sync::OnceCell::const_new();
+        let priced = PRICED.get_or_init(|| async {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path()).await.unwrap();
+            import_bundled(&store).await.unwrap();
+            folder
+        });
         let folder = tempfile::tempdir().unwrap();
+        copy(priced.await.path(), folder.path());
         let store = Store::open(folder.path()).await.unwrap();
-        import_bundled(&store).await.unwrap();
         let settler = Settler::new(store.clone(), settings.clone(), jiff::Timestamp::now);
         House { store, settler, settings, commits: 0, _folder: folder }
     }
@@ -142,7 +164,10 @@ impl House {
                     let column = text(c);
                     let column = column.as_string::<i32>();
                     let value = column.iter().nth(i).flatten().unwrap_or("null");
-                    value.trim_end_matches('0').trim_end_matches('.').to_owned()
+                    match value.contains('.') {
+                        true => value.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                        false => value.to_owned(),
+                    }
                 });
                 let key = (trace.unwrap(), id("span_id", i));
                 assert!(found.insert(key, said.collect()).is_none(), "{key:?} is there twice");
@@ -175,18 +200,12 @@ async fn quiet_trace_becomes_priced_calls_with_their_owner() {
     assert_eq!(house.round(16).await.written, 2);
     let columns =
         ["team", "user_id", "cost", "price_state", "price_reason", "state", "duration_ms"];
-    let found = house.calls(&columns).await;
     let reason = "no usage was reported";
     let expected = expect(&[
-        ((1, 3), &["search", "ann", "2", "priced", "null", "settled", "2000.0"]),
-        ((1, 4), &["search", "bob", "null", "unpriced", reason, "settled", "2000.0"]),
+        ((1, 3), &["search", "ann", "2", "priced", "null", "settled", "2000"]),
+        ((1, 4), &["search", "bob", "null", "unpriced", reason, "settled", "2000"]),
     ]);
-    // `2000.0` loses its zeros in the comparison like every number.
-    let trimmed = |rows: BTreeMap<(u8, u8), Vec<String>>| -> Vec<Vec<String>> {
-        let trim = |t: &String| t.trim_end_matches('0').trim_end_matches('.').to_owned();
-        rows.values().map(|r| r.iter().map(trim).collect()).collect()
-    };
-    assert_eq!(trimmed(found), trimmed(expected));
+    assert_eq!(house.calls(&columns).await, expected);
     let status = house.settler.status();
     assert_eq!(status.open_traces, 0);
     assert_eq!(status.settled_until.unwrap().as_second(), T0_S + 1);
@@ -342,7 +361,7 @@ fn workload(seed: u64) -> Vec<Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     /// Whatever the order and the batches in which spans arrive, with rounds and restarts in
     /// between, the calls are those of all spans arriving at once.

@@ -5,8 +5,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Statement, TableAlias,
-    TableFactor, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement,
+    TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::{ALL, AskParams, Question};
@@ -32,9 +32,32 @@ pub(crate) fn expand(
             }
         }
     }
+    let alone = matches!(&statement, Statement::Query(query) if asks_only(query));
     match statement.visit(&mut Expander(parse)) {
-        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Continue(()) => {
+            if let (true, Statement::Query(query)) = (alone, &mut statement) {
+                keep_order(query);
+            }
+            Ok(statement)
+        }
         ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Whether the query is `SELECT * FROM something` without an order of its own.
+fn asks_only(query: &Query) -> bool {
+    let SetExpr::Select(select) = &*query.body else { return false };
+    query.order_by.is_none()
+        && matches!(select.projection.as_slice(), [SelectItem::Wildcard(_)])
+        && matches!(select.from.as_slice(), [one] if one.joins.is_empty())
+}
+
+/// Puts the order of the query in FROM on the query itself: the planner drops the inner one, since
+/// SQL knows no order of a table, and a question's rows would come in any.
+fn keep_order(query: &mut Query) {
+    let SetExpr::Select(select) = &*query.body else { return };
+    if let Some(TableFactor::Derived { subquery, .. }) = select.from.first().map(|f| &f.relation) {
+        query.order_by.clone_from(&subquery.order_by);
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::logical_expr::{LogicalPlanBuilder, cast, ident, lit};
 use datafusion::prelude::Expr;
+use spanledger_ledger::prices::SHARED_TENANT;
 use spanledger_schemas::{Table, tables};
 
 use super::Providers;
@@ -102,7 +103,10 @@ fn view(
     let all = columns.into_iter().chain(derived.map(|d| (d.expr)().alias(d.name)));
     let mut rows = LogicalPlanBuilder::scan(name, provider_as_source(stored), None)?;
     if let Some(tenant) = tenant {
-        rows = rows.filter(ident("tenant").eq(lit(tenant)))?;
+        let own = ident("tenant").eq(lit(tenant));
+        // Prices of the bundled book hold for every tenant.
+        let shared = ident("tenant").eq(lit(SHARED_TENANT));
+        rows = rows.filter(if name == "prices" { own.or(shared) } else { own })?;
     }
     Ok(ViewTable::new(rows.project(all)?.build()?, None))
 }

@@ -17,7 +17,6 @@ use datafusion::catalog::{
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::ParamValues;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
@@ -26,8 +25,6 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -142,6 +139,13 @@ impl Session {
         }
     }
 
+    /// The plan with the types its columns will truly have: the planner's own take an expression
+    /// at its first branch's word (`CASE WHEN a THEN 0 ELSE 0.5 END` as an integer).
+    pub(crate) fn typed(&self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+        let state = self.context.state();
+        Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
+    }
+
     /// Versions of those tables that a plan scans.
     pub(crate) fn read_by(&self, plan: &LogicalPlan) -> BTreeMap<&'static str, i64> {
         let mut read = BTreeMap::new();
@@ -161,12 +165,6 @@ impl Session {
     pub(crate) fn state(&self) -> SessionState {
         self.context.state()
     }
-}
-
-/// The plan with every expression coerced, so that its schema is that of its rows. SQL's planner
-/// gives types before coercion: to `CASE … THEN 0 ELSE 0.5 END` the one of the zero.
-pub(crate) fn coerced(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
-    Ok(TypeCoercion::new().analyze(plan, &ConfigOptions::default())?)
 }
 
 fn config(partitions: usize) -> SessionConfig {

@@ -8,7 +8,11 @@
     reason = "helpers of tests fail the test, and say why"
 )]
 
+mod allow_list;
 mod fixture;
 mod http;
 mod limits;
 mod pg;
+mod plans;
+mod questions;
+mod slt;

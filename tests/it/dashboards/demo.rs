@@ -32,7 +32,7 @@ impl Demo {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut demo = Demo { process, addresses: BTreeMap::new(), folder: folder };
+        let mut demo = Demo { process, addresses: BTreeMap::new(), folder };
         let started = Instant::now();
         while !demo.loaded().await {
             let ended = demo.process.try_wait().unwrap();

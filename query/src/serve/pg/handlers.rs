@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::common::ParamValues;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::arrow_pg::datatypes::{arrow_schema_to_pg_fields, encode_recordbatch};
 use futures::Sink;
@@ -29,7 +30,7 @@ use super::session;
 use super::types::{self, Parameter};
 use crate::error::QueryError;
 use crate::service::{Caller, QueryService, Running};
-use crate::session::{coerced, statement};
+use crate::session::statement;
 
 /// One connection.
 pub(super) struct Connection {
@@ -76,14 +77,12 @@ impl Connection {
         statement: Statement,
     ) -> PgWireResult<QueryResponse> {
         let caller = caller(&self.service, &self.stop, client);
-        let plan = types::shape(self.service.describe(&caller, statement.clone()).await?)?;
-        let plan = coerced(plan)?;
+        let ((), schema) = self
+            .service
+            .describe(&caller, statement.clone(), types::shape, |_| Ok(((), None)))
+            .await?;
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-        let fields = arrow_schema_to_pg_fields(
-            plan.schema().as_arrow(),
-            &Format::UnifiedText,
-            Some(options),
-        )?;
+        let fields = arrow_schema_to_pg_fields(&schema, &Format::UnifiedText, Some(options))?;
         let fields = Arc::new(fields);
         let (service, columns) = (self.service.clone(), Arc::clone(&fields));
         let started = stream::once(async move {
@@ -143,7 +142,9 @@ impl SimpleQueryHandler for Connection {
         // All are checked before the first one runs.
         for statement in &mut statements {
             refuse_if_aborted(client, statement)?;
-            if !session::concerns(statement) {
+            if session::concerns(statement) {
+                session::check(statement)?;
+            } else {
                 statement::check(statement)?;
                 *statement = parser.expand(statement.clone())?;
             }
@@ -248,7 +249,7 @@ impl QueryParser for Reader {
         &self,
         client: &C,
         sql: &str,
-        _types: &[Option<Type>],
+        said: &[Option<Type>],
     ) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
@@ -261,18 +262,18 @@ impl QueryParser for Reader {
             return Err(QueryError::Syntax(many).into());
         }
         if session::concerns(&statement) {
+            session::check(&statement)?;
             return Ok(Some(Prepared::Session(Arc::new(statement))));
         }
         statement::check(&statement)?;
         let statement = parser.expand(statement)?;
         let caller = caller(&self.service, &self.stop, client);
-        let plan = self.service.describe(&caller, statement.clone()).await?;
-        let parameters = types::parameters(&plan)?.into();
-        let plan = types::shape(plan)?;
-        // What hangs on parameters of unknown type cannot be coerced before they come.
-        let plan = coerced(plan.clone()).unwrap_or(plan);
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        Ok(Some(Prepared::Query { statement: Arc::new(statement), schema, parameters }))
+        let said = said.to_vec();
+        let parameters = move |plan: &LogicalPlan| types::parameters(plan, &said);
+        let (parameters, schema) =
+            self.service.describe(&caller, statement.clone(), types::shape, parameters).await?;
+        let (statement, parameters) = (Arc::new(statement), parameters.into());
+        Ok(Some(Prepared::Query { statement, schema, parameters }))
     }
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {

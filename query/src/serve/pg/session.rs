@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::sql::sqlparser::ast::{Expr, Set, Statement, Value};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Set, Statement, Value};
 use pgwire::api::ClientInfo;
 use pgwire::api::Type;
 use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
@@ -13,6 +13,7 @@ use pgwire::messages::response::TransactionStatus;
 
 use crate::error::QueryError;
 use crate::session::functions::pg_setting;
+use crate::session::statement::refusal;
 
 /// Settings that are taken beside those PostgreSQL shows, since they change nothing here.
 const TAKEN: [&str; 12] = [
@@ -59,7 +60,7 @@ pub(super) fn fields(statement: &Statement) -> Vec<FieldInfo> {
     }
 }
 
-/// Does the statement.
+/// Does a statement that [`check`] let pass.
 pub(super) fn answer<C: ClientInfo>(
     client: &mut C,
     statement: &Statement,
@@ -67,7 +68,7 @@ pub(super) fn answer<C: ClientInfo>(
     let done = |tag: &str| Ok(Response::Execution(Tag::new(tag)));
     match statement {
         Statement::Set(set) => {
-            assign(client, set, statement)?;
+            assign(client, set);
             done("SET")
         }
         Statement::Reset(_) => {
@@ -93,7 +94,7 @@ pub(super) fn answer<C: ClientInfo>(
         }
         Statement::Deallocate { .. } => done("DEALLOCATE"),
         Statement::UNLISTEN { .. } => done("UNLISTEN"),
-        _ => Err(crate::session::statement::refusal(statement).into()),
+        _ => Err(refusal(statement).into()),
     }
 }
 
@@ -103,14 +104,15 @@ pub(super) fn statement_timeout<C: ClientInfo + ?Sized>(client: &C) -> Option<Du
     duration(text).filter(|timeout| !timeout.is_zero())
 }
 
-fn assign<C: ClientInfo>(client: &mut C, set: &Set, statement: &Statement) -> PgWireResult<()> {
+/// Whether the statement may be done.
+pub(super) fn check(statement: &Statement) -> PgWireResult<()> {
+    let Statement::Set(set) = statement else { return Ok(()) };
     match set {
         Set::SingleAssignment { variable, values, .. } => {
-            let name = variable.to_string().to_lowercase().replace('"', "");
+            let (name, value) = (name_of(variable), value_of(values));
             if pg_setting(&name).is_none() && !TAKEN.contains(&name.as_str()) {
                 return Err(unknown(&name));
             }
-            let value = values.iter().map(text).collect::<Vec<_>>().join(", ");
             if name == "statement_timeout" && duration(&value).is_none() {
                 return Err(QueryError::Parameter {
                     what: name,
@@ -119,13 +121,26 @@ fn assign<C: ClientInfo>(client: &mut C, set: &Set, statement: &Statement) -> Pg
                 }
                 .into());
             }
-            client.metadata_mut().insert(name, value);
             Ok(())
         }
         // Instants carry their offset in every format: their zone changes no value.
         Set::SetTimeZone { .. } | Set::SetNames { .. } | Set::SetTransaction { .. } => Ok(()),
-        _ => Err(crate::session::statement::refusal(statement).into()),
+        _ => Err(refusal(statement).into()),
     }
+}
+
+fn assign<C: ClientInfo>(client: &mut C, set: &Set) {
+    if let Set::SingleAssignment { variable, values, .. } = set {
+        client.metadata_mut().insert(name_of(variable), value_of(values));
+    }
+}
+
+fn name_of(variable: &ObjectName) -> String {
+    variable.to_string().to_lowercase().replace('"', "")
+}
+
+fn value_of(values: &[Expr]) -> String {
+    values.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 fn show<C: ClientInfo>(client: &C, statement: &Statement, name: &str) -> PgWireResult<Response> {

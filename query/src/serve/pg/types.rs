@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, ParamValues};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ScalarUDF};
 use datafusion::prelude::Expr;
+use datafusion::scalar::ScalarValue;
 use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use datafusion_postgres::arrow_pg::datatypes::{
     PG_OID_ALIAS_KEY, into_pg_type, pg_type_for_alias_kind,
@@ -27,24 +28,48 @@ pub(super) struct Parameter {
     pub(super) wire: Type,
 }
 
-/// The plan's parameters, `$1` first.
-pub(super) fn parameters(plan: &LogicalPlan) -> Result<Vec<Parameter>, QueryError> {
+/// The plan's parameters, `$1` first, and a null of each one's type to stand for it until a portal
+/// brings a value. What the plan leaves open is of the type that the client says, else text.
+pub(super) fn parameters(
+    plan: &LogicalPlan,
+    said: &[Option<Type>],
+) -> Result<(Vec<Parameter>, Option<ParamValues>), QueryError> {
     let known = plan.get_parameter_types()?;
     let (casts, aliases) = hints(plan)?;
     let count = known.keys().filter_map(|id| position(id)).max().unwrap_or(0);
-    (1..=count)
-        .map(|i| {
-            let id = format!("${i}");
-            let wanted = known.get(&id).cloned().flatten().or_else(|| casts.get(&id).cloned());
-            let wire = match (aliases.get(&id), &wanted) {
-                (Some(alias), _) => alias.clone(),
-                (None, Some(wanted)) => into_pg_type(wanted)
-                    .map_err(|e| QueryError::Unsupported(format!("parameter ${i}: {e}")))?,
-                (None, None) => Type::TEXT,
-            };
-            Ok(Parameter { wanted, wire })
-        })
-        .collect()
+    let mut parameters = Vec::with_capacity(count);
+    let mut nulls = Vec::with_capacity(count);
+    for i in 1..=count {
+        let id = format!("${i}");
+        let wanted = known.get(&id).cloned().flatten().or_else(|| casts.get(&id).cloned());
+        let said = said.get(i - 1).and_then(Option::as_ref);
+        let wire = match (aliases.get(&id), &wanted, said) {
+            (Some(alias), _, _) => alias.clone(),
+            (None, Some(wanted), _) => into_pg_type(wanted)
+                .map_err(|e| QueryError::Unsupported(format!("parameter ${i}: {e}")))?,
+            (None, None, said) => said.cloned().unwrap_or(Type::TEXT),
+        };
+        let null = wanted.clone().unwrap_or_else(|| from_wire(&wire));
+        nulls.push(ScalarValue::try_from(&null)?.into());
+        parameters.push(Parameter { wanted, wire });
+    }
+    Ok((parameters, (count > 0).then_some(ParamValues::List(nulls))))
+}
+
+/// The type of a value that the client sends as this, when nothing else says what it is.
+fn from_wire(wire: &Type) -> DataType {
+    match *wire {
+        Type::BOOL => DataType::Boolean,
+        Type::INT2 => DataType::Int16,
+        Type::INT4 => DataType::Int32,
+        Type::INT8 => DataType::Int64,
+        Type::FLOAT4 => DataType::Float32,
+        Type::FLOAT8 => DataType::Float64,
+        Type::NUMERIC => DataType::Decimal128(38, 18),
+        Type::DATE => DataType::Date32,
+        Type::TIMESTAMP | Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, None),
+        _ => DataType::Utf8,
+    }
 }
 
 /// The values that a portal brings for the parameters.
