@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use csv::StringRecord;
-use spanledger_schemas::{Column, Kind, Money, time};
+use spanledger_schemas::{Column, Kind, Money};
 
 use super::cells;
 use super::error::{ImportError, Problem};
@@ -85,6 +85,9 @@ const OTHER_DATASETS: [(&str, &str); 5] = [
     ("invoicedetaildescription", "a FOCUS Invoice Detail dataset"),
 ];
 
+/// Microseconds in a day.
+const DAY_US: i64 = 86_400_000_000;
+
 /// Names collected for the source; a bill with more has no sensible default.
 const NAMES_MAX: usize = 8;
 
@@ -118,7 +121,8 @@ enum Origin {
     Day,
     /// The number of the row.
     RowNumber,
-    /// All columns of the file that have none in the table.
+    /// All columns of the file that have none in the table. Stands behind all tags in the table,
+    /// so that tags nobody could read are known by then.
     Others,
 }
 
@@ -257,6 +261,7 @@ impl Focus {
         let mut charged_us = None;
         let mut unread_tags = Vec::new();
         let mut day_at = 0;
+        let before = problems.len();
         cells.clear();
         for i in 0..self.plan.len() {
             let (target, origin) = self.plan[i];
@@ -302,10 +307,10 @@ impl Focus {
             }
             cells.push(cell);
         }
-        // `instant` admits only what fits nanoseconds, so this cannot overflow.
-        let day = time::day(charged_us.unwrap_or(facts.period_us.0) * 1_000);
-        cells[day_at] = Cell::Date(day);
-        if problems.is_empty() && facts.period_us.0 >= facts.period_us.1 {
+        let day = charged_us.unwrap_or(facts.period_us.0).div_euclid(DAY_US);
+        // Years reach from -9999 to 9999: fewer than four million days either way.
+        cells[day_at] = Cell::Date(day as i32);
+        if problems.len() == before && facts.period_us.0 >= facts.period_us.1 {
             let end = record.iter().zip(&self.header).find(|(_, n)| key(n) == "billingperiodend");
             let (found, column) = end.map_or(("", ""), |(text, name)| (text, name.as_str()));
             problems.push(Problem::cell(row, column, found, "an instant after BillingPeriodStart"));

@@ -420,6 +420,8 @@ fn a_line_without_charge_period_is_dated_by_its_billing_period() {
     // 2026-10-01 is 20,727 days after the epoch: 2026-11-25 is day 20,782 and 55 days later.
     assert_eq!(day(&bill(&[("ChargePeriodStart", "")])), 20_727);
     assert_eq!(day(&bill(&[])), 20_733);
+    // Years past 2262 do not fit nanoseconds: 2300-01-01 is day 120,530 (Python's `datetime`).
+    assert_eq!(day(&bill(&[("ChargePeriodStart", "2300-01-01")])), 120_530);
 }
 
 proptest! {
