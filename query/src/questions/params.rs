@@ -283,10 +283,11 @@ fn instant(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, QueryErr
         amount(past).and_then(|(count, unit)| before(now, count, unit))
     } else if text.len() == 13 && text.bytes().all(|b| b.is_ascii_digit()) {
         text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())
-    } else if let Ok(date) = text.parse::<Date>() {
-        utc(date.to_datetime(jiff::civil::Time::midnight()))
     } else {
-        text.parse::<Timestamp>().ok().or_else(|| text.parse::<DateTime>().ok().and_then(utc))
+        // The most telling form first: a date alone is also read from the front of the others.
+        let civil = || text.parse::<DateTime>().ok().and_then(utc);
+        let date = || utc(text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()));
+        text.parse::<Timestamp>().ok().or_else(civil).or_else(date)
     };
     at.ok_or_else(|| QueryError::Parameter {
         what: what.to_owned(),

@@ -203,7 +203,7 @@ mod tests {
             ("ok", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
             ("s", Arc::new(StringArray::from(vec!["a\"\n", "", "é"]))),
         ]);
-        let want = r#"{"columns":[],"rows":[["0.0873",9223372036854775807,0.1,true,"a\"\n"],["0",-1,null,null,""],[null,0,1e300,false,"é"]]}"#;
+        let want = r#"{"columns":[],"rows":[["0.0873",9223372036854775807,0.1,true,"a\"\n"],["0",-1,null,null,""],[null,0,1.0e300,false,"é"]]}"#;
         assert_eq!(got, want);
     }
 

@@ -139,7 +139,6 @@ mod tests {
             "SELECT 1",
             "WITH a AS (SELECT 1) SELECT * FROM a",
             "VALUES (1), (2)",
-            "TABLE spans",
             "SELECT 1 UNION SELECT 2",
             "EXPLAIN SELECT * FROM spans",
             "EXPLAIN ANALYZE SELECT 1",
