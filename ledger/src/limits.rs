@@ -39,7 +39,8 @@ pub const TRACES_PER_COMMIT_MAX: usize = 20_000;
 /// Rows read between two looks at which traces are due, while catching up.
 pub const ROWS_PER_STEP: usize = 65_536;
 
-/// Trace ids in one look-up: up to this many, the bloom filters on `trace_id` are asked.
+/// Trace ids that are looked up by id, which asks the bloom filters on `trace_id`; more of them
+/// are picked out of one scan.
 pub const TRACES_PER_LOOKUP: usize = 16;
 
 /// Days before the first known span of a trace in which its earlier spans are looked for.

@@ -3,9 +3,10 @@
 //! and writes nothing.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::DataType;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::functions_aggregate::expr_fn::min;
@@ -120,8 +121,9 @@ pub(super) async fn calls_since(
     Ok(rows.execute_stream().await?)
 }
 
-/// All rows of a table that belong to traces, from a day on. Ids that are alike in two tenants
-/// are told apart by the caller.
+/// All rows of a table that belong to traces, from a day on; `traces` is sorted. Few traces are
+/// looked up by id, where bloom filters help; many are picked out of one scan. Ids that are alike
+/// in two tenants are told apart by the caller.
 pub(super) async fn rows_of(
     session: &SessionContext,
     snapshot: &Snapshot,
@@ -130,19 +132,43 @@ pub(super) async fn rows_of(
     traces: &[u128],
     from_date: i32,
 ) -> Result<Vec<RecordBatch>, SettleError> {
-    let mut found = Vec::new();
-    for ids in traces.chunks(TRACES_PER_LOOKUP) {
-        let mut rows = session
-            .read_table(snapshot.provider(table))?
-            .filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(from_date)))))?
-            .filter(one_of(ids))?;
-        if let Some(columns) = columns {
-            rows = rows.select_columns(columns)?;
-        }
-        found.extend(rows.collect().await?);
+    let few = traces.len() <= TRACES_PER_LOOKUP;
+    let mut rows = session
+        .read_table(snapshot.provider(table))?
+        .filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(from_date)))))?;
+    if few {
+        rows = rows.filter(one_of(traces))?;
     }
-    found.retain(|batch| batch.num_rows() > 0);
+    if let Some(columns) = columns {
+        rows = rows.select_columns(columns)?;
+    }
+    let mut rows = rows.execute_stream().await?;
+    let mut found = Vec::new();
+    while let Some(batch) = rows.try_next().await? {
+        let batch = if few { batch } else { of_traces(&batch, traces)? };
+        if batch.num_rows() > 0 {
+            found.push(unpinned(&batch)?);
+        }
+    }
     Ok(found)
+}
+
+/// The rows of a batch whose trace is among the sorted `traces`.
+fn of_traces(batch: &RecordBatch, traces: &[u128]) -> Result<RecordBatch, SettleError> {
+    let ids = crate::prices::columns::text(batch, "trace_id")?;
+    let wanted = |id: Option<&str>| id.map(|id| traces.binary_search(&chunk::trace_id(id)).is_ok());
+    let wanted: BooleanArray = ids.iter().map(wanted).collect();
+    Ok(filter_record_batch(batch, &wanted)?)
+}
+
+/// The same rows with text of their own: a view keeps the whole page alive that it points into.
+fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
+    let own = |column: &ArrayRef| match column.as_string_view_opt() {
+        Some(views) => Arc::new(views.gc()) as ArrayRef,
+        None => Arc::clone(column),
+    };
+    let columns = batch.columns().iter().map(own).collect();
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
 /// Those of the files of `calls` on given days that have rows of traces, with all their rows.
@@ -188,7 +214,26 @@ fn instant(micros: i64) -> Expr {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{Int64Array, StringViewArray};
+
     use super::*;
+
+    #[test]
+    fn rows_of_many_traces_are_picked_out_of_one_scan() {
+        let ids = ["0000000000000000000000000000000a", "0000000000000000000000000000000b"];
+        let id = StringViewArray::from(vec![ids[0], ids[1], ids[0]]);
+        let number = Int64Array::from(vec![1, 2, 3]);
+        let batch = RecordBatch::try_from_iter([
+            ("trace_id", Arc::new(id) as ArrayRef),
+            ("n", Arc::new(number) as ArrayRef),
+        ])
+        .unwrap();
+        let picked = unpinned(&of_traces(&batch, &[3, 10, 12]).unwrap()).unwrap();
+        assert_eq!(picked["n"].as_ref(), &Int64Array::from(vec![1, 3]));
+        let held = picked["trace_id"].as_string_view().data_buffers();
+        // Two ids of 32 digits, and nothing of the row that was left out.
+        assert_eq!(held.iter().map(|b| b.len()).sum::<usize>(), 64);
+    }
 
     #[test]
     fn versions_grow_and_keep_the_instant() {
