@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Everything happens often: commits, segments, rounds of upkeep, settling.
 pub(super) const SETTINGS: &str = r#"
@@ -19,7 +20,14 @@ quiet = "300ms"
 /// Names and addresses of its open doors.
 pub(super) type Doors = BTreeMap<String, String>;
 
-pub(super) struct Process(Child);
+/// How long a process that met its fault may take to be gone: its sockets close a little earlier.
+const GONE_WITHIN: Duration = Duration::from_millis(200);
+
+pub(super) struct Process {
+    child: Child,
+    /// Whether a fault was asked for.
+    armed: bool,
+}
 
 impl Process {
     pub(super) fn start(folder: &Path, fault: Option<&str>) -> Process {
@@ -34,12 +42,12 @@ impl Process {
         if let Some(fault) = fault {
             command.env("SPANLEDGER_FAULT", fault);
         }
-        Process(command.spawn().unwrap())
+        Process { child: command.spawn().unwrap(), armed: fault.is_some() }
     }
 
     /// The doors once it is ready; none when a fault was met before.
     pub(super) fn doors(&mut self) -> Option<Doors> {
-        let stdout = self.0.stdout.as_mut().unwrap();
+        let stdout = self.child.stdout.as_mut().unwrap();
         let mut doors = Doors::new();
         tokio::task::block_in_place(|| {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -57,10 +65,15 @@ impl Process {
 
     /// Kills it with SIGKILL; says whether it had ended by itself.
     pub(super) fn kill(mut self) -> bool {
-        let ended = self.0.try_wait().unwrap().is_some();
+        let asked = Instant::now();
+        let mut ended = self.child.try_wait().unwrap().is_some();
+        while self.armed && !ended && asked.elapsed() < GONE_WITHIN {
+            std::thread::sleep(Duration::from_millis(10));
+            ended = self.child.try_wait().unwrap().is_some();
+        }
         // Fails only when it has ended.
-        let _ = self.0.kill();
-        self.0.wait().unwrap();
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
         ended
     }
 }
@@ -68,7 +81,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // A panic of the test leaves no process behind.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
