@@ -23,6 +23,8 @@ use spanledger_store::fault as tables;
 const KILLS: usize = 210;
 /// How long a fault may take to be met; what is not met by then ends by SIGKILL.
 const LOAD_MAX: Duration = Duration::from_millis(1500);
+/// The same for a place that is passed seldom.
+const SELDOM_LOAD_MAX: Duration = Duration::from_secs(5);
 /// How long the last process may take to commit and settle everything on a busy machine.
 const SETTLED_WITHIN: Duration = Duration::from_secs(120);
 
@@ -43,9 +45,14 @@ const PLACES: [&str; 12] = [
     tables::AFTER_COMPACTION_COMMIT,
 ];
 
-/// Those of them that upkeep passes, not every flush.
-const UPKEEP: [&str; 3] =
-    [tables::IN_CHECKPOINT, tables::IN_COMPACTION_BEFORE_COMMIT, tables::AFTER_COMPACTION_COMMIT];
+/// Those of them that not every flush passes, but the turn of a log file or upkeep.
+const SELDOM: [&str; 5] = [
+    way_in::LOG_BEFORE_RENAME,
+    way_in::LOG_TRIM,
+    tables::IN_CHECKPOINT,
+    tables::IN_COMPACTION_BEFORE_COMMIT,
+    tables::AFTER_COMPACTION_COMMIT,
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_span_is_stored_once_over_many_kills() {
@@ -63,16 +70,17 @@ async fn every_acknowledged_span_is_stored_once_over_many_kills() {
         client.begin(kill);
         // A third by SIGKILL, the rest at each place in turn.
         let place = (kill % 3 != 0).then(|| PLACES[(kill * 2 / 3) % PLACES.len()]);
-        // What is passed seldom is met the first time or not at all.
-        let passes = |place| if SELDOM.contains(place) { 1 } else { 3 };
-        let fault = place.map(|place| format!("{place}:{}", rng.u32(1..=passes(&place))));
+        // What is passed seldom is met the first time and waited for longer.
+        let seldom = place.is_some_and(|place| SELDOM.contains(&place));
+        let (passes, longest) = if seldom { (1, SELDOM_LOAD_MAX) } else { (3, LOAD_MAX) };
+        let fault = place.map(|place| format!("{place}:{}", rng.u32(1..=passes)));
         let mut process = Process::start(folder.path(), fault.as_deref());
         let pause = Duration::from_millis(rng.u64(0..400));
         if place.is_none() && rng.u8(..4) == 0 {
             // While it starts and reads back its log.
             tokio::time::sleep(pause).await;
         } else if let Some(doors) = process.doors() {
-            let time = if place.is_some() { LOAD_MAX } else { pause };
+            let time = if place.is_some() { longest } else { pause };
             client.load(&doors, rng.u64(..), Instant::now() + time).await;
         }
         if process.kill() {
