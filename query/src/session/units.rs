@@ -2,7 +2,6 @@
 //! comes from. A column that is computed otherwise than by sum, min, max, mean or quantile of one
 //! column has none: better no unit than a wrong one.
 
-use datafusion::common::Column;
 use datafusion::logical_expr::{Aggregate, LogicalPlan, Projection, SubqueryAlias};
 use datafusion::prelude::Expr;
 
@@ -45,10 +44,7 @@ fn of_column(plan: &LogicalPlan, index: usize) -> Option<&'static str> {
 
 fn of_expr(expr: &Expr, input: &LogicalPlan) -> Option<&'static str> {
     match expr {
-        Expr::Column(Column { .. }) => {
-            let Expr::Column(column) = expr else { return None };
-            of_column(input, input.schema().index_of_column(column).ok()?)
-        }
+        Expr::Column(column) => of_column(input, input.schema().index_of_column(column).ok()?),
         Expr::Alias(alias) => of_expr(&alias.expr, input),
         Expr::AggregateFunction(call) if KEEPS_UNIT.contains(&call.func.name()) => {
             of_expr(call.params.args.first()?, input)

@@ -58,12 +58,12 @@ impl Connection {
     async fn query<C: ClientInfo>(
         &self,
         client: &C,
+        caller: &Caller,
         statement: Statement,
         params: Option<ParamValues>,
         format: &Format,
     ) -> PgWireResult<QueryResponse> {
-        let caller = caller(&self.service, &self.stop, client);
-        let running = self.service.run(&caller, statement, params, types::shape).await?;
+        let running = self.service.run(caller, statement, params, types::shape).await?;
         let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
         let fields = arrow_schema_to_pg_fields(&running.schema(), format, Some(options))?;
         Ok(rows(running, Arc::new(fields)))
@@ -74,9 +74,9 @@ impl Connection {
     async fn later<C: ClientInfo>(
         &self,
         client: &C,
+        caller: Caller,
         statement: Statement,
     ) -> PgWireResult<QueryResponse> {
-        let caller = caller(&self.service, &self.stop, client);
         let ((), schema) = self
             .service
             .describe(&caller, statement.clone(), types::shape, |_| Ok(((), None)))
@@ -150,15 +150,17 @@ impl SimpleQueryHandler for Connection {
             }
         }
         let alone = statements.len() == 1;
+        // One for the whole text: a cancellation stops all of it, whichever statement runs.
+        let caller = caller(&self.service, &self.stop, client);
         let mut responses = Vec::with_capacity(statements.len());
         for statement in statements {
             responses.push(if session::concerns(&statement) {
                 session::answer(client, &statement)?
             } else if alone {
                 let format = Format::UnifiedText;
-                Response::Query(self.query(client, statement, None, &format).await?)
+                Response::Query(self.query(client, &caller, statement, None, &format).await?)
             } else {
-                Response::Query(self.later(client, statement).await?)
+                Response::Query(self.later(client, caller.clone(), statement).await?)
             });
         }
         if responses.is_empty() {
@@ -198,8 +200,9 @@ impl ExtendedQueryHandler for Connection {
                 refuse_if_aborted(client, statement)?;
                 let params = types::values(portal, parameters)?;
                 let statement = Statement::clone(statement);
+                let caller = caller(&self.service, &self.stop, client);
                 let format = &portal.result_column_format;
-                Ok(Response::Query(self.query(client, statement, params, format).await?))
+                Ok(Response::Query(self.query(client, &caller, statement, params, format).await?))
             }
         }
     }
