@@ -11,10 +11,14 @@ pub const PRICE_DECIMALS_MAX: u32 = 12;
 /// never memory.
 pub const PRICE_MATCHES_MAX: usize = 10_000;
 
-/// Memory for the spans of open and lately settled traces. At some 300 bytes per span this holds
-/// half a million of them: ten seconds of 50,000 spans/s, hours of an ordinary load. Above it the
-/// oldest traces are settled early, as provisional, and finished from the table.
+/// Memory for open and lately settled traces. What is kept of a span takes some 150 bytes, so this
+/// holds 1.3 million of them: twenty seconds of 60,000 spans/s, more than a trace of the default
+/// quiet time is open; hours of an ordinary load. Above it the oldest traces are settled early, as
+/// provisional, and finished from the table.
 pub const OPEN_BYTES_MAX: usize = 192 << 20;
+
+/// Memory that settled traces may take beside the open ones.
+pub const SETTLED_BYTES_MAX: usize = 64 << 20;
 
 /// How long settled traces stay in memory for late spans: long agent runs pause for minutes.
 pub const SETTLED_KEPT: Duration = Duration::from_secs(600);
@@ -33,10 +37,11 @@ pub const RESTART_OVERLAP: Duration = Duration::from_secs(60);
 /// A backlog is read in steps of this much received time.
 pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
 
-/// Traces settled in one commit; bounds the batch that is built and keeps commits coming.
-pub const TRACES_PER_COMMIT_MAX: usize = 20_000;
+/// Traces settled in one commit; bounds the batch that is built (tens of megabytes) and keeps
+/// commits coming.
+pub const TRACES_PER_COMMIT_MAX: usize = 10_000;
 
-/// Rows read between two looks at which traces are due, while catching up.
+/// Rows read of one file between two looks at which traces are due, while catching up.
 pub const ROWS_PER_STEP: usize = 65_536;
 
 /// Trace ids that are looked up by id, which asks the bloom filters on `trace_id`; more of them

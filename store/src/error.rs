@@ -47,7 +47,7 @@ pub enum StoreError {
         /// What was expected and found.
         detail: String,
     },
-    /// A file that was to be replaced is no longer part of the table: someone compacted or
+    /// A file that was to be replaced or read is no longer part of the table: someone compacted or
     /// replaced it first. Nothing was changed; take a fresh snapshot and try again.
     #[error("table `{table}`: file `{path}` is no longer active; take a fresh snapshot and retry")]
     FileGone {
@@ -81,6 +81,16 @@ pub enum StoreError {
         table: &'static str,
         /// What the encoder said.
         source: parquet::errors::ParquetError,
+    },
+    /// A data file could not be read.
+    #[error("reading file `{path}` of table `{table}`: {detail}")]
+    Read {
+        /// Name of the table.
+        table: &'static str,
+        /// The file.
+        path: String,
+        /// What the reader said.
+        detail: String,
     },
     /// Reading data files for a compaction failed.
     #[error("merging data files of table `{table}`: {source}")]

@@ -75,6 +75,9 @@ pub(crate) const ROW_GROUP_BYTES: u64 = 8 * 1024 * 1024;
 /// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1024;
 
+/// Rows per batch when rows are picked by their place: what a reader of a few columns gets at once.
+pub(crate) const PICKED_BATCH_ROWS: usize = 8 * 1024;
+
 /// Rows of equal sort key among which a merge looks for duplicates. Beyond, duplicates further
 /// apart than this stay; the ledger resolves those by key when it settles.
 pub(crate) const DEDUP_RUN_ROWS: usize = 8 * 1024;

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use spanledger_schemas::Table;
 
 use crate::log::{ActiveFile, View};
 use crate::scan::plan::Reading;
 use crate::scan::provider::Provider;
-use crate::{DataFile, paths};
+use crate::scan::rows;
+use crate::{DataFile, StoreError, paths};
 
 /// Fixed versions of all tables. Files that a later commit removes stay readable for
 /// [`crate::StoreOptions::removed_file_retention`].
@@ -50,12 +52,30 @@ impl Snapshot {
     /// The same over some of its files. Files that are not active in this snapshot, such as those
     /// of [`crate::Store::changes`] that were compacted since, are read without statistics.
     pub fn provider_of(&self, table: &'static Table, files: &[DataFile]) -> Arc<dyn TableProvider> {
-        let view = self.views.get(table.name);
-        let find = |file: &DataFile| {
-            let active = view.and_then(|v| v.find(&file.path)).cloned();
-            active.unwrap_or_else(|| Arc::new(ActiveFile::new(file.clone(), 0, String::new())))
-        };
-        self.over(table, files.iter().map(find).collect())
+        self.over(table, files.iter().map(|file| self.find(table, file)).collect())
+    }
+
+    /// The rows of a file at `places`, counted from zero and rising, with `columns`, in the order
+    /// of both and in the table's own types. The file may have been compacted, as long as it is
+    /// there.
+    ///
+    /// # Errors
+    /// [`StoreError::FileGone`] when it is not, [`StoreError::Read`] when it cannot be read or has
+    /// fewer rows.
+    pub async fn rows_at(
+        &self,
+        table: &'static Table,
+        file: &DataFile,
+        places: &[u32],
+        columns: &[&str],
+    ) -> Result<RecordBatch, StoreError> {
+        let dir = paths::table(&self.root, table);
+        rows::at(&self.reading, table, &dir, &self.find(table, file), places, columns).await
+    }
+
+    fn find(&self, table: &'static Table, file: &DataFile) -> Arc<ActiveFile> {
+        let active = self.views.get(table.name).and_then(|v| v.find(&file.path)).cloned();
+        active.unwrap_or_else(|| Arc::new(ActiveFile::new(file.clone(), 0, String::new())))
     }
 
     fn over(&self, table: &'static Table, files: Vec<Arc<ActiveFile>>) -> Arc<dyn TableProvider> {

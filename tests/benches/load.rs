@@ -1,5 +1,6 @@
-//! The load: one encoded request whose ids and times are patched in place for each send, so that
-//! the sender costs little and no two requests are the same.
+//! The load: one encoded request whose ids, times, tokens and users are patched in place for each
+//! send, so that the sender costs little, no two requests are the same, and columns compress
+//! about as real ones do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +51,25 @@ struct Places {
     span_id: usize,
     start: usize,
     end: usize,
+    /// Hex digits after `chatcmpl-`.
+    response_id: usize,
+    /// Digits after `conv-`.
+    conversation: usize,
+    /// Digits after `user-`.
+    user: usize,
+    /// Two-byte varints: input, output and cached tokens.
+    tokens: [usize; 3],
 }
+
+/// Attributes whose value is a two-byte varint, and so between 128 and 16,383.
+const TOKENS: [&str; 3] = [
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.cache_read.input_tokens",
+];
+/// Protobuf between a key and the value of an int attribute: tag and length of the value, tag of
+/// the integer.
+const BEFORE_INT: usize = 3;
 
 /// Hex text of the trace id of a span: the request's number, then the trace's within it.
 pub fn trace_id(request: usize, span: usize) -> String {
@@ -116,6 +135,16 @@ impl Template {
             let end = start + random.u64(200_000_000..9_000_000_000);
             body[places.start..places.start + 8].copy_from_slice(&start.to_le_bytes());
             body[places.end..places.end + 8].copy_from_slice(&end.to_le_bytes());
+            digits(&mut body, places.response_id, &format!("{:016x}", random.u64(..)));
+            digits(&mut body, places.conversation, &format!("{:05}", random.u32(0..50_000)));
+            digits(&mut body, places.user, &format!("{:04}", random.u32(0..2_000)));
+            let input = random.u16(256..16_000);
+            let tokens = [input, random.u16(128..900), input / 2];
+            for (place, tokens) in places.tokens.iter().zip(tokens) {
+                // A varint: seven bits a byte, the lowest first.
+                body[*place..place + 2]
+                    .copy_from_slice(&[tokens as u8 | 0x80, (tokens >> 7) as u8]);
+            }
         }
         body.into()
     }
@@ -130,13 +159,26 @@ impl Places {
             assert!(found.next().is_none(), "the mark of span {i} is there twice");
             place
         };
+        let span = at(&mark(1, i).repeat(2));
+        let after = |text: &str| {
+            let found = body[span..].windows(text.len()).position(|w| w == text.as_bytes());
+            span + found.unwrap() + text.len()
+        };
         Places {
-            trace_id: at(&mark(1, i).repeat(2)),
+            trace_id: span,
             span_id: at(&mark(2, i)),
             start: at(&mark(3, i)),
             end: at(&mark(4, i)),
+            response_id: after("chatcmpl-"),
+            conversation: after("conv-"),
+            user: after("user-"),
+            tokens: TOKENS.map(|key| after(key) + BEFORE_INT),
         }
     }
+}
+
+fn digits(body: &mut [u8], place: usize, text: &str) {
+    body[place..place + text.len()].copy_from_slice(text.as_bytes());
 }
 
 /// Eight bytes that name a field of a span.
@@ -148,22 +190,21 @@ fn mark(field: u8, i: usize) -> [u8; 8] {
 fn span(i: usize) -> Span {
     let (provider, model) = MODELS[i % MODELS.len()];
     let mut random = fastrand::Rng::with_seed(i as u64);
-    let input = random.i64(200..20_000);
     let attributes = vec![
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.provider.name", provider),
         text("gen_ai.request.model", model),
         text("gen_ai.response.model", model),
-        text("gen_ai.response.id", &format!("chatcmpl-{:016x}", random.u64(..))),
-        int("gen_ai.usage.input_tokens", input),
-        int("gen_ai.usage.output_tokens", random.i64(20..900)),
-        int("gen_ai.usage.cache_read.input_tokens", input / 2),
+        text("gen_ai.response.id", "chatcmpl-0000000000000000"),
+        int(TOKENS[0], 128),
+        int(TOKENS[1], 128),
+        int(TOKENS[2], 128),
         double("gen_ai.response.time_to_first_chunk", f64::from(random.u32(100..1500)) / 1000.0),
         strings("gen_ai.response.finish_reasons", &["stop"]),
         double("gen_ai.request.temperature", 0.2),
         int("gen_ai.request.max_tokens", 1024),
-        text("gen_ai.conversation.id", &format!("conv-{}", random.u32(0..5000))),
-        text("user.id", &format!("user-{}", random.u32(0..2000))),
+        text("gen_ai.conversation.id", "conv-00000"),
+        text("user.id", "user-0000"),
         text("server.address", "api.openai.com"),
         int("server.port", 443),
         text("gen_ai.output.type", "text"),
@@ -202,10 +243,17 @@ fn strings(key: &str, values: &[&str]) -> KeyValue {
     attribute(key, Value::ArrayValue(ArrayValue { values }))
 }
 
-/// Sends requests `0..requests` over as many connections as told; each is resent until it is
-/// acknowledged.
-pub async fn send(server: &Server, template: &Template, requests: usize, connections: usize) {
+/// Sends requests `0..requests` over as many connections as told, each resent until it is
+/// acknowledged, and none before its time when there is a `rate`, in requests a second.
+pub async fn send(
+    server: &Server,
+    template: &Template,
+    requests: usize,
+    connections: usize,
+    rate: Option<f64>,
+) {
     let next = Arc::new(AtomicUsize::new(0));
+    let started = tokio::time::Instant::now();
     let senders = (0..connections).map(|_| {
         let next = next.clone();
         async move {
@@ -215,7 +263,12 @@ pub async fn send(server: &Server, template: &Template, requests: usize, connect
                 if number >= requests {
                     return;
                 }
-                post(&client, server, template.request(number)).await;
+                let body = template.request(number);
+                if let Some(rate) = rate {
+                    let due = Duration::from_secs_f64(number as f64 / rate);
+                    tokio::time::sleep_until(started + due).await;
+                }
+                post(&client, server, body).await;
             }
         }
     });

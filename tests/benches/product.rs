@@ -1,12 +1,13 @@
 //! Measures the running binary from outside: what a user's load costs and how long a user waits.
 //!
-//! Starts `spanledger serve` on an empty folder, sends OTLP/HTTP requests of 512 spans with 20
-//! GenAI attributes each (about 700 bytes a span) over kept-alive connections, and prints one
-//! line a figure: acknowledged spans/s, CPU-seconds of the server per million spans (all in:
-//! receive, log, commit, settle, compact), peak memory, bytes on disk per span, time from
-//! acknowledgement to visible, and the questions' times. The sender's own CPU is left out.
+//! Starts `spanledger serve` on an empty folder and sends OTLP/HTTP requests of 512 spans with 20
+//! GenAI attributes each (about 800 bytes a span) over kept-alive connections; prints one line a
+//! figure. First as fast as they are acknowledged: spans/s. Then, on a new folder, at a steady
+//! rate: CPU-seconds of the server per million spans (all in: receive, log, commit, settle,
+//! compact), peak memory, bytes on disk per row, time from acknowledgement to visible, and the
+//! questions' times. The sender's own CPU is left out.
 //!
-//! `cargo bench --bench product -- [--spans N] [--connections N]`
+//! `cargo bench --bench product -- [--spans N] [--connections N] [--rate SPANS_PER_SECOND]`
 
 #![allow(
     clippy::unwrap_used,
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 use crate::load::Template;
 use crate::server::Server;
 
+/// Spans a second of the steady load: the mark for two cores.
+const RATE: usize = 60_000;
 /// Spans of one request.
 const BATCH: usize = 512;
 /// Runs of each question; the first warms up and is not counted.
@@ -39,6 +42,7 @@ fn main() {
 struct Options {
     spans: usize,
     connections: usize,
+    rate: usize,
 }
 
 impl Options {
@@ -48,19 +52,39 @@ impl Options {
             let at = args.iter().position(|a| a == flag);
             at.and_then(|i| args.get(i + 1)?.parse().ok()).unwrap_or(default)
         };
-        Options { spans: value("--spans", 1_000_000), connections: value("--connections", 8) }
+        Options {
+            spans: value("--spans", 1_000_000),
+            connections: value("--connections", 8),
+            rate: value("--rate", RATE),
+        }
     }
 }
 
 async fn run(options: &Options) {
-    let server = Server::start();
     let template = Template::new(BATCH);
     println!("bytes per span on the wire: {}", template.bytes_per_span());
+    let requests = options.spans.div_ceil(BATCH);
+    println!("== as fast as acknowledged");
+    burst(options, &template, requests).await;
+    println!("== {} spans/s", options.rate);
+    steady(options, &template, requests).await;
+}
 
+async fn burst(options: &Options, template: &Template, requests: usize) {
+    let server = Server::start();
+    let started = Instant::now();
+    load::send(&server, template, requests, options.connections, None).await;
+    let seconds = started.elapsed().as_secs_f64();
+    println!("acknowledged spans/s: {:.0}", (requests * BATCH) as f64 / seconds);
+    println!("peak RSS: {} MiB", server.peak_rss_mib());
+}
+
+async fn steady(options: &Options, template: &Template, requests: usize) {
+    let server = Server::start();
     let cpu_before = server.cpu_seconds();
     let started = Instant::now();
-    let requests = options.spans.div_ceil(BATCH);
-    load::send(&server, &template, requests, options.connections).await;
+    let rate = options.rate as f64 / BATCH as f64;
+    load::send(&server, template, requests, options.connections, Some(rate)).await;
     let seconds = started.elapsed().as_secs_f64();
     let spans = (requests * BATCH) as f64;
     println!("acknowledged spans/s: {:.0}", spans / seconds);
@@ -79,7 +103,7 @@ async fn run(options: &Options) {
         println!("bytes per row of `{table}` on disk: {:.1}", server.bytes_per_row(table).await);
     }
 
-    let mut visible = load::visible(&server, &template, VISIBLE_SAMPLES).await;
+    let mut visible = load::visible(&server, template, VISIBLE_SAMPLES).await;
     print_times("ack to visible", &mut visible);
     for question in ["spend?by=model", "latency?by=model", "drift?by=model"] {
         let url = format!(

@@ -1,39 +1,34 @@
-//! Rows of table `calls`, column by column: what the span says, what its owners say, the price,
-//! and the hash by which a row that is already written is recognised. Takes decided calls and the
-//! chunks their rows are in. It decides nothing and writes nothing.
+//! Rows of table `calls`, column by column: what the span says, what its owners say, the price.
+//! Takes decided calls and the rows they are made of. It decides nothing and writes nothing.
 
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, new_null_array,
+    TimestampMicrosecondArray,
 };
-use arrow::compute::{cast, interleave};
-use arrow::datatypes::{DataType, Date32Type, SchemaRef};
-use arrow::row::{RowConverter, SortField};
+use arrow::compute::cast;
 use spanledger_schemas::tables::calls::TABLE;
 use spanledger_schemas::time;
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::chunk::OWNER_COLUMNS;
-use super::open::Written;
-use super::trace::{Call, RowRef};
-use super::{CallState, SettleError, chunk};
+use super::gather::Gathered;
+use super::trace::Call;
+use super::{CallState, SettleError};
 use crate::prices::columns::int;
 use crate::prices::{Pricer, price_columns};
 
 /// Builds the rows of `calls` for decided calls.
 ///
 /// # Errors
-/// When the chunks lack a column.
+/// When what was gathered lacks a row or a column.
 pub(super) fn build(
-    calls: &[(Call, CallState)],
-    first_chunk: u32,
-    chunks: &[&RecordBatch],
+    calls: &[Call],
+    state: CallState,
+    gathered: &Gathered,
     pricer: &mut Pricer,
     now: i64,
 ) -> Result<RecordBatch, SettleError> {
-    let facts = spans_of(calls, first_chunk, chunks)?;
+    let facts = gathered.columns(calls)?;
     let prices = price_columns(pricer, &facts)?;
     let start = int(&facts, "start_unix_ns")?;
     let duration = int(&facts, "duration_ns")?;
@@ -47,10 +42,7 @@ pub(super) fn build(
             }
             "tpot_ms" => Arc::new(tpot(&facts, &duration)?),
             "model" => Arc::new(model(&facts)?),
-            "state" => {
-                let words = calls.iter().map(|(_, state)| Some(state.word()));
-                Arc::new(words.collect::<StringArray>())
-            }
+            "state" => Arc::new(StringArray::from_iter_values(calls.iter().map(|_| state.word()))),
             "settled_at" => Arc::new(
                 TimestampMicrosecondArray::from_value(now, calls.len()).with_timezone("UTC"),
             ),
@@ -65,37 +57,8 @@ pub(super) fn build(
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
-/// The columns of the spans that are calls, with the owner columns of the spans that own them.
-fn spans_of(
-    calls: &[(Call, CallState)],
-    first_chunk: u32,
-    chunks: &[&RecordBatch],
-) -> Result<RecordBatch, SettleError> {
-    // Place 0 is a null for every column; chunk n is at place n + 1.
-    let place = |r: RowRef| (r.chunk.wrapping_sub(first_chunk) as usize + 1, r.row as usize);
-    let own: Vec<_> = calls.iter().map(|(call, _)| place(call.row)).collect();
-    let Some(any) = chunks.first() else {
-        return Err(SettleError::Invariant("calls without a chunk their rows are in"));
-    };
-    let schema: SchemaRef = any.schema();
-    let columns = schema.fields().iter().enumerate().map(|(i, field)| {
-        let null = new_null_array(field.data_type(), 1);
-        let mut arrays: Vec<&dyn Array> = vec![&null];
-        arrays.extend(chunks.iter().map(|c| c.column(i).as_ref()));
-        let owner = OWNER_COLUMNS.iter().position(|c| c == field.name());
-        match owner {
-            None => interleave(&arrays, &own),
-            Some(fact) => {
-                let owners = calls.iter().map(|(c, _)| c.owners[fact].map_or((0, 0), place));
-                interleave(&arrays, &owners.collect::<Vec<_>>())
-            }
-        }
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(schema, columns)?)
-}
-
-fn named(batch: &RecordBatch, name: &str) -> Result<ArrayRef, SettleError> {
+/// The column of that name.
+pub(super) fn named(batch: &RecordBatch, name: &str) -> Result<ArrayRef, SettleError> {
     let column = batch.column_by_name(name).cloned();
     column.ok_or_else(|| crate::prices::PriceError::Column { column: name.to_owned() }.into())
 }
@@ -124,28 +87,4 @@ fn model(facts: &RecordBatch) -> Result<StringArray, SettleError> {
     let asked = named(facts, "request_model")?;
     let (served, asked) = (served.as_string::<i32>(), asked.as_string::<i32>());
     Ok(served.iter().zip(asked).map(|(served, asked)| served.or(asked)).collect())
-}
-
-/// What each row of `calls` says, to compare it with what is written. Any batch of the table
-/// will do, whatever string types it was read with.
-///
-/// # Errors
-/// When it is not of that table.
-pub(super) fn contents(calls: &RecordBatch) -> Result<Vec<Written>, SettleError> {
-    let schema = TABLE.arrow_schema();
-    let said = schema.fields().iter().filter(|f| f.name() != "settled_at");
-    let columns = said
-        .map(|f| Ok(cast(&named(calls, f.name())?, f.data_type())?))
-        .collect::<Result<Vec<_>, SettleError>>()?;
-    let types = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
-    let rows = RowConverter::new(types)?.convert_columns(&columns)?;
-    let span = cast(&named(calls, "span_id")?, &DataType::Utf8)?;
-    let date = cast(&named(calls, "date")?, &DataType::Date32)?;
-    let (span, date) = (span.as_string::<i32>(), date.as_primitive::<Date32Type>());
-    let written = |i: usize| Written {
-        span: chunk::span_id(span.value(i)),
-        content: xxh3_64(rows.row(i).as_ref()),
-        date: date.value(i),
-    };
-    Ok((0..calls.num_rows()).map(written).collect())
 }

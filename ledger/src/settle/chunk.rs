@@ -1,14 +1,15 @@
-//! Span rows in memory: from a batch of table `spans` to small views for the rules and, for rows
-//! that can become calls or name an owner, the columns that `calls` takes over. It does not know
-//! which traces are open.
+//! Spans read: from a batch of table `spans` to small views for the rules, and where to find the
+//! columns that `calls` takes over, for rows that can become calls or name an owner: in the file
+//! they were read from, or in memory. It does not know which traces are open.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringViewArray};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{Field, Schema};
 use spanledger_schemas::ids::{SpanId, TraceId};
 use spanledger_schemas::tables::{calls, spans};
+use spanledger_store::DataFile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::SettleError;
@@ -19,14 +20,57 @@ use crate::prices::columns::{instant, int, text};
 pub(super) const OWNER_COLUMNS: [&str; OWNER_FACTS] =
     ["team", "user_id", "session_id", "feature", "agent_name"];
 
-/// Columns read only to decide, not taken over.
-const DECIDING: [&str; 5] = ["span_role", "duplicate_of", "start_at", "duration_ns", "received_at"];
+/// Columns that decide what is a call and whose, beside [`OWNER_COLUMNS`] and [`USAGE`].
+const DECIDING: [&str; 9] = [
+    "tenant",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "span_role",
+    "duplicate_of",
+    "start_unix_ns",
+    "duration_ns",
+    "received_at",
+];
 
-/// The columns read from table `spans`: those that `calls` has under the same name, and those
-/// that decide.
-pub(super) fn columns_read() -> impl Iterator<Item = &'static str> {
+/// Columns that rows of `calls` are made of under another name.
+const RENAMED: [&str; 2] = ["start_at", "duration_ns"];
+
+/// The columns of table `spans` that decide.
+pub(super) fn columns_deciding() -> impl Iterator<Item = &'static str> {
+    DECIDING.into_iter().chain(OWNER_COLUMNS).chain(USAGE)
+}
+
+/// The columns of table `spans` that rows of `calls` are made of.
+pub(super) fn columns_taken() -> impl Iterator<Item = &'static str> {
     let shared = |name: &str| name != "date" && calls::TABLE.column(name).is_some();
-    spans::TABLE.columns.iter().map(|c| c.name).filter(move |n| shared(n) || DECIDING.contains(n))
+    spans::TABLE.columns.iter().map(|c| c.name).filter(move |n| shared(n) || RENAMED.contains(n))
+}
+
+/// Both.
+pub(super) fn columns_all() -> Vec<&'static str> {
+    let taken = columns_taken().collect::<Vec<_>>();
+    let deciding = columns_deciding().filter(|c| !taken.contains(c));
+    taken.iter().copied().chain(deciding).collect()
+}
+
+/// Where the columns are of the rows that views point at.
+#[derive(Debug, Clone)]
+pub(super) enum Rows {
+    /// In this file of table `spans`, each at its place there.
+    InFile(DataFile),
+    /// Here, with [`columns_taken`].
+    Here(RecordBatch),
+}
+
+impl Rows {
+    /// Memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Rows::InFile(file) => size_of::<DataFile>() + file.path.len(),
+            Rows::Here(rows) => rows.get_array_memory_size(),
+        }
+    }
 }
 
 /// One span of a batch, with the trace it belongs to.
@@ -46,17 +90,56 @@ pub(super) struct Chunk {
     /// Distinct tenants of the batch.
     pub(super) tenants: Vec<Arc<str>>,
     pub(super) spans: Vec<ReadSpan>,
-    /// The columns of [`columns_read`] for the rows that a view points at.
-    pub(super) rows: RecordBatch,
+    /// The rows that a view points at.
+    pub(super) rows: Rows,
     /// Newest `received_at`.
     pub(super) received: i64,
 }
 
-/// Reads a batch that has [`columns_read`]; views point at rows of chunk number `chunk`.
+/// Reads a batch with [`columns_all`] and keeps the rows that views point at.
 ///
 /// # Errors
 /// When a column is missing or of another type.
 pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError> {
+    let mut keep = Vec::with_capacity(batch.num_rows());
+    let mut kept = 0;
+    let mut chunk = views(batch, |pointed_at| {
+        keep.push(pointed_at);
+        kept += u32::from(pointed_at);
+        pointed_at.then(|| RowRef { chunk, row: kept - 1 })
+    })?;
+    let taken = columns_taken().map(|name| batch.schema_ref().index_of(name));
+    let taken = batch.project(&taken.collect::<Result<Vec<_>, _>>()?)?;
+    let rows = filter_record_batch(&taken, &BooleanArray::from(keep))?;
+    chunk.rows = Rows::Here(in_own_types(&rows)?);
+    Ok(chunk)
+}
+
+/// Reads a batch with [`columns_deciding`]: the rows of a file from place `first` on.
+///
+/// # Errors
+/// When a column is missing or of another type.
+pub(super) fn read_of(
+    file: &DataFile,
+    first: u32,
+    batch: &RecordBatch,
+    chunk: u32,
+) -> Result<Chunk, SettleError> {
+    let mut next = first;
+    let mut read = views(batch, |pointed_at| {
+        next += 1;
+        pointed_at.then(|| RowRef { chunk, row: next - 1 })
+    })?;
+    read.rows = Rows::InFile(file.clone());
+    Ok(read)
+}
+
+/// The spans of a batch. `point` is asked for each row in turn, with whether a view has to point
+/// at it.
+fn views(
+    batch: &RecordBatch,
+    mut point: impl FnMut(bool) -> Option<RowRef>,
+) -> Result<Chunk, SettleError> {
     let tenant = text(batch, "tenant")?;
     let (trace, span) = (text(batch, "trace_id")?, text(batch, "span_id")?);
     let parent = text(batch, "parent_span_id")?;
@@ -70,8 +153,6 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError
 
     let mut tenants: Vec<Arc<str>> = Vec::new();
     let mut spans = Vec::with_capacity(batch.num_rows());
-    let mut keep = Vec::with_capacity(batch.num_rows());
-    let mut kept = 0;
     let mut newest = i64::MIN;
     for i in 0..batch.num_rows() {
         let name = tenant.value(i);
@@ -85,9 +166,7 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError
         let names = (0..).zip(&owners).filter(|(_, c)| c.is_valid(i));
         let names = names.fold(0u8, |bits, (fact, _)| bits | 1 << fact);
         let inference = role.value(i) == "call" && duplicate.is_null(i);
-        let row = (inference || names != 0).then_some(RowRef { chunk, row: kept });
-        keep.push(row.is_some());
-        kept += u32::from(row.is_some());
+        let row = point(inference || names != 0);
         newest = newest.max(received.value(i));
         let view = SpanView {
             span: span_id(span.value(i)),
@@ -106,27 +185,23 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError
             start: start.value(i).div_euclid(1_000),
         });
     }
-    let rows = compact(filter_record_batch(batch, &BooleanArray::from(keep))?)?;
+    let rows = Rows::Here(RecordBatch::new_empty(Arc::new(Schema::empty())));
     Ok(Chunk { tenants, spans, rows, received: newest })
 }
 
 /// Token columns that show a span reports usage.
 const USAGE: [&str; 3] = ["input_tokens", "output_tokens", "cache_read_tokens"];
 
-/// Text columns as plain strings: a filtered view would keep the whole batch's text alive.
-fn compact(batch: RecordBatch) -> Result<RecordBatch, SettleError> {
-    let plain = |t: &DataType| match t {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        other => other.clone(),
-    };
-    let schema = batch.schema();
-    let fields = schema.fields().iter();
-    let fields: Vec<Field> =
-        fields.map(|f| Field::new(f.name(), plain(f.data_type()), true)).collect();
-    let columns = batch.columns().iter().zip(&fields);
-    let columns = columns
-        .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
-        .collect::<Result<_, _>>()?;
+/// The rows in the types of table `spans`: a filtered view would keep the whole batch's text
+/// alive.
+fn in_own_types(rows: &RecordBatch) -> Result<RecordBatch, SettleError> {
+    let own = spans::TABLE.arrow_schema();
+    let fields = rows.schema_ref().fields().iter();
+    let fields = fields.map(|f| own.field_with_name(f.name()).cloned());
+    let fields = fields.collect::<Result<Vec<Field>, _>>()?;
+    let columns = rows.columns().iter().zip(&fields);
+    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+    let columns = columns.collect::<Result<_, _>>()?;
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use spanledger_schemas::tables::{calls, prices, spans};
@@ -16,9 +15,13 @@ use spanledger_schemas::time;
 use spanledger_store::{DataFile, Snapshot, Store, StoreError, Txn};
 use tokio::sync::watch;
 
-use super::calls::{build, contents};
+use super::calls::build;
+use super::chunk::{Chunk, Rows};
+use super::content::contents;
+use super::decided::Decided;
+use super::gather::Gathered;
 use super::open::{OpenTraces, TraceKey, Written};
-use super::trace::{Call, settle_trace};
+use super::trace::{Call, SpanView, settle_trace};
 use super::{CallState, SettleError, SettleSettings, SettleStatus, TXN_APP, chunk, tables};
 use crate::limits;
 use crate::prices::columns::text;
@@ -152,15 +155,14 @@ impl Rounds {
             None => Box::pin(self.recover(&snapshot, now, &mut round)).await?,
             Some(since) => {
                 let changes = self.store.changes(&spans::TABLE, Some(since)).await?;
-                if !changes.files.is_empty() {
-                    let rows = tables::spans_in(&self.session, &snapshot, &changes.files).await?;
-                    Box::pin(self.take(rows, false, now, &mut round)).await?;
+                for file in &changes.files {
+                    Box::pin(self.follow(&snapshot, file, now, &mut round)).await?;
                 }
                 self.spans_version = Some(changes.version);
             }
         }
         self.settle_quiet(now, &mut round).await?;
-        self.open.forget_before(now - micros(limits::SETTLED_KEPT));
+        self.open.forget_settled(now - micros(limits::SETTLED_KEPT), limits::SETTLED_BYTES_MAX);
         Ok(round)
     }
 
@@ -185,8 +187,11 @@ impl Rounds {
             let to = from.saturating_add(micros(limits::RECOVERY_WINDOW)).min(now + 1);
             // What is received from now on comes with the last window.
             let end = if to > now { i64::MAX } else { to };
-            let rows = tables::spans_between(&self.session, snapshot, from, end).await?;
-            Box::pin(self.take(rows, recovering, to, round)).await?;
+            let mut rows = tables::spans_between(&self.session, snapshot, from, end).await?;
+            while let Some(batch) = rows.try_next().await? {
+                let read = chunk::read(&batch, self.open.next_chunk())?;
+                self.take(read, recovering, to, round).await?;
+            }
             self.look_up_written(snapshot).await?;
             self.settle_quiet(to, round).await?;
             from = to;
@@ -246,32 +251,46 @@ impl Rounds {
         Ok(())
     }
 
-    /// Reads spans; settles on the way what has been quiet as seen from where the reading is, and
-    /// what memory has no room for.
+    /// Reads the spans of a new file; settles on the way what has been quiet as seen from where
+    /// the reading is.
+    async fn follow(
+        &mut self,
+        snapshot: &Snapshot,
+        file: &DataFile,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        let mut rows = tables::spans_in(&self.session, snapshot, file).await?;
+        let (mut first, mut step) = (0, 0);
+        while let Some(batch) = rows.try_next().await? {
+            let read = chunk::read_of(file, first, &batch, self.open.next_chunk())?;
+            first += batch.num_rows() as u32;
+            self.take(read, false, now, round).await?;
+            if first as usize / limits::ROWS_PER_STEP > step {
+                step = first as usize / limits::ROWS_PER_STEP;
+                let here = self.open.received().unwrap_or(now).min(now);
+                self.settle_quiet(here, round).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in spans; what memory has no room for is settled early.
     async fn take(
         &mut self,
-        mut rows: SendableRecordBatchStream,
+        read: Chunk,
         recovering: bool,
         now: i64,
         round: &mut Round,
     ) -> Result<(), SettleError> {
-        let mut since_step = 0;
-        while let Some(batch) = rows.try_next().await? {
-            let read = chunk::read(&batch, self.open.next_chunk())?;
-            round.spans += batch.num_rows();
-            since_step += batch.num_rows();
-            let reopened = self.open.take(read, recovering);
-            metrics::counter!("spanledger_settle_spans_total").increment(batch.num_rows() as u64);
-            metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
-            while let Some(early) = self.open.over(self.settings.open_bytes_max) {
-                Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
-                self.open.forget_oldest();
-            }
-            if since_step >= limits::ROWS_PER_STEP && !recovering {
-                since_step = 0;
-                let here = self.open.received().unwrap_or(now).min(now);
-                self.settle_quiet(here, round).await?;
-            }
+        let spans = read.spans.len();
+        round.spans += spans;
+        let reopened = self.open.take(read, recovering);
+        metrics::counter!("spanledger_settle_spans_total").increment(spans as u64);
+        metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
+        while let Some(early) = self.open.over(self.settings.open_bytes_max) {
+            Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
+            self.open.forget_oldest();
         }
         Ok(())
     }
@@ -328,26 +347,35 @@ impl Rounds {
     ) -> Result<Decided, SettleError> {
         let before = self.written_before(snapshot, due).await?;
         let elsewhere = self.spans_elsewhere(snapshot, due, state).await?;
-        let (first_chunk, kept) = self.open.chunks();
-        let mut chunks: Vec<&RecordBatch> = kept.collect();
-        chunks.extend(elsewhere.chunks.iter());
-
-        let mut decided: Vec<(Call, CallState)> = Vec::new();
+        let mut decided: Vec<Call> = Vec::new();
         let mut owners = Vec::new();
         for key in due {
             let Some(trace) = self.open.trace(key) else { continue };
             let spans = elsewhere.spans.get(key).unwrap_or(&trace.spans);
             let trace_calls = settle_trace(spans);
             owners.extend(std::iter::repeat_n(*key, trace_calls.len()));
-            decided.extend(trace_calls.into_iter().map(|call| (call, state)));
+            decided.extend(trace_calls);
         }
+        let open = &self.open;
+        let rows = |chunk: u32| open.rows(chunk).or_else(|| elsewhere.rows(chunk));
+        let gathered = match Gathered::fetch(snapshot, decided.iter(), rows).await? {
+            Ok(gathered) => gathered,
+            // Compacted long ago: their traces are read anew, from the files there are.
+            Err(gone) => {
+                let path = gone.first().cloned().unwrap_or_default();
+                for path in &gone {
+                    self.open.forget_file(path);
+                }
+                return Err(StoreError::FileGone { table: spans::TABLE.name, path }.into());
+            }
+        };
         let Some((_, pricer)) = &mut self.pricer else {
             return Err(SettleError::Invariant("settling before prices are loaded"));
         };
         let rows = if decided.is_empty() {
             RecordBatch::new_empty(calls::TABLE.arrow_schema())
         } else {
-            build(&decided, first_chunk, &chunks, pricer, now)?
+            build(&decided, state, &gathered, pricer, now)?
         };
         Decided::against(rows, &owners, due, before, &self.open)
     }
@@ -396,13 +424,14 @@ impl Rounds {
             return Ok(elsewhere);
         }
         let (traces, day) = self.where_to_look(keys.iter());
-        let columns: Vec<&str> = chunk::columns_read().collect();
+        let columns = chunk::columns_all();
         let table = &spans::TABLE;
         let found =
             tables::rows_of(&self.session, snapshot, table, Some(&columns), &traces, day).await?;
+        elsewhere.first = self.open.next_chunk();
         metrics::counter!("spanledger_settle_traces_read_again_total").increment(keys.len() as u64);
         for batch in found {
-            let number = self.open.next_chunk().wrapping_add(elsewhere.chunks.len() as u32);
+            let number = elsewhere.first.wrapping_add(elsewhere.chunks.len() as u32);
             let read = chunk::read(&batch, number)?;
             let tenants: Vec<u32> = read.tenants.iter().map(|t| self.open.tenant(t)).collect();
             for span in read.spans {
@@ -518,63 +547,15 @@ impl Rounds {
 /// Spans read from the table, beside those in memory.
 #[derive(Default)]
 struct Elsewhere {
-    chunks: Vec<RecordBatch>,
-    spans: HashMap<TraceKey, Vec<super::trace::SpanView>>,
+    /// Number of the first chunk.
+    first: u32,
+    chunks: Vec<Rows>,
+    spans: HashMap<TraceKey, Vec<SpanView>>,
 }
 
-/// The rows of `calls` that traces shall have, against those they have.
-struct Decided {
-    /// Rows to write.
-    rows: RecordBatch,
-    /// What each trace will have then.
-    traces: Vec<(TraceKey, Vec<Written>)>,
-    /// Traces that have rows which are no longer right: all their rows are written anew.
-    outdated: HashSet<TraceKey>,
-    outdated_dates: HashSet<i32>,
-    outdated_rows: usize,
-}
-
-impl Decided {
-    /// Compares the rows of all `due` traces, each row with its trace in `owners`, with `before`.
-    fn against(
-        rows: RecordBatch,
-        owners: &[TraceKey],
-        due: &[TraceKey],
-        mut before: HashMap<TraceKey, Vec<Written>>,
-        open: &OpenTraces,
-    ) -> Result<Decided, SettleError> {
-        let mut after: HashMap<TraceKey, Vec<Written>> = HashMap::with_capacity(due.len());
-        let contents = contents(&rows)?;
-        for (key, written) in owners.iter().zip(&contents) {
-            after.entry(*key).or_default().push(*written);
-        }
-        let mut decided = Decided {
-            rows,
-            traces: Vec::with_capacity(due.len()),
-            outdated: HashSet::new(),
-            outdated_dates: HashSet::new(),
-            outdated_rows: 0,
-        };
-        let mut known: HashMap<TraceKey, HashSet<u64>> = HashMap::new();
-        for key in due.iter().filter(|k| open.trace(k).is_some()) {
-            let was = before.remove(key).unwrap_or_default();
-            let will = after.remove(key).unwrap_or_default();
-            let right: HashSet<u64> = will.iter().map(|w| w.content).collect();
-            if was.iter().all(|w| right.contains(&w.content)) {
-                known.insert(*key, was.iter().map(|w| w.content).collect());
-            } else {
-                decided.outdated.insert(*key);
-                decided.outdated_dates.extend(was.iter().map(|w| w.date));
-                decided.outdated_rows += was.len();
-            }
-            decided.traces.push((*key, will));
-        }
-        let is_new = |(key, written): (&TraceKey, &Written)| {
-            !known.get(key).is_some_and(|k| k.contains(&written.content))
-        };
-        let new: BooleanArray = owners.iter().zip(&contents).map(|p| Some(is_new(p))).collect();
-        decided.rows = filter_record_batch(&decided.rows, &new)?;
-        Ok(decided)
+impl Elsewhere {
+    fn rows(&self, chunk: u32) -> Option<&Rows> {
+        self.chunks.get(chunk.wrapping_sub(self.first) as usize)
     }
 }
 

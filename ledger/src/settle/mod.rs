@@ -1,7 +1,8 @@
 //! Settle: the spans of quiet traces become rows of table `calls`, each call once, with its owner
-//! and its list cost. In path order: `chunk` reads spans, `open` holds traces until they are
-//! quiet, `trace` decides what is a call, `calls` makes the rows, `job` writes them, `tables`
-//! reads what is not in memory.
+//! and its list cost. In path order: `chunk` reads what decides of new spans, `open` holds traces
+//! until they are quiet, `trace` decides what is a call, `gather` fetches the columns of those
+//! that are, `calls` makes the rows, `decided` compares them, by their `content`, with what is
+//! written, `job` writes; `tables` reads what is not in memory.
 //!
 //! ## Counted once, also across a crash (I-2)
 //! Rows of `calls` are a function of a trace's spans, and a trace's rows are replaced as a whole:
@@ -27,7 +28,13 @@ mod open;
 
 mod trace;
 
+mod gather;
+
 mod calls;
+
+mod content;
+
+mod decided;
 
 mod job;
 

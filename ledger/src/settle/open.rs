@@ -7,9 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Rows};
 use super::recent::RecentTraces;
 use super::trace::SpanView;
 
@@ -52,7 +50,7 @@ pub(super) struct Trace {
 /// A chunk that is kept.
 #[derive(Debug)]
 struct Kept {
-    rows: RecordBatch,
+    rows: Rows,
     bytes: usize,
     traces: Vec<TraceKey>,
 }
@@ -116,6 +114,9 @@ impl OpenTraces {
             trace.start = trace.start.min(read.start);
             trace.spans.push(read.view);
             added += size_of::<SpanView>();
+            if read.view.inference {
+                added += size_of::<Written>();
+            }
             if trace.last_chunk != Some(number) {
                 trace.last_chunk = Some(number);
                 touched.push(key);
@@ -126,7 +127,8 @@ impl OpenTraces {
             }
         }
         self.received = self.received.max(Some(chunk.received).filter(|at| *at > i64::MIN));
-        let bytes = added + chunk.rows.get_array_memory_size();
+        added += touched.len() * 2 * size_of::<(i64, TraceKey)>();
+        let bytes = added + chunk.rows.bytes();
         self.bytes += bytes;
         self.chunks.push_back(Kept { rows: chunk.rows, bytes, traces: touched });
         reopened
@@ -174,7 +176,23 @@ impl OpenTraces {
         let Some(oldest) = self.chunks.pop_front() else { return };
         self.first_chunk = self.first_chunk.wrapping_add(1);
         self.bytes = self.bytes.saturating_sub(oldest.bytes);
-        for key in oldest.traces {
+        self.forget(oldest.traces);
+    }
+
+    /// Lets the chunks of a file go, as [`OpenTraces::forget_oldest`] does.
+    pub(super) fn forget_file(&mut self, path: &str) {
+        for at in 0..self.chunks.len() {
+            let chunk = &mut self.chunks[at];
+            if matches!(&chunk.rows, Rows::InFile(file) if file.path == path) {
+                self.bytes = self.bytes.saturating_sub(std::mem::take(&mut chunk.bytes));
+                let traces = std::mem::take(&mut chunk.traces);
+                self.forget(traces);
+            }
+        }
+    }
+
+    fn forget(&mut self, traces: Vec<TraceKey>) {
+        for key in traces {
             let Some(trace) = self.traces.get_mut(&key) else { continue };
             if trace.unsettled.is_none() {
                 self.traces.remove(&key);
@@ -185,13 +203,13 @@ impl OpenTraces {
         }
     }
 
-    /// Lets settled chunks go that were last heard of before an instant.
-    pub(super) fn forget_before(&mut self, instant: i64) {
+    /// Lets the oldest chunks go as long as all their traces are settled, and were last heard of
+    /// before an instant or take more than `cap` bytes together with the rest.
+    pub(super) fn forget_settled(&mut self, instant: i64, cap: usize) {
         while let Some(oldest) = self.chunks.front() {
-            let old = |key: &TraceKey| {
-                self.traces.get(key).is_none_or(|t| t.unsettled.is_none() && t.newest < instant)
-            };
-            if !oldest.traces.iter().all(old) {
+            let room = self.bytes <= cap;
+            let stays = |t: &Trace| t.unsettled.is_some() || (room && t.newest >= instant);
+            if oldest.traces.iter().any(|key| self.traces.get(key).is_some_and(stays)) {
                 break;
             }
             self.forget_oldest();
@@ -219,9 +237,9 @@ impl OpenTraces {
         self.traces.get(key)
     }
 
-    /// The rows of all chunks in memory, and the number of the first.
-    pub(super) fn chunks(&self) -> (u32, impl Iterator<Item = &RecordBatch>) {
-        (self.first_chunk, self.chunks.iter().map(|c| &c.rows))
+    /// Where the rows of a chunk are; `None` when it is let go.
+    pub(super) fn rows(&self, chunk: u32) -> Option<&Rows> {
+        self.chunks.get(chunk.wrapping_sub(self.first_chunk) as usize).map(|c| &c.rows)
     }
 
     /// The number of a tenant.

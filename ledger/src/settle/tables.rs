@@ -54,14 +54,14 @@ pub(super) fn session() -> SessionContext {
     SessionContext::new_with_config(config)
 }
 
-/// The spans of some files, with the columns settle reads.
+/// The spans of a file, in its order, with the columns that decide.
 pub(super) async fn spans_in(
     session: &SessionContext,
     snapshot: &Snapshot,
-    files: &[DataFile],
+    file: &DataFile,
 ) -> Result<SendableRecordBatchStream, SettleError> {
-    let columns: Vec<&str> = chunk::columns_read().collect();
-    let table = snapshot.provider_of(&spans::TABLE, files);
+    let columns: Vec<&str> = chunk::columns_deciding().collect();
+    let table = snapshot.provider_of(&spans::TABLE, std::slice::from_ref(file));
     Ok(session.read_table(table)?.select_columns(&columns)?.execute_stream().await?)
 }
 
@@ -80,14 +80,14 @@ pub(super) async fn first_received(
     Ok(received.iter().next().flatten())
 }
 
-/// The spans received in `from..to`, with the columns settle reads.
+/// The spans received in `from..to`, with all columns settle reads.
 pub(super) async fn spans_between(
     session: &SessionContext,
     snapshot: &Snapshot,
     from: i64,
     to: i64,
 ) -> Result<SendableRecordBatchStream, SettleError> {
-    let columns: Vec<&str> = chunk::columns_read().collect();
+    let columns = chunk::columns_all();
     let rows = session
         .read_table(snapshot.provider(&spans::TABLE))?
         .filter(received_in(from, to))?

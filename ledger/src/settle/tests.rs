@@ -103,7 +103,7 @@ struct House {
     settler: Settler,
     settings: SettleSettings,
     commits: i64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl House {
@@ -125,7 +125,7 @@ impl House {
         copy(priced.await.path(), folder.path());
         let store = Store::open(folder.path()).await.unwrap();
         let settler = Settler::new(store.clone(), settings.clone(), jiff::Timestamp::now);
-        House { store, settler, settings, commits: 0, _folder: folder }
+        House { store, settler, settings, commits: 0, folder }
     }
 
     async fn receive(&mut self, rows: &[Value]) {
@@ -336,6 +336,24 @@ async fn span_of_a_compacted_and_repeated_file_counts_once() {
     house.receive(&[call(1, 2, 1)]).await;
     house.round(40).await;
     assert_eq!(house.calls(&["cost"]).await, expect(&[((1, 2), &["2"])]));
+}
+
+#[tokio::test]
+async fn open_trace_whose_file_was_compacted_away_is_read_from_the_table() {
+    let mut house = House::new().await;
+    house.receive(&[span(1, 1, 0, json!({ "team": "search" })), call(1, 2, 1)]).await;
+    house.receive(&[call(1, 3, 1)]).await;
+    house.round(2).await;
+    let snapshot = house.store.snapshot().await.unwrap();
+    let old = snapshot.files(&spans::TABLE);
+    house.store.compact().await.unwrap();
+    for file in old.iter() {
+        std::fs::remove_file(house.folder.path().join(spans::TABLE.name).join(&file.path)).unwrap();
+    }
+    house.round(20).await;
+    let expected = expect(&[((1, 2), &["search", "2"]), ((1, 3), &["search", "2"])]);
+    assert_eq!(house.calls(&["team", "cost"]).await, expected);
+    assert_eq!(house.settler.status().open_traces, 0);
 }
 
 /// A few traces with wrappers, owners and failures, shaped by a seed.

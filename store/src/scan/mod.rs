@@ -4,3 +4,4 @@
 pub(crate) mod plan;
 pub(crate) mod provider;
 mod prune;
+pub(crate) mod rows;

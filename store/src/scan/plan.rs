@@ -123,7 +123,8 @@ fn scan_index(column: usize, columns: usize) -> usize {
     if column == 0 { columns - 1 } else { column - 1 }
 }
 
-fn partitioned_file(
+/// The file as the engine addresses it.
+pub(crate) fn partitioned_file(
     table: &'static Table,
     table_dir: &Path,
     file: &ActiveFile,

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{cast, concat_batches, take_record_batch};
+use arrow::datatypes::DataType;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 use spanledger_schemas::tables::spans;
-use spanledger_store::Store;
+use spanledger_store::{Store, StoreError};
 
 use crate::rows::{DAY, query, rows};
 
@@ -93,4 +96,38 @@ async fn the_order_of_a_lone_file_is_known() {
                request_model NULLS FIRST, start_unix_ns NULLS FIRST";
     let sorted = plan(&store, sql).await;
     assert!(!text(&sorted).contains("SortExec"), "{}", text(&sorted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_found_by_their_place_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.append(&spans::TABLE, rows(&spans::TABLE, 300, 1, 1), None).await.unwrap();
+    let snapshot = store.snapshot().await.unwrap();
+    let file = snapshot.files(&spans::TABLE)[0].clone();
+    // All rows in the file's order, by the engine.
+    let table = snapshot.provider_of(&spans::TABLE, std::slice::from_ref(&file));
+    let columns = ["start_unix_ns", "span_id", "team", "streaming"];
+    let config = SessionConfig::new().with_target_partitions(1);
+    let all = SessionContext::new_with_config(config).read_table(table).unwrap();
+    let all = all.select_columns(&columns).unwrap().collect().await.unwrap();
+    let all = concat_batches(&all[0].schema(), &all).unwrap();
+    for places in [vec![0], vec![299], vec![0, 1, 2, 7, 150, 298, 299], (0..300).collect()] {
+        let picked = snapshot.rows_at(&spans::TABLE, &file, &places, &columns).await.unwrap();
+        let expected = take_record_batch(&all, &UInt32Array::from(places)).unwrap();
+        assert_eq!(format!("{:?}", texts(&picked)), format!("{:?}", texts(&expected)));
+    }
+    let beyond = snapshot.rows_at(&spans::TABLE, &file, &[300], &columns).await.unwrap_err();
+    assert!(matches!(beyond, StoreError::Read { .. }), "{beyond}");
+    std::fs::remove_file(dir.path().join("spans").join(&file.path)).unwrap();
+    let gone = snapshot.rows_at(&spans::TABLE, &file, &[0], &columns).await.unwrap_err();
+    assert!(matches!(gone, StoreError::FileGone { .. }), "{gone}");
+}
+
+fn texts(rows: &RecordBatch) -> Vec<Vec<String>> {
+    let text = |column: &ArrayRef| {
+        let column = cast(column, &DataType::Utf8).unwrap();
+        column.as_string::<i32>().iter().map(|v| format!("{v:?}")).collect()
+    };
+    rows.columns().iter().map(text).collect()
 }

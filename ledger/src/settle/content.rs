@@ -1,0 +1,139 @@
+//! What rows of `calls` say, as one hash each: by it a row that is written already is recognised.
+//! Takes any batch of the table, whatever types it was read with.
+
+use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
+};
+use spanledger_schemas::tables::calls::TABLE;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::calls::named;
+use super::open::Written;
+use super::{SettleError, chunk};
+
+/// What a null does to the seed of what follows: no value does the same.
+const NULL: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What each row says.
+///
+/// # Errors
+/// When the batch is not of table `calls`.
+pub(super) fn contents(calls: &RecordBatch) -> Result<Vec<Written>, SettleError> {
+    let mut hashes = vec![0; calls.num_rows()];
+    for field in TABLE.arrow_schema().fields().iter().filter(|f| f.name() != "settled_at") {
+        add_column(&mut hashes, &cast(&named(calls, field.name())?, field.data_type())?)?;
+    }
+    let span = cast(&named(calls, "span_id")?, &DataType::Utf8)?;
+    let date = cast(&named(calls, "date")?, &DataType::Date32)?;
+    let (span, date) = (span.as_string::<i32>(), date.as_primitive::<Date32Type>());
+    let written = |(i, content): (usize, u64)| Written {
+        span: chunk::span_id(span.value(i)),
+        content,
+        date: date.value(i),
+    };
+    Ok(hashes.into_iter().enumerate().map(written).collect())
+}
+
+/// Adds a column to the hash of each row: the bytes of its value, with what came before as seed.
+fn add_column(hashes: &mut [u64], column: &ArrayRef) -> Result<(), SettleError> {
+    match column.data_type() {
+        DataType::Utf8 => {
+            add(hashes, column.as_string::<i32>(), |h, v| xxh3_64_with_seed(v.as_bytes(), h));
+        }
+        DataType::Int64 => {
+            add(hashes, column.as_primitive::<Int64Type>(), |h, v| with_bytes(h, v.to_le_bytes()));
+        }
+        DataType::Float64 => {
+            let column = column.as_primitive::<Float64Type>();
+            add(hashes, column, |h, v| with_bytes(h, v.to_le_bytes()));
+        }
+        DataType::Decimal128(..) => {
+            let column = column.as_primitive::<Decimal128Type>();
+            add(hashes, column, |h, v| with_bytes(h, v.to_le_bytes()));
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let column = column.as_primitive::<TimestampMicrosecondType>();
+            add(hashes, column, |h, v| with_bytes(h, v.to_le_bytes()));
+        }
+        DataType::Date32 => {
+            add(hashes, column.as_primitive::<Date32Type>(), |h, v| with_bytes(h, v.to_le_bytes()));
+        }
+        DataType::Boolean => add(hashes, column.as_boolean(), |h, v| with_bytes(h, [u8::from(v)])),
+        _ => return Err(SettleError::Invariant("a column of `calls` of a type without a hash")),
+    }
+    Ok(())
+}
+
+fn add<A: ArrayAccessor>(hashes: &mut [u64], column: A, with: impl Fn(u64, A::Item) -> u64) {
+    for (i, hash) in hashes.iter_mut().enumerate() {
+        *hash = if column.is_valid(i) {
+            with(*hash, column.value(i))
+        } else {
+            hash.rotate_left(1) ^ NULL
+        };
+    }
+}
+
+fn with_bytes<const N: usize>(seed: u64, bytes: [u8; N]) -> u64 {
+    xxh3_64_with_seed(&bytes, seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use arrow::array::{StringArray, new_null_array};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_where_counts_and_when_it_was_settled_does_not() {
+        let schema = TABLE.arrow_schema();
+        // One row that says "x" in a single text column, for each of them, one that says nothing,
+        // and one that says "" somewhere.
+        let texts: Vec<&str> = schema
+            .fields()
+            .iter()
+            .filter(|f| *f.data_type() == DataType::Utf8 && f.is_nullable())
+            .map(|f| f.name().as_str())
+            .collect();
+        let rows = texts.len() + 2;
+        let columns = schema.fields().iter().map(|f| -> ArrayRef {
+            let said = |i: usize| match texts.iter().position(|t| t == f.name())? {
+                at if at == i => Some("x"),
+                0 if i == rows - 1 => Some(""),
+                _ => None,
+            };
+            match f.is_nullable() {
+                true if *f.data_type() == DataType::Utf8 => {
+                    Arc::new((0..rows).map(said).collect::<StringArray>())
+                }
+                true => new_null_array(f.data_type(), rows),
+                false => cast(&StringArray::from(vec!["0"; rows]), f.data_type())
+                    .unwrap_or_else(|_| new_null_array(f.data_type(), rows)),
+            }
+        });
+        let columns: Vec<ArrayRef> = columns.collect();
+        let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()));
+        let batch = RecordBatch::try_new(schema.clone(), columns.clone()).unwrap();
+        let said = |b: &RecordBatch| -> Vec<u64> {
+            contents(b).unwrap().iter().map(|w| w.content).collect()
+        };
+        let different: HashSet<u64> = said(&batch).into_iter().collect();
+        assert_eq!(different.len(), rows);
+
+        let settled_at = schema.index_of("settled_at").unwrap();
+        let mut later = columns;
+        later[settled_at] = cast(
+            &arrow::array::Int64Array::from(vec![77; rows]),
+            schema.field(settled_at).data_type(),
+        )
+        .unwrap();
+        assert_eq!(said(&RecordBatch::try_new(schema, later).unwrap()), said(&batch));
+    }
+}

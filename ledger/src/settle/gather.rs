@@ -1,0 +1,161 @@
+//! The rows that decided calls are made of, fetched from wherever they are: files of table
+//! `spans`, each read once for all calls, or chunks in memory. Takes decided calls and where their
+//! rows are, gives columns in the calls' order. It decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch, new_null_array};
+use arrow::compute::interleave;
+use spanledger_schemas::tables::spans;
+use spanledger_store::{DataFile, Snapshot, StoreError};
+
+use super::SettleError;
+use super::chunk::{OWNER_COLUMNS, Rows, columns_taken};
+use super::trace::{Call, RowRef};
+
+/// The rows of some calls and of the spans that own them.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    batches: Vec<RecordBatch>,
+    /// By number of the chunk.
+    held: HashMap<u32, Held>,
+}
+
+/// Where the rows of a chunk are now.
+#[derive(Debug, Clone)]
+struct Held {
+    /// Place in [`Gathered::batches`].
+    batch: usize,
+    /// Picked rows of a file; `None` when the batch is the whole chunk.
+    picked: Option<Arc<Picked>>,
+}
+
+/// Rows of a batch by their place in the file.
+#[derive(Debug)]
+struct Picked {
+    first: u32,
+    /// The batch's row of each place from `first` on, for those that were picked.
+    row: Vec<u32>,
+}
+
+impl Picked {
+    fn new(places: &[u32]) -> Picked {
+        let (first, last) =
+            places.first().zip(places.last()).map_or((0, 0), |(first, last)| (*first, *last));
+        let mut row = vec![0; (last - first) as usize + 1];
+        for (i, place) in (0..).zip(places) {
+            row[(place - first) as usize] = i;
+        }
+        Picked { first, row }
+    }
+}
+
+impl Gathered {
+    /// Fetches the rows. `rows` tells where those of a chunk are.
+    ///
+    /// # Errors
+    /// With the files that are gone, when some are; and when one cannot be read.
+    pub(super) async fn fetch<'a>(
+        snapshot: &Snapshot,
+        calls: impl Iterator<Item = &'a Call>,
+        rows: impl Fn(u32) -> Option<&'a Rows>,
+    ) -> Result<Result<Gathered, Vec<String>>, SettleError> {
+        let mut gathered = Gathered::default();
+        let mut files: HashMap<&str, (&DataFile, Vec<RowRef>)> = HashMap::new();
+        for of_chunk in pointed_at(calls).chunk_by(|a, b| a.chunk == b.chunk) {
+            let Some(chunk) = of_chunk.first().map(|r| r.chunk) else { continue };
+            match rows(chunk) {
+                Some(Rows::Here(batch)) => gathered.hold(chunk, batch.clone()),
+                Some(Rows::InFile(file)) => {
+                    let (_, refs) = files.entry(&file.path).or_insert((file, Vec::new()));
+                    refs.extend_from_slice(of_chunk);
+                }
+                None => return Err(SettleError::Invariant("a row of a chunk that was let go")),
+            }
+        }
+        let mut gone = Vec::new();
+        for (file, refs) in files.into_values() {
+            match gathered.pick(snapshot, file, &refs).await {
+                Err(SettleError::Store(StoreError::FileGone { path, .. })) => gone.push(path),
+                other => other?,
+            }
+        }
+        Ok(if gone.is_empty() { Ok(gathered) } else { Err(gone) })
+    }
+
+    fn hold(&mut self, chunk: u32, batch: RecordBatch) {
+        self.held.insert(chunk, Held { batch: self.batches.len(), picked: None });
+        self.batches.push(batch);
+    }
+
+    async fn pick(
+        &mut self,
+        snapshot: &Snapshot,
+        file: &DataFile,
+        refs: &[RowRef],
+    ) -> Result<(), SettleError> {
+        let mut places: Vec<u32> = refs.iter().map(|r| r.row).collect();
+        places.sort_unstable();
+        places.dedup();
+        let columns: Vec<&str> = columns_taken().collect();
+        let batch = snapshot.rows_at(&spans::TABLE, file, &places, &columns).await?;
+        let held = Held { batch: self.batches.len(), picked: Some(Arc::new(Picked::new(&places))) };
+        self.batches.push(batch);
+        self.held.extend(refs.iter().map(|r| (r.chunk, held.clone())));
+        Ok(())
+    }
+
+    /// The columns of [`columns_taken`] of each call, with the owner columns of the spans that
+    /// own it.
+    ///
+    /// # Errors
+    /// When the batches do not have them.
+    pub(super) fn columns(&self, calls: &[Call]) -> Result<RecordBatch, SettleError> {
+        let Some(any) = self.batches.first() else {
+            return Err(SettleError::Invariant("calls without rows they are made of"));
+        };
+        let own = calls.iter().map(|call| self.place(call.row)).collect::<Result<Vec<_>, _>>()?;
+        let schema = any.schema();
+        let columns = schema.fields().iter().enumerate().map(|(i, field)| {
+            let null = new_null_array(field.data_type(), 1);
+            let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();
+            let nowhere = (arrays.len(), 0);
+            arrays.push(&null);
+            let Some(fact) = OWNER_COLUMNS.iter().position(|c| c == field.name()) else {
+                return Ok(interleave(&arrays, &own)?);
+            };
+            let owner = |(call, own): (&Call, &(usize, usize))| match call.owners[fact] {
+                None => Ok(nowhere),
+                Some(owner) if owner == call.row => Ok(*own),
+                Some(owner) => self.place(owner),
+            };
+            let owners = calls.iter().zip(&own).map(owner).collect::<Result<Vec<_>, _>>()?;
+            Ok(interleave(&arrays, &owners)?)
+        });
+        let columns = columns.collect::<Result<Vec<_>, SettleError>>()?;
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+
+    fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {
+        let place = |held: &Held| {
+            let Some(picked) = &held.picked else { return Some((held.batch, at.row as usize)) };
+            let row = picked.row.get(at.row.checked_sub(picked.first)? as usize)?;
+            Some((held.batch, *row as usize))
+        };
+        let place = self.held.get(&at.chunk).and_then(place);
+        place.ok_or(SettleError::Invariant("a row that was not fetched"))
+    }
+}
+
+/// The rows that calls point at, each once, by chunk and place.
+fn pointed_at<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<RowRef> {
+    let mut refs = Vec::new();
+    for call in calls {
+        refs.push(call.row);
+        refs.extend(call.owners.iter().flatten().filter(|owner| **owner != call.row));
+    }
+    refs.sort_unstable();
+    refs.dedup();
+    refs
+}

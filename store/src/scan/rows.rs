@@ -1,0 +1,100 @@
+//! Rows of one data file by their place in it: for a reader that decided on some columns and now
+//! wants the others of a few rows. Takes a file, places and column names, gives the rows in the
+//! table's own types; pages without a wanted row are not decoded.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::TryStreamExt;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::file::metadata::PageIndexPolicy;
+use spanledger_schemas::Table;
+
+use super::plan::{Reading, partitioned_file};
+use crate::log::ActiveFile;
+use crate::{StoreError, limits};
+
+/// The rows at `places`, which rise, with `columns`, in the order of both.
+pub(crate) async fn at(
+    reading: &Reading,
+    table: &'static Table,
+    table_dir: &Path,
+    file: &ActiveFile,
+    places: &[u32],
+    columns: &[&str],
+) -> Result<RecordBatch, StoreError> {
+    let path = &file.file.path;
+    let failed = |detail: String| match table_dir.join(path).try_exists() {
+        Ok(false) => StoreError::FileGone { table: table.name, path: path.clone() },
+        _ => StoreError::Read { table: table.name, path: path.clone(), detail },
+    };
+    let schema = own_schema(table, columns)?;
+    let factory = CachedParquetFileReaderFactory::new(
+        Arc::clone(&reading.store),
+        Arc::clone(&reading.footers),
+    );
+    let reader: Box<dyn AsyncFileReader> = partitioned_file(table, table_dir, file)
+        .and_then(|file| {
+            let hint = Some(limits::FOOTER_HINT_BYTES);
+            factory.create_reader(0, file, hint, &ExecutionPlanMetricsSet::new())
+        })
+        .map_err(|e| failed(e.to_string()))?;
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    let rows = builder.metadata().file_metadata().num_rows();
+    let rows = usize::try_from(rows).unwrap_or_default();
+    if places.last().is_some_and(|last| *last as usize >= rows) {
+        return Err(failed(format!("row {:?} of {rows} was asked for", places.last())));
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let batches: Vec<RecordBatch> = builder
+        .with_projection(mask)
+        .with_batch_size(limits::PICKED_BATCH_ROWS)
+        .with_row_selection(RowSelection::from_consecutive_ranges(ranges(places), rows))
+        .build()
+        .map_err(|e| failed(e.to_string()))?
+        .and_then(|batch| std::future::ready(in_own_types(&batch, &schema).map_err(Into::into)))
+        .try_collect()
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    concat_batches(&schema, &batches).map_err(|e| failed(e.to_string()))
+}
+
+fn own_schema(table: &'static Table, columns: &[&str]) -> Result<SchemaRef, StoreError> {
+    let field = |name: &&str| match table.column(name) {
+        Some(column) => Ok(Field::new(column.name, column.kind.arrow(), column.nullable)),
+        None => Err(StoreError::Rows { table: table.name, detail: format!("no column `{name}`") }),
+    };
+    Ok(Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?)))
+}
+
+fn in_own_types(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let column = |field: &Arc<Field>| {
+        let at = batch.schema().index_of(field.name())?;
+        cast(batch.column(at), field.data_type())
+    };
+    let columns = schema.fields().iter().map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+/// Neighbouring places as ranges.
+fn ranges(places: &[u32]) -> impl Iterator<Item = Range<usize>> {
+    places.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
+        let (first, last) = (*run.first()?, *run.last()?);
+        Some(first as usize..last as usize + 1)
+    })
+}
