@@ -119,15 +119,15 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
             )
         })
         .collect();
-    let metrics: Vec<_> = NUMBERS
+    let names: Vec<_> = NUMBERS
         .iter()
-        .map(|(name, _)| *name)
-        .chain(["finish_reason"])
-        .map(|name| {
-            format!(
-                "SELECT {keys}'{name}' AS metric, CAST({name} AS TEXT) AS bin, in_current, n FROM cells"
-            )
-        })
+        .map(|(name, _)| format!("'{name}'"))
+        .chain(["'finish_reason'".to_owned()])
+        .collect();
+    let texts: Vec<_> = NUMBERS
+        .iter()
+        .map(|(name, _)| format!("CAST({name} AS TEXT)"))
+        .chain(["finish_reason".to_owned()])
         .collect();
     let cell_keys: Vec<_> = (1..=ask.by.len() + NUMBERS.len() + 2).map(|i| i.to_string()).collect();
     Ok(format!(
@@ -144,7 +144,8 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
   FROM sample AS s LEFT JOIN edges AS e ON {same_keys}
   GROUP BY {cell_keys}
 ), metrics AS (
-  {metrics}
+  SELECT {keys}unnest([{names}]) AS metric, unnest([{texts}]) AS bin, in_current, n
+  FROM cells
 ), counts AS (
   SELECT {keys}metric, bin,
     CAST(coalesce(sum(n) FILTER (WHERE bin IS NOT NULL AND NOT in_current), 0) AS DOUBLE) AS r,
@@ -182,7 +183,8 @@ ORDER BY psi DESC NULLS LAST, {keys}metric",
         filters = ask.conditions(None, None),
         edges = edges.join(",\n    "),
         cell_keys = cell_keys.join(", "),
-        metrics = metrics.join("\n  UNION ALL "),
+        names = names.join(", "),
+        texts = texts.join(", "),
     ))
 }
 
