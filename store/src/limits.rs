@@ -10,12 +10,17 @@ pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// in a hundred; each further tenth costs 4.8 bits per value.
 pub(crate) const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
-/// zstd level of a flush: rows are rewritten within minutes, latency counts.
-pub(crate) const ZSTD_FLUSH: i32 = 1;
-
 /// zstd level of a compaction: measured 25 % dearer to write than level 1 and the last level
-/// whose cost is small beside decoding the inputs.
+/// whose cost is small beside decoding the inputs. A flush is compressed with LZ4: its rows are
+/// rewritten within minutes, and a zstd context for each page is memory and time for nothing.
 pub(crate) const ZSTD_COMPACTION: i32 = 3;
+
+/// Rows of a page. A merge holds one decoded page per column and input: 2 MB an input at
+/// [`ROW_BYTES`], against 20 with the usual 20,000 rows.
+pub(crate) const PAGE_ROWS: usize = 2 * 1024;
+
+/// Memory of a decoded row of the widest table, about.
+pub(crate) const ROW_BYTES: u64 = 1024;
 
 /// Bytes of text kept in the bounds of a column: a UUID (36) and a trace id (32) fit whole, long
 /// texts are cut so that a log entry of the widest table stays under about 6 KB.
@@ -65,8 +70,8 @@ pub(crate) const QUIET_DAY: Duration = Duration::from_secs(60 * 60);
 /// [`MERGE_OPEN_BYTES`]) and one decoded batch.
 pub(crate) const MERGE_INPUTS: usize = 64;
 
-/// Compressed bytes that the open row groups of one merge may hold together: with decoded pages
-/// and the writer's row group a merge stays under about 200 MB.
+/// Memory that the inputs of one merge may take together: their open row groups, compressed, and
+/// a decoded page each. With the writer's row group a merge stays under about 100 MB.
 pub(crate) const MERGE_OPEN_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Compressed bytes of one row group, for the sum above: 128 k rows of up to 64 bytes.
@@ -74,6 +79,10 @@ pub(crate) const ROW_GROUP_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1024;
+
+/// Rows copied into order at once while a flush is encoded: 2,048 of a kilobyte stay in a
+/// processor's second cache.
+pub(crate) const PIECE_ROWS: usize = 2 * 1024;
 
 /// Rows per batch when rows are picked by their place: what a reader of a few columns gets at once.
 pub(crate) const PICKED_BATCH_ROWS: usize = 8 * 1024;

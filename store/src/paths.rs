@@ -52,9 +52,9 @@ pub(crate) fn log_file(name: &str) -> Option<LogFile> {
 /// A new data file of a day, below the table's folder. The name tells by which columns the rows
 /// are sorted, so that a reader knows without opening it, and a later change of the order does
 /// not lie about older files.
-pub(crate) fn data_file(table: &Table, date: i32) -> String {
+pub(crate) fn data_file(table: &Table, date: i32, compression: &str) -> String {
     format!(
-        "{PARTITION_COLUMN}={}/part-{}-{}.zstd.parquet",
+        "{PARTITION_COLUMN}={}/part-{}-{}.{compression}.parquet",
         date_text(date),
         order_mark(table),
         Uuid::now_v7()
@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn a_file_is_known_to_be_sorted_by_its_name_only() {
         let spans = &tables::spans::TABLE;
-        assert!(is_sorted(spans, &data_file(spans, 0)));
-        assert!(!is_sorted(spans, &data_file(&tables::calls::TABLE, 0)));
+        assert!(is_sorted(spans, &data_file(spans, 0, "lz4")));
+        assert!(!is_sorted(spans, &data_file(&tables::calls::TABLE, 0, "lz4")));
         assert!(!is_sorted(spans, "date=1970-01-01/part-00000-foreign.snappy.parquet"));
     }
 }

@@ -20,7 +20,7 @@ use crate::error::blocking;
 use crate::log::ActiveFile;
 use crate::scan::plan::{self, Files, Reading};
 use crate::write::NewFile;
-use crate::write::encode::Encoder;
+use crate::write::encode::{Effort, Encoder};
 use crate::{StoreError, limits, paths};
 
 /// Merges the rows of files of one day. The result is empty only if the inputs have no rows.
@@ -43,7 +43,7 @@ pub(crate) async fn merge(
     let dir = table_dir.to_owned();
     let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
     let mut encoder = blocking("encoding merged rows", move || {
-        Encoder::create(table, &dir, date, rows_max, limits::ZSTD_COMPACTION)
+        Encoder::create(table, &dir, date, rows_max, Effort::Compaction)
     })
     .await?;
     let mut dedup = Dedup::new(table)?;

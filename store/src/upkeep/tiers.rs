@@ -95,9 +95,10 @@ impl Group {
     }
 }
 
-/// What one input holds in memory: its current row group.
+/// What one input holds in memory: its current row group, and a decoded page.
 fn open_bytes(file: &ActiveFile) -> u64 {
-    file.file.size_bytes.min(limits::ROW_GROUP_BYTES)
+    let page = file.file.rows.min(limits::PAGE_ROWS as u64) * limits::ROW_BYTES;
+    file.file.size_bytes.min(limits::ROW_GROUP_BYTES) + page
 }
 
 /// Fills groups one after another; those with at least two files that are `enough` are kept.

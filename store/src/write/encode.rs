@@ -23,6 +23,32 @@ use crate::{DataFile, durable, limits, paths};
 /// Bytes collected before a write reaches the system.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
+/// How much work a file is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// For rows that came just now and will be merged soon: LZ4.
+    Flush,
+    /// For rows that stay: zstd.
+    Compaction,
+}
+
+impl Effort {
+    /// What the file's name says of its compression.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Effort::Flush => "lz4",
+            Effort::Compaction => "zstd",
+        }
+    }
+
+    fn compression(self) -> Result<Compression, parquet::errors::ParquetError> {
+        Ok(match self {
+            Effort::Flush => Compression::LZ4_RAW,
+            Effort::Compaction => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_COMPACTION)?),
+        })
+    }
+}
+
 /// Writes one data file.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -41,9 +67,9 @@ impl Encoder {
         table_dir: &Path,
         date: i32,
         rows_max: usize,
-        zstd_level: i32,
+        effort: Effort,
     ) -> Result<Encoder, StoreError> {
-        let path = paths::data_file(table, date);
+        let path = paths::data_file(table, date, effort.word());
         let full_path = table_dir.join(&path);
         if let Some(dir) = full_path.parent() {
             durable::create_dir(dir).map_err(StoreError::io("creating the folder", dir))?;
@@ -53,7 +79,7 @@ impl Encoder {
         // Without the embedded Arrow schema every reader sees plain Parquet types, and a merge
         // that read text as string views writes the same file as a flush.
         let options = ArrowWriterOptions::new()
-            .with_properties(properties(table, rows_max, zstd_level)?)
+            .with_properties(properties(table, rows_max, effort)?)
             .with_skip_arrow_metadata(true);
         let sink = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
         let writer = ArrowWriter::try_new_with_options(sink, file_schema(table), options)
@@ -94,14 +120,15 @@ pub(crate) fn file_schema(table: &Table) -> SchemaRef {
 fn properties(
     table: &'static Table,
     rows_max: usize,
-    zstd_level: i32,
+    effort: Effort,
 ) -> Result<WriterProperties, StoreError> {
-    let level = ZstdLevel::try_new(zstd_level).map_err(parquet_error(table))?;
+    let compression = effort.compression().map_err(parquet_error(table))?;
     let group_rows = rows_max.clamp(1, limits::ROW_GROUP_ROWS);
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("spanledger ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(limits::ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(limits::PAGE_ROWS)
         .set_sorting_columns(Some(sorting_columns(table)))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(limits::BOUND_TEXT_BYTES))

@@ -10,9 +10,9 @@ use std::path::Path;
 use arrow::record_batch::RecordBatch;
 use spanledger_schemas::Table;
 
-use self::encode::Encoder;
+use self::encode::{Effort, Encoder};
 use crate::error::StoreError;
-use crate::{DataFile, fault, limits};
+use crate::{DataFile, fault};
 
 /// A durable data file that no commit names yet.
 #[derive(Debug)]
@@ -31,10 +31,11 @@ pub(crate) fn write(
     rows: &RecordBatch,
 ) -> Result<Vec<NewFile>, StoreError> {
     let mut files = Vec::new();
-    for (date, day) in sort::by_day(table, rows)? {
-        let mut encoder =
-            Encoder::create(table, table_dir, date, day.num_rows(), limits::ZSTD_FLUSH)?;
-        encoder.write(&day)?;
+    for day in sort::by_day(table, rows)? {
+        let mut encoder = Encoder::create(table, table_dir, day.date, day.rows(), Effort::Flush)?;
+        for piece in day.pieces() {
+            encoder.write(&piece?)?;
+        }
         files.push(encoder.finish()?);
     }
     fault::point(fault::AFTER_PARQUET);

@@ -1,5 +1,5 @@
 //! Splits a batch into UTC days and sorts each by the table's order. Takes rows in any order,
-//! gives one sorted batch per day without the partition column.
+//! gives the sorted rows of each day without the partition column.
 
 use arrow::array::{Array, AsArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -10,6 +10,38 @@ use spanledger_schemas::Table;
 use spanledger_schemas::table::PARTITION_COLUMN;
 
 use crate::error::StoreError;
+use crate::limits;
+
+/// The rows of one day in the table's order, still where they came from: they are copied a piece
+/// at a time, so that a flush does not hold its rows twice.
+#[derive(Debug)]
+pub(crate) struct Day {
+    /// Days since the epoch.
+    pub(crate) date: i32,
+    rows: RecordBatch,
+    /// Which rows, in order; `None` when they are in order as they are.
+    order: Option<UInt32Array>,
+    table: &'static Table,
+}
+
+impl Day {
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.order.as_ref().map_or(self.rows.num_rows(), |order| order.len())
+    }
+
+    /// The rows in order, without the partition column, some at a time.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Result<RecordBatch, StoreError>> {
+        (0..self.rows()).step_by(limits::PIECE_ROWS).map(|start| {
+            let length = limits::PIECE_ROWS.min(self.rows() - start);
+            match &self.order {
+                None => Ok(self.rows.slice(start, length)),
+                Some(order) => take_record_batch(&self.rows, &order.slice(start, length))
+                    .map_err(arrow_error(self.table)),
+            }
+        })
+    }
+}
 
 /// The rows of each day, days ascending, rows ascending by `table.sort_by` with nulls first,
 /// equal rows in the order they came.
@@ -17,31 +49,34 @@ use crate::error::StoreError;
 /// # Errors
 /// [`StoreError::Rows`] when the batch has other columns than the table, or a null where the
 /// table has none.
-pub(crate) fn by_day(
-    table: &'static Table,
-    rows: &RecordBatch,
-) -> Result<Vec<(i32, RecordBatch)>, StoreError> {
+pub(crate) fn by_day(table: &'static Table, rows: &RecordBatch) -> Result<Vec<Day>, StoreError> {
     check(table, rows)?;
     if rows.num_rows() == 0 {
         return Ok(Vec::new());
     }
-    let sorted = sort(table, rows)?;
-    let dates = sorted.column(0).as_primitive::<Date32Type>().clone();
-    let without_date: Vec<usize> = (1..sorted.num_columns()).collect();
-    let stored = sorted.project(&without_date).map_err(arrow_error(table))?;
+    let order = order(table, rows)?;
+    let dates = rows.column(0).as_primitive::<Date32Type>();
+    let date = |at: usize| dates.value(order.as_ref().map_or(at, |o| o.value(at) as usize));
+    let without_date: Vec<usize> = (1..rows.num_columns()).collect();
+    let stored = rows.project(&without_date).map_err(arrow_error(table))?;
 
     let mut days = Vec::new();
     let mut start = 0;
-    for end in 1..=dates.len() {
-        if end == dates.len() || dates.value(end) != dates.value(start) {
-            days.push((dates.value(start), stored.slice(start, end - start)));
+    for end in 1..=rows.num_rows() {
+        if end == rows.num_rows() || date(end) != date(start) {
+            let (rows, order) = match &order {
+                None => (stored.slice(start, end - start), None),
+                Some(order) => (stored.clone(), Some(order.slice(start, end - start))),
+            };
+            days.push(Day { date: date(start), rows, order, table });
             start = end;
         }
     }
     Ok(days)
 }
 
-fn sort(table: &'static Table, rows: &RecordBatch) -> Result<RecordBatch, StoreError> {
+/// The places of the rows in day and table order; `None` when they are in it.
+fn order(table: &'static Table, rows: &RecordBatch) -> Result<Option<UInt32Array>, StoreError> {
     let keys: Vec<_> = std::iter::once(&PARTITION_COLUMN)
         .chain(table.sort_by)
         .filter_map(|name| rows.column_by_name(name))
@@ -53,7 +88,7 @@ fn sort(table: &'static Table, rows: &RecordBatch) -> Result<RecordBatch, StoreE
         .and_then(|converter| converter.convert_columns(&keys))
         .map_err(arrow_error(table))?;
     if (1..keys.num_rows()).all(|i| keys.row(i - 1) <= keys.row(i)) {
-        return Ok(rows.clone());
+        return Ok(None);
     }
     let count = u32::try_from(rows.num_rows()).map_err(|_| StoreError::Rows {
         table: table.name,
@@ -61,7 +96,7 @@ fn sort(table: &'static Table, rows: &RecordBatch) -> Result<RecordBatch, StoreE
     })?;
     let mut order: Vec<u32> = (0..count).collect();
     order.sort_by(|&a, &b| keys.row(a as usize).cmp(&keys.row(b as usize)));
-    take_record_batch(rows, &UInt32Array::from(order)).map_err(arrow_error(table))
+    Ok(Some(UInt32Array::from(order)))
 }
 
 fn check(table: &'static Table, rows: &RecordBatch) -> Result<(), StoreError> {
