@@ -25,9 +25,9 @@ pub const FRAME_OVERHEAD_BYTES: usize = 256;
 
 /// How old the oldest queued frame may become before a flush: half the promised freshness.
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// Request bytes in one flush. The builders hold about as much again; beyond this, files grow
-/// no better and memory only rises.
-pub const FLUSH_BYTES_MAX: u64 = 32 * MIB;
+/// Request bytes in one flush. The builders hold twice as much; beyond this, files grow no better
+/// and memory only rises.
+pub const FLUSH_BYTES_MAX: u64 = 12 * MIB;
 /// Spans, points or records in one flush: one full row group of the store's files.
 pub const FLUSH_ITEMS_MAX: u64 = 128 * 1024;
 /// Bytes that the rows of one commit take in the builders. A resource is repeated on each of its
@@ -94,6 +94,10 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(90);
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(20);
 /// How long open requests may take to end once a door closes.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(10);
+
+/// Room made for a body before it is there: twice a usual request. A client that only says that
+/// its body is large gets no more for it.
+pub const BODY_ROOM_BYTES_MAX: usize = MIB as usize;
 
 /// Delay told to clients when queues are full: one flush.
 pub const RETRY_BUSY: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ pub const PRICE_MATCHES_MAX: usize = 10_000;
 pub const OPEN_BYTES_MAX: usize = 192 << 20;
 
 /// Memory that settled traces may take beside the open ones.
-pub const SETTLED_BYTES_MAX: usize = 64 << 20;
+pub const SETTLED_BYTES_MAX: usize = 32 << 20;
 
 /// How long settled traces stay in memory for late spans: long agent runs pause for minutes.
 pub const SETTLED_KEPT: Duration = Duration::from_secs(600);
@@ -39,7 +39,7 @@ pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
 
 /// Traces settled in one commit; bounds the batch that is built (tens of megabytes) and keeps
 /// commits coming.
-pub const TRACES_PER_COMMIT_MAX: usize = 10_000;
+pub const TRACES_PER_COMMIT_MAX: usize = 5_000;
 
 /// Rows read of one file between two looks at which traces are due, while catching up.
 pub const ROWS_PER_STEP: usize = 65_536;

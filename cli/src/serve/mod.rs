@@ -66,9 +66,18 @@ pub fn print(effective: &Effective) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Threads that decode, encode and read files for the runtime, beyond one per core. Each keeps
+/// tens of megabytes in the allocator once it has encoded a flush, so a handful, not tokio's 512.
+const WORK_THREADS_BEYOND_CORES: usize = 1;
+
 /// The runtime of sockets and timers; queries and encoding have threads of their own.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("io").build();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(cores + WORK_THREADS_BEYOND_CORES)
+        .thread_name("io")
+        .build();
     built.context("starting the I/O threads")
 }
 

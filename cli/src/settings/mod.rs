@@ -147,7 +147,7 @@ impl Default for Settings {
             flight_addr: Addr::Off,
             flush_interval: HumanDuration::from_secs(1),
             flush_bytes: HumanSize::mib(64),
-            upkeep_interval: HumanDuration::from_secs(10),
+            upkeep_interval: HumanDuration::from_secs(30),
             wal: Wal::default(),
             settle: Settle::default(),
             contents: Contents::default(),
