@@ -27,7 +27,7 @@ pub const FRAME_OVERHEAD_BYTES: usize = 256;
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Request bytes in one flush. The builders hold twice as much; beyond this, files grow no better
 /// and memory only rises.
-pub const FLUSH_BYTES_MAX: u64 = 12 * MIB;
+pub const FLUSH_BYTES_MAX: u64 = 10 * MIB;
 /// Spans, points or records in one flush: one full row group of the store's files.
 pub const FLUSH_ITEMS_MAX: u64 = 128 * 1024;
 /// Bytes that the rows of one commit take in the builders. A resource is repeated on each of its

@@ -18,7 +18,7 @@ pub const PRICE_MATCHES_MAX: usize = 10_000;
 pub const OPEN_BYTES_MAX: usize = 192 << 20;
 
 /// Memory that settled traces may take beside the open ones.
-pub const SETTLED_BYTES_MAX: usize = 32 << 20;
+pub const SETTLED_BYTES_MAX: usize = 16 << 20;
 
 /// How long settled traces stay in memory for late spans: long agent runs pause for minutes.
 pub const SETTLED_KEPT: Duration = Duration::from_secs(600);

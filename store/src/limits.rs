@@ -15,9 +15,13 @@ pub(crate) const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// rewritten within minutes, and a zstd context for each page is memory and time for nothing.
 pub(crate) const ZSTD_COMPACTION: i32 = 3;
 
-/// Rows of a page. A merge holds one decoded page per column and input: 2 MB an input at
-/// [`ROW_BYTES`], against 20 with the usual 20,000 rows.
-pub(crate) const PAGE_ROWS: usize = 2 * 1024;
+/// Rows of a page in a flushed file. A merge holds one decoded page per column and input: 2 MB an
+/// input at [`ROW_BYTES`], against 20 with the usual 20,000 rows.
+pub(crate) const PAGE_ROWS_FLUSH: usize = 2 * 1024;
+
+/// Rows of a page in a compacted file: fewer of them are merged at once, and each page costs a
+/// zstd context.
+pub(crate) const PAGE_ROWS_COMPACTION: usize = 8 * 1024;
 
 /// Memory of a decoded row of the widest table, about.
 pub(crate) const ROW_BYTES: u64 = 1024;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::log::ActiveFile;
+use crate::write::encode::Effort;
 
 /// The groups to merge now, each in the order of age.
 pub(crate) fn choose(
@@ -97,7 +98,8 @@ impl Group {
 
 /// What one input holds in memory: its current row group, and a decoded page.
 fn open_bytes(file: &ActiveFile) -> u64 {
-    let page = file.file.rows.min(limits::PAGE_ROWS as u64) * limits::ROW_BYTES;
+    let page_rows = Effort::of(&file.file.path).page_rows() as u64;
+    let page = file.file.rows.min(page_rows) * limits::ROW_BYTES;
     file.file.size_bytes.min(limits::ROW_GROUP_BYTES) + page
 }
 

@@ -41,6 +41,19 @@ impl Effort {
         }
     }
 
+    /// The effort that a file was worth, by its name.
+    pub(crate) fn of(path: &str) -> Effort {
+        if path.ends_with(".lz4.parquet") { Effort::Flush } else { Effort::Compaction }
+    }
+
+    /// Rows of a page.
+    pub(crate) fn page_rows(self) -> usize {
+        match self {
+            Effort::Flush => limits::PAGE_ROWS_FLUSH,
+            Effort::Compaction => limits::PAGE_ROWS_COMPACTION,
+        }
+    }
+
     fn compression(self) -> Result<Compression, parquet::errors::ParquetError> {
         Ok(match self {
             Effort::Flush => Compression::LZ4_RAW,
@@ -128,7 +141,7 @@ fn properties(
         .set_created_by(concat!("spanledger ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression)
         .set_max_row_group_row_count(Some(limits::ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(limits::PAGE_ROWS)
+        .set_data_page_row_count_limit(effort.page_rows())
         .set_sorting_columns(Some(sorting_columns(table)))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(limits::BOUND_TEXT_BYTES))
