@@ -68,6 +68,7 @@ pub fn print(effective: &Effective) -> anyhow::Result<()> {
 
 /// Threads that decode, encode and read files for the runtime, beyond one per core. Each keeps
 /// tens of megabytes in the allocator once it has encoded a flush, so a handful, not tokio's 512.
+/// What lasts takes turns (bills) or works in small pieces (merges), so a flush finds one free.
 const WORK_THREADS_BEYOND_CORES: usize = 1;
 
 /// The runtime of sockets and timers; queries and encoding have threads of their own.
