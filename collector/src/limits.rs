@@ -48,9 +48,9 @@ pub const DISK_FREE_BYTES_MIN: u64 = 256 * MIB;
 /// A segment is closed once it is this long. It bounds what recovery reads into memory at once
 /// (a segment and one group) and how much log stays behind the commit.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * MIB;
-/// All segments together: more than half an hour at 500 KB/s with the store away. Beyond it
-/// requests are refused with a delay.
-pub const WAL_BYTES_MAX: u64 = 4 * GIB;
+/// All segments together: four hours at 500 KB/s with the store away. Beyond it requests are
+/// refused with a delay.
+pub const WAL_BYTES_MAX: u64 = 8 * GIB;
 /// Requests waiting for the log's writer. It takes all of them in one group, so the list is only
 /// as long as one fdatasync lasts.
 pub const APPENDS_WAITING_MAX: usize = 4096;

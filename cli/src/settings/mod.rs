@@ -8,9 +8,11 @@ mod values;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spanledger_collector::CollectorSettings;
 use spanledger_collector::receive::Credential;
 use spanledger_collector::scrape::ScrapeSettings;
-use spanledger_collector::wal::OnCorruption;
+use spanledger_collector::wal::{OnCorruption, WalSettings};
+use spanledger_ledger::settle::SettleSettings;
 
 pub use catalog::reference;
 pub use layers::{Effective, SettingsError, load};
@@ -134,8 +136,10 @@ pub struct Auth {
     pub tokens: Vec<Credential>,
 }
 
+/// What a room has a default for is said there, once.
 impl Default for Settings {
     fn default() -> Self {
+        let collector = CollectorSettings::default();
         Settings {
             data_dir: "spanledger-data".into(),
             store: None,
@@ -145,8 +149,8 @@ impl Default for Settings {
             http_addr: Addr::local(9700),
             pg_addr: Addr::local(9701),
             flight_addr: Addr::Off,
-            flush_interval: HumanDuration::from_secs(1),
-            flush_bytes: HumanSize::mib(64),
+            flush_interval: HumanDuration(collector.flush_interval),
+            flush_bytes: HumanSize(collector.flush_bytes_max),
             upkeep_interval: HumanDuration::from_secs(30),
             wal: Wal::default(),
             settle: Settle::default(),
@@ -163,17 +167,18 @@ impl Default for Settings {
 
 impl Default for Wal {
     fn default() -> Self {
+        let wal = WalSettings::default();
         Wal {
-            segment_bytes: HumanSize::mib(64),
-            bytes_max: HumanSize::mib(8 * 1024),
-            on_corruption: OnCorruption::Refuse,
+            segment_bytes: HumanSize(wal.segment_bytes_max),
+            bytes_max: HumanSize(wal.bytes_max),
+            on_corruption: wal.on_corruption,
         }
     }
 }
 
 impl Default for Settle {
     fn default() -> Self {
-        Settle { quiet: HumanDuration::from_secs(15) }
+        Settle { quiet: HumanDuration(SettleSettings::default().quiet) }
     }
 }
 
