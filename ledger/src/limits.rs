@@ -17,7 +17,8 @@ pub const PRICE_MATCHES_MAX: usize = 10_000;
 /// provisional, and finished from the table.
 pub const OPEN_BYTES_MAX: usize = 192 << 20;
 
-/// Memory that settled traces may take beside the open ones.
+/// Above this the oldest settled traces are let go before their time: some 100,000 spans, and a
+/// late span of an older trace only costs a look-up in the table.
 pub const SETTLED_BYTES_MAX: usize = 16 << 20;
 
 /// How long settled traces stay in memory for late spans: long agent runs pause for minutes.

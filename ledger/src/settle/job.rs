@@ -319,7 +319,12 @@ impl Rounds {
     ) -> Result<(), SettleError> {
         for attempt in 1.. {
             let snapshot = self.store.snapshot().await?;
-            let decided = self.decide(&snapshot, due, state, now).await?;
+            // What is settled early must have its spans here; a file may have gone since.
+            let ready = |key: &&TraceKey| {
+                state == CallState::Settled || self.open.trace(key).is_some_and(|t| t.complete)
+            };
+            let due: Vec<TraceKey> = due.iter().filter(ready).copied().collect();
+            let decided = self.decide(&snapshot, &due, state, now).await?;
             match self.write(&snapshot, &decided, state).await {
                 Ok(()) => {
                     self.count(&decided, round);
