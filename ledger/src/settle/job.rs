@@ -318,26 +318,34 @@ impl Rounds {
         round: &mut Round,
     ) -> Result<(), SettleError> {
         for attempt in 1.. {
-            let snapshot = self.store.snapshot().await?;
-            // What is settled early must have its spans here; a file may have gone since.
-            let ready = |key: &&TraceKey| {
-                state == CallState::Settled || self.open.trace(key).is_some_and(|t| t.complete)
-            };
-            let due: Vec<TraceKey> = due.iter().filter(ready).copied().collect();
-            let decided = self.decide(&snapshot, &due, state, now).await?;
-            match self.write(&snapshot, &decided, state).await {
-                Ok(()) => {
-                    self.count(&decided, round);
-                    for (key, written) in decided.traces {
-                        self.open.settled(key, written, state == CallState::Settled);
-                    }
-                    return Ok(());
-                }
+            match Box::pin(self.settle_once(due, state, now, round)).await {
                 // Compacted meanwhile: look again.
                 Err(SettleError::Store(StoreError::FileGone { .. }))
                     if attempt < limits::COMMIT_ATTEMPTS => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
+        }
+        Ok(())
+    }
+
+    async fn settle_once(
+        &mut self,
+        due: &[TraceKey],
+        state: CallState,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        // What is settled early must have its spans here; a file may have gone since.
+        let ready = |key: &&TraceKey| {
+            state == CallState::Settled || self.open.trace(key).is_some_and(|t| t.complete)
+        };
+        let due: Vec<TraceKey> = due.iter().filter(ready).copied().collect();
+        let snapshot = self.store.snapshot().await?;
+        let decided = self.decide(&snapshot, &due, state, now).await?;
+        self.write(&snapshot, &decided, state).await?;
+        self.count(&decided, round);
+        for (key, written) in decided.traces {
+            self.open.settled(key, written, state == CallState::Settled);
         }
         Ok(())
     }

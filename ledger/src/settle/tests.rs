@@ -341,6 +341,8 @@ async fn span_of_a_compacted_and_repeated_file_counts_once() {
 #[tokio::test]
 async fn open_trace_whose_file_was_compacted_away_is_read_from_the_table() {
     let mut house = House::new().await;
+    // What comes after the first round is read as it comes, and left in its file.
+    house.round(0).await;
     house.receive(&[span(1, 1, 0, json!({ "team": "search" })), call(1, 2, 1)]).await;
     house.receive(&[call(1, 3, 1)]).await;
     house.round(2).await;
@@ -354,6 +356,35 @@ async fn open_trace_whose_file_was_compacted_away_is_read_from_the_table() {
     let expected = expect(&[((1, 2), &["search", "2"]), ((1, 3), &["search", "2"])]);
     assert_eq!(house.calls(&["team", "cost"]).await, expected);
     assert_eq!(house.settler.status().open_traces, 0);
+}
+
+#[tokio::test]
+async fn calls_stay_when_memory_runs_out_on_a_trace_whose_file_is_gone() {
+    // Room for the first trace, not for it and two hundred others.
+    let settings = SettleSettings { open_bytes_max: 20_000, ..SettleSettings::default() };
+    let mut house = House::with(settings).await;
+    // What comes after the first round is read as it comes, and left in its file.
+    house.round(0).await;
+    house.receive(&[call(1, 2, 1)]).await;
+    house.receive(&[call(2, 2, 1)]).await;
+    house.round(20).await;
+    let old = house.store.snapshot().await.unwrap().files(&spans::TABLE);
+    house.store.compact().await.unwrap();
+    for file in old.iter() {
+        std::fs::remove_file(house.folder.path().join(spans::TABLE.name).join(&file.path)).unwrap();
+    }
+    let mut late = vec![span(1, 1, 0, json!({ "team": "search" }))];
+    late.extend((3..203).map(|trace| call(trace, 2, 1)));
+    for row in &mut late {
+        row["received_s"] = (T0_S + 30).into();
+    }
+    house.receive(&late).await;
+    house.round(31).await;
+    assert_eq!(house.calls(&["team"]).await.get(&(1, 2)), Some(&vec!["null".to_owned()]));
+    house.round(60).await;
+    let calls = house.calls(&["team"]).await;
+    assert_eq!(calls.get(&(1, 2)), Some(&vec!["search".to_owned()]));
+    assert_eq!(calls.len(), 202);
 }
 
 /// A few traces with wrappers, owners and failures, shaped by a seed.
