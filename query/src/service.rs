@@ -17,6 +17,8 @@ use futures::{Stream, TryStreamExt};
 use spanledger_schemas::tables;
 use spanledger_store::Store;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::error::QueryError;
 use crate::execute::{Batches, Bounds, Executor};
@@ -173,7 +175,7 @@ impl QueryService {
             };
             futures::try_join!(rows(one), rows(two))
         };
-        match answer.await {
+        match answer.instrument(meter.span.clone()).await {
             Ok(both) => {
                 meter.rows = both.0.batches.iter().map(|b| b.num_rows() as u64).sum();
                 meter.end("ok");
@@ -200,7 +202,7 @@ impl QueryService {
             let batches = self.inner.executor.run(session.state(), plan, &bounds, admission)?;
             Ok((units, tables, batches))
         };
-        match started.await {
+        match started.instrument(meter.span.clone()).await {
             Ok((units, tables, batches)) => Ok(Running { units, tables, batches, meter }),
             Err(error) => Err(meter.failed(error)),
         }
@@ -215,7 +217,8 @@ impl QueryService {
                 tables::ALL.into_iter().map(|t| (t.name, snapshot.provider(t))).collect();
             Ok(Arc::new(inner.sessions.open(providers, snapshot.versions(), &tenant)?))
         };
-        self.inner.executor.compute(bounds, open).await
+        let span = tracing::debug_span!("snapshot");
+        self.inner.executor.compute(bounds, open.instrument(span)).await
     }
 
     async fn plan(
@@ -232,7 +235,8 @@ impl QueryService {
             let (units, tables) = (units::of(&plan), session.read_by(&plan));
             Ok(Planned { plan: session.typed(plan)?, units, tables })
         };
-        self.inner.executor.compute(bounds, plan).await
+        let span = tracing::debug_span!("plan");
+        self.inner.executor.compute(bounds, plan.instrument(span)).await
     }
 
     fn bounds(&self, caller: &Caller) -> Bounds {
@@ -283,9 +287,11 @@ impl Stream for Running {
     }
 }
 
-/// Counts one query, however it ends: one that is dropped half-way was given up by its client.
+/// Counts and traces one query, however it ends: one that is dropped half-way was given up by its
+/// client.
 struct Meter {
     door: &'static str,
+    span: tracing::Span,
     started: Instant,
     rows: u64,
     ended: bool,
@@ -294,7 +300,9 @@ struct Meter {
 impl Meter {
     fn start(door: &'static str) -> Self {
         metrics::gauge!("spanledger_queries_active", "door" => door).increment(1.0);
-        Self { door, started: Instant::now(), rows: 0, ended: false }
+        let span =
+            tracing::debug_span!("query", otel.kind = "server", door, outcome = Empty, rows = Empty);
+        Self { door, span, started: Instant::now(), rows: 0, ended: false }
     }
 
     fn failed(mut self, error: QueryError) -> QueryError {
@@ -307,6 +315,7 @@ impl Meter {
             return;
         }
         let door = self.door;
+        self.span.record("outcome", outcome).record("rows", self.rows);
         metrics::gauge!("spanledger_queries_active", "door" => door).decrement(1.0);
         metrics::counter!("spanledger_queries_total", "door" => door, "outcome" => outcome)
             .increment(1);
