@@ -300,8 +300,13 @@ struct Meter {
 impl Meter {
     fn start(door: &'static str) -> Self {
         metrics::gauge!("spanledger_queries_active", "door" => door).increment(1.0);
-        let span =
-            tracing::debug_span!("query", otel.kind = "server", door, outcome = Empty, rows = Empty);
+        let span = tracing::debug_span!(
+            "query",
+            otel.kind = "server",
+            door,
+            outcome = Empty,
+            rows = Empty
+        );
         Self { door, span, started: Instant::now(), rows: 0, ended: false }
     }
 
