@@ -42,7 +42,7 @@ pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
 /// commits coming.
 pub const TRACES_PER_COMMIT_MAX: usize = 5_000;
 
-/// Rows read of one file between two looks at which traces are due, while catching up.
+/// Rows read, of however many files, between two looks at which traces are due, while catching up.
 pub const ROWS_PER_STEP: usize = 65_536;
 
 /// Trace ids that are looked up by id, which asks the bloom filters on `trace_id`; more of them

@@ -64,6 +64,8 @@ struct Rounds {
     /// Last version recorded in `calls`.
     recorded: Option<i64>,
     /// Models that have a label of their own in the metric of unpriced calls.
+    /// Rows read since it was last looked which traces are due.
+    read_since_look: usize,
     models_labelled: HashSet<String>,
 }
 
@@ -79,6 +81,7 @@ impl Settler {
             pricer: None,
             spans_version: None,
             recorded: None,
+            read_since_look: 0,
             models_labelled: HashSet::new(),
         };
         let status = watch::Sender::new(SettleStatus::default());
@@ -253,7 +256,7 @@ impl Rounds {
     }
 
     /// Reads the spans of a new file; settles on the way what has been quiet as seen from where
-    /// the reading is.
+    /// the reading is, so that reading a backlog does not outrun settling it.
     async fn follow(
         &mut self,
         snapshot: &Snapshot,
@@ -262,13 +265,14 @@ impl Rounds {
         round: &mut Round,
     ) -> Result<(), SettleError> {
         let mut rows = tables::spans_in(&self.session, snapshot, file).await?;
-        let (mut first, mut step) = (0, 0);
+        let mut first = 0;
         while let Some(batch) = rows.try_next().await? {
             let read = chunk::read_of(file, first, &batch, self.open.next_chunk())?;
             first += batch.num_rows() as u32;
             self.take(read, false, now, round).await?;
-            if first as usize / limits::ROWS_PER_STEP > step {
-                step = first as usize / limits::ROWS_PER_STEP;
+            self.read_since_look += batch.num_rows();
+            if self.read_since_look >= limits::ROWS_PER_STEP {
+                self.read_since_look = 0;
                 let here = self.open.received().unwrap_or(now).min(now);
                 self.settle_quiet(here, round).await?;
             }
