@@ -2,26 +2,40 @@
 
 use std::time::Duration;
 
-/// Rows per Parquet row group: the unit of pruning and of a reader's memory. At 56 bytes per
-/// span a group is 7 MB compressed; smaller groups cost dictionaries, larger ones skip less.
-pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Rows of a row group in a file that is done: the unit of pruning and of a reader's memory. At 56
+/// bytes per span a group is 7 MB compressed; smaller groups cost dictionaries, larger ones skip
+/// less.
+pub(crate) const ROW_GROUP_ROWS_KEPT: usize = 128 * 1024;
+
+/// Rows of a row group in a file that will be merged: 2 MB, so that a merge can hold one of each
+/// of sixteen files.
+pub(crate) const ROW_GROUP_ROWS_PASSING: usize = 32 * 1024;
+
+/// Bytes of a row group in a file that is done, reached before its rows where rows are long
+/// (contents): what the writer and each reader hold at once.
+pub(crate) const ROW_GROUP_BYTES_KEPT: usize = 16 * 1024 * 1024;
+
+/// The same in a file that will be merged.
+pub(crate) const ROW_GROUP_BYTES_PASSING: usize = 4 * 1024 * 1024;
 
 /// False positives of a bloom filter. One in a hundred costs a look-up one needless row group
 /// in a hundred; each further tenth costs 4.8 bits per value.
 pub(crate) const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
-/// zstd level of a compaction: measured 25 % dearer to write than level 1 and the last level
+/// zstd level of rows that stay: measured 25 % dearer to write than level 1 and the last level
 /// whose cost is small beside decoding the inputs. A flush is compressed with LZ4: its rows are
-/// rewritten within minutes, and a zstd context for each page is memory and time for nothing.
-pub(crate) const ZSTD_COMPACTION: i32 = 3;
+/// rewritten within a minute, and a zstd context for each page is memory and time for nothing.
+pub(crate) const ZSTD_KEPT: i32 = 3;
 
-/// Rows of a page in a flushed file. A merge holds one decoded page per column and input: 2 MB an
-/// input at [`ROW_BYTES`], against 20 with the usual 20,000 rows.
-pub(crate) const PAGE_ROWS_FLUSH: usize = 2 * 1024;
+/// zstd level of rows that are merged again: 4 % larger than level 3.
+pub(crate) const ZSTD_PASSING: i32 = 1;
 
-/// Rows of a page in a compacted file: fewer of them are merged at once, and each page costs a
-/// zstd context.
-pub(crate) const PAGE_ROWS_COMPACTION: usize = 8 * 1024;
+/// Rows of a page in a file that will be merged. A merge holds one decoded page per column and
+/// input: 2 MB an input at [`ROW_BYTES`], against 20 with the usual 20,000 rows.
+pub(crate) const PAGE_ROWS_PASSING: usize = 2 * 1024;
+
+/// Rows of a page in a file that is done: each page costs a zstd context.
+pub(crate) const PAGE_ROWS_KEPT: usize = 8 * 1024;
 
 /// Memory of a decoded row of the widest table, about.
 pub(crate) const ROW_BYTES: u64 = 1024;
@@ -45,19 +59,26 @@ pub(crate) const LOG_ENTRIES_KEPT: i64 = 5_000;
 /// Checkpoints kept: the newest, and two older for readers that are opening the table.
 pub(crate) const CHECKPOINTS_KEPT: usize = 3;
 
-/// Below this many bytes a file is in the lowest tier of compaction.
-pub(crate) const TIER_BASE_BYTES: u64 = 256 * 1024;
+/// Below this many rows a file is in the lowest tier of compaction.
+pub(crate) const TIER_BASE_ROWS: u64 = 4 * 1024;
+
+/// Rows longer than this, compressed, count as several in the choice of a tier: contents.
+pub(crate) const LONG_ROW_BYTES: u64 = 256;
 
 /// Size ratio of neighbouring tiers, and how many files of one tier are merged into one file of
-/// the next. A row is rewritten once per tier: 256 KiB → 2 MiB → 16 MiB → 128 MiB, so at most
-/// four times in its life.
+/// the next. A row is rewritten once per tier until its file is done: 4 k rows → 32 k → 256 k →
+/// done, so at most three times in its life, and twice at ten thousand rows a flush.
 pub(crate) const TIER_FANOUT: usize = 8;
 
-/// A file of this size is done: it is merged no more.
+/// A merge makes no larger file.
 pub(crate) const FILE_TARGET_BYTES: u64 = 128 * 1024 * 1024;
 
-/// A file of this many rows is done, however well it compresses: sixteen row groups, what 128 MiB
-/// hold at 64 bytes a row.
+/// A merge makes no file of more rows, however well they compress: sixteen row groups, what 128
+/// MiB hold at 64 bytes a row.
+pub(crate) const FILE_TARGET_ROWS: u64 = 2 * 1024 * 1024;
+
+/// A file of this size is done: while its day is written it is merged no more, since it would be
+/// rewritten for the sake of what little fits beside it.
 ///
 /// Active files of a table at one flush a second and a round of upkeep a minute, per day: at most
 /// 60 flushed since the last round, 7 in each of the 4 tiers, and the finished ones. A merge is
@@ -65,7 +86,10 @@ pub(crate) const FILE_TARGET_BYTES: u64 = 128 * 1024 * 1024;
 /// 76 finished files: the open day has under 170 files, a quiet one under 80, and 20 such days
 /// under 2,000. Ten times the rows, 10,000 spans a second, reach 2,000 after two to three days:
 /// then retention or more machines are due, since every query plans over all of them.
-pub(crate) const FILE_TARGET_ROWS: u64 = 2 * 1024 * 1024;
+pub(crate) const FILE_DONE_BYTES: u64 = FILE_TARGET_BYTES / 2;
+
+/// The same in rows.
+pub(crate) const FILE_DONE_ROWS: u64 = FILE_TARGET_ROWS / 2;
 
 /// A day that got no file for this long is merged down to as few files as the targets allow.
 pub(crate) const QUIET_DAY: Duration = Duration::from_secs(60 * 60);
@@ -77,9 +101,6 @@ pub(crate) const MERGE_INPUTS: usize = 64;
 /// Memory that the inputs of one merge may take together: their open row groups, compressed, and
 /// a decoded page each. With the writer's row group a merge stays under about 100 MB.
 pub(crate) const MERGE_OPEN_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Compressed bytes of one row group, for the sum above: 128 k rows of up to 64 bytes.
-pub(crate) const ROW_GROUP_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1024;

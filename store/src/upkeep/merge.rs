@@ -39,6 +39,7 @@ pub(crate) async fn merge(
     let Some(first) = inputs.first() else { return Ok(Vec::new()) };
     let date = first.file.date;
     let rows_max = rows_of(inputs);
+    let effort = Effort::of_merged(rows_max);
     let plan = merged(reading, table, table_dir, inputs).map_err(failed)?;
     let config =
         SessionConfig::new().with_batch_size(limits::MERGE_BATCH_ROWS).with_target_partitions(1);
@@ -48,7 +49,7 @@ pub(crate) async fn merge(
     let dir = table_dir.to_owned();
     let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
     let mut encoder = blocking("encoding merged rows", move || {
-        Encoder::create(table, &dir, date, rows_max, Effort::Compaction)
+        Encoder::create(table, &dir, date, rows_max, effort)
     })
     .await?;
     let mut dedup = Dedup::new(table)?;

@@ -23,41 +23,70 @@ use crate::{DataFile, durable, limits, paths};
 /// Bytes collected before a write reaches the system.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// How much work a file is worth.
+/// How much work a file is worth, and how much memory its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// For rows that came just now and will be merged soon: LZ4.
+    /// For rows that came just now and will be merged within a minute: LZ4, small pages.
     Flush,
-    /// For rows that stay: zstd.
-    Compaction,
+    /// For rows that were merged and will be again: zstd, small pages and row groups, so that
+    /// many such files can be read at once.
+    Passing,
+    /// For rows that stay: zstd, large pages and row groups.
+    Kept,
 }
 
 impl Effort {
-    /// What the file's name says of its compression.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Effort::Flush => "lz4",
-            Effort::Compaction => "zstd",
+    /// What merged rows are worth: those of a file that is done are kept.
+    pub(crate) fn of_merged(rows: u64) -> Effort {
+        if rows >= limits::FILE_DONE_ROWS { Effort::Kept } else { Effort::Passing }
+    }
+
+    /// The effort that a file was worth.
+    pub(crate) fn of(file: &DataFile) -> Effort {
+        if file.path.ends_with(".lz4.parquet") {
+            Effort::Flush
+        } else {
+            Effort::of_merged(file.rows)
         }
     }
 
-    /// The effort that a file was worth, by its name.
-    pub(crate) fn of(path: &str) -> Effort {
-        if path.ends_with(".lz4.parquet") { Effort::Flush } else { Effort::Compaction }
+    /// What the file's name says of its compression.
+    fn word(self) -> &'static str {
+        match self {
+            Effort::Flush => "lz4",
+            Effort::Passing | Effort::Kept => "zstd",
+        }
     }
 
     /// Rows of a page.
     pub(crate) fn page_rows(self) -> usize {
         match self {
-            Effort::Flush => limits::PAGE_ROWS_FLUSH,
-            Effort::Compaction => limits::PAGE_ROWS_COMPACTION,
+            Effort::Flush | Effort::Passing => limits::PAGE_ROWS_PASSING,
+            Effort::Kept => limits::PAGE_ROWS_KEPT,
+        }
+    }
+
+    /// Rows of a row group.
+    pub(crate) fn group_rows(self) -> usize {
+        match self {
+            Effort::Flush | Effort::Passing => limits::ROW_GROUP_ROWS_PASSING,
+            Effort::Kept => limits::ROW_GROUP_ROWS_KEPT,
+        }
+    }
+
+    /// Bytes of a row group, where rows are long.
+    pub(crate) fn group_bytes(self) -> usize {
+        match self {
+            Effort::Flush | Effort::Passing => limits::ROW_GROUP_BYTES_PASSING,
+            Effort::Kept => limits::ROW_GROUP_BYTES_KEPT,
         }
     }
 
     fn compression(self) -> Result<Compression, parquet::errors::ParquetError> {
         Ok(match self {
             Effort::Flush => Compression::LZ4_RAW,
-            Effort::Compaction => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_COMPACTION)?),
+            Effort::Passing => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_PASSING)?),
+            Effort::Kept => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_KEPT)?),
         })
     }
 }
@@ -136,11 +165,12 @@ fn properties(
     effort: Effort,
 ) -> Result<WriterProperties, StoreError> {
     let compression = effort.compression().map_err(parquet_error(table))?;
-    let group_rows = rows_max.clamp(1, limits::ROW_GROUP_ROWS);
+    let group_rows = rows_max.clamp(1, effort.group_rows());
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("spanledger ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression)
-        .set_max_row_group_row_count(Some(limits::ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(effort.group_rows()))
+        .set_max_row_group_bytes(Some(effort.group_bytes()))
         .set_data_page_row_count_limit(effort.page_rows())
         .set_sorting_columns(Some(sorting_columns(table)))
         .set_statistics_enabled(EnabledStatistics::Page)
