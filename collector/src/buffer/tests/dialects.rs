@@ -580,3 +580,19 @@ fn the_exception_of_a_failed_call_is_its_error() {
     let row = case.span(json!({"openinference.span.kind": "LLM"}));
     check(&row, &[("error_type", "RateLimitError"), ("span_role", "call"), ("usage_basis", "-")]);
 }
+
+// A user's own name for the environment beats OpenTelemetry's, which then stays an attribute.
+#[test]
+fn the_environment_is_an_owner_too() {
+    let environment = vec!["acme.stage".into()];
+    let case = Case {
+        owner: OwnerSettings { environment, ..OwnerSettings::default() },
+        resource: Some(json!({"acme.stage": "blue", "deployment.environment.name": "prod"})),
+        ..by("my.app", "")
+    };
+    let row = case.span(json!({"k": "v"}));
+    check(&row, &[("environment", "blue"), ("column_sources", "environment=resource:acme.stage")]);
+    assert!(row["resource_attributes"].as_ref().unwrap().contains("prod"));
+    let near = case.span(json!({"acme.stage": "green"}));
+    check(&near, &[("environment", "green")]);
+}
