@@ -41,7 +41,9 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
         | ("claude-code", "claude_code.api_error" | "api_error")
         | ("gemini-cli", "gemini_cli.api_response" | "gemini_cli.api_error") => true,
         // The last event of a stream; the others repeat parts of it.
-        ("codex", "codex.sse_event") => text_is(reading, "event.kind", "response.completed"),
+        ("codex", "codex.sse_event" | "codex.websocket_event") => {
+            text_is(reading, "event.kind", "response.completed")
+        }
         // Written before the answer too, then without any part of it.
         (_, "gen_ai.client.inference.operation.details") => {
             let answer = [

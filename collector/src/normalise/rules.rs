@@ -268,6 +268,16 @@ const RULES: &[Rule] = &[
         name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
         ..RULE
     },
+    Rule {
+        scope: "gcp.vertex.agent",
+        cached: Unsent(
+            "library: Google ADK tells no cached tokens: uncached is an upper bound; output is \
+             unknown where thoughts are not told",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: Google ADK passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
     Rule { dialect: "langsmith", name: "library: LangChain adds cached tokens", ..RULE },
     Rule {
         dialect: "mlflow",

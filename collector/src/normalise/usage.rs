@@ -63,6 +63,7 @@ pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached t
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
 const PROOF_UNCACHED_INSIDE: &str = "proof: input is uncached plus cached tokens";
 const PROOF_UNCACHED_BESIDE: &str = "proof: input is the uncached tokens, cached ones beside";
+const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
 const ZEROS: &str = "zero: no call reads and writes nothing: the usage was not told";
@@ -144,7 +145,8 @@ fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
         return Some((Exclusive, PROOF_EXCLUSIVE));
     }
     if cached == 0 {
-        return None;
+        // Both readings agree.
+        return (reported.uncached == Some(input)).then_some((Inclusive, ALL_UNCACHED));
     }
     if let Some(uncached) = reported.uncached {
         if input == uncached + cached {
