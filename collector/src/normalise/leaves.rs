@@ -2,9 +2,10 @@
 //! reported and the decision of `usage`; gives leaves and totals. It never clamps: a negative
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
-use super::usage::Basis::{Exclusive, Inclusive, Unknown};
-use super::usage::Reasoning::{Beside, BesideUnsent, Inside};
-use super::usage::{Basis, Decision, Reasoning, Reporter, decide};
+use super::rules::Reasoning;
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
+use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
+use super::usage::{Basis, Decision, Reporter, decide};
 
 /// The numbers of one span, as they came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +32,14 @@ pub struct Reported {
     pub audio_out: Option<i64>,
     /// Image input.
     pub image_in: Option<i64>,
+    /// Image output.
+    pub image_out: Option<i64>,
+    /// Input outside any cache, said beside the rest: for proofs only.
+    pub uncached: Option<i64>,
+    /// Output without reasoning, said beside the rest: for proofs only.
+    pub output_text: Option<i64>,
+    /// Output of predictions, accepted and not, where it stands beside output.
+    pub predicted: Option<i64>,
     /// A usage attribute was there whose value is no whole number.
     pub unreadable: bool,
 }
@@ -70,6 +79,8 @@ pub struct Usage {
     pub audio_out: Option<i64>,
     /// Image input.
     pub image_in: Option<i64>,
+    /// Image output.
+    pub image_out: Option<i64>,
 }
 
 const UNREADABLE: &str = "unreadable: a usage attribute is no whole number";
@@ -85,6 +96,13 @@ impl Reported {
             (None, None) => None,
             (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
         })
+    }
+
+    /// Whether zeros stand where a call has numbers. An embedding writes nothing, and a call with
+    /// everything cached may read nothing beside; none does both.
+    pub(super) fn is_zero(&self) -> bool {
+        let all = [self.input, self.output, self.total, self.cache_read, self.cache_write];
+        self.input.is_some() && all.iter().flatten().all(|n| *n == 0)
     }
 }
 
@@ -106,6 +124,10 @@ pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
     let decision = decide(reported, who);
     usage.basis = Some(decision.input);
     usage.reason = Some(decision.name);
+    // What was not told, or guessed, is in no column but the reported ones.
+    if decision.input == Estimated || reported.is_zero() {
+        return usage;
+    }
     if let Err(why) = input_leaves(reported, &decision, &mut usage) {
         usage.basis = Some(Unknown);
         usage.reason = Some(why);
@@ -129,15 +151,16 @@ fn input_leaves(
     }
     let cached = reported.cache_read.unwrap_or(0) + write.unwrap_or(0);
     let other = reported.audio_in.unwrap_or(0) + reported.image_in.unwrap_or(0);
-    if cached > 0 && other > 0 {
+    let (inside, beside) = if decision.parts_beside { (0, other) } else { (other, 0) };
+    if cached > 0 && inside > 0 {
         return Err(OVERLAP);
     }
     let (total, uncached) = match decision.input {
-        Inclusive => (Some(input), input - cached - other),
+        Inclusive => (Some(input + beside), input - cached - inside),
         // Without the cached tokens beside it the total is not known, the uncached part is.
-        Exclusive if !decision.cached_told => (None, input - other),
-        Exclusive => (Some(input + cached), input - other),
-        Unknown => return Ok(()),
+        Exclusive if !decision.cached_told => (None, input - inside),
+        Exclusive => (Some(input + cached + beside), input - inside),
+        Unknown | Estimated => return Ok(()),
     };
     if uncached < 0 {
         return Err(NEGATIVE_INPUT);
@@ -159,15 +182,28 @@ fn output_leaves(
     usage: &mut Usage,
 ) -> Result<(), &'static str> {
     let Some(output) = reported.output else { return Ok(()) };
+    if let Some(why) = decision.output_wrong {
+        return Err(why);
+    }
     let reasoning = reported.reasoning.unwrap_or(0);
-    let audio = reported.audio_out.unwrap_or(0);
+    let other = reported.audio_out.unwrap_or(0) + reported.image_out.unwrap_or(0);
+    let (inside, beside) = if decision.parts_beside { (0, other) } else { (other, 0) };
+    let output = output + reported.predicted.unwrap_or(0);
     let (total, text) = match decision.reasoning {
-        Inside => (Some(output), output - reasoning - audio),
-        Beside => (Some(output + reasoning), output - audio),
-        BesideUnsent if reported.reasoning.is_none() => (None, output - audio),
-        BesideUnsent => (Some(output + reasoning), output - audio),
+        // Whether some of output is reasoning is not told, but all of it is there; where nothing
+        // tells how to read it, most libraries still have it all.
+        InsideUnsent | Reasoning::Unknown if reported.reasoning.is_none() => {
+            usage.output = Some(output + beside);
+            usage.audio_out = reported.audio_out;
+            usage.image_out = reported.image_out;
+            return Ok(());
+        }
+        Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
+        Beside => (Some(output + beside + reasoning), output - inside),
+        BesideUnsent if reported.reasoning.is_none() => (None, output - inside),
+        BesideUnsent => (Some(output + beside + reasoning), output - inside),
         // Without reasoning tokens both readings agree.
-        Reasoning::Unknown if reasoning == 0 => (Some(output), output - audio),
+        Reasoning::Unknown if reasoning == 0 => (Some(output + beside), output - inside),
         Reasoning::Unknown => return Ok(()),
     };
     if text < 0 {
@@ -177,6 +213,7 @@ fn output_leaves(
     usage.output_text = Some(text);
     usage.reasoning = reported.reasoning;
     usage.audio_out = reported.audio_out;
+    usage.image_out = reported.image_out;
     Ok(())
 }
 
@@ -186,7 +223,7 @@ mod tests {
     use super::*;
 
     fn who<'a>(scope: &'a str, version: &'a str, provider: &'a str) -> Reporter<'a> {
-        Reporter { scope, version, provider: Some(provider), conventions: None }
+        Reporter { scope, version, provider: Some(provider), ..Reporter::default() }
     }
 
     fn tokens(input: i64, output: i64, read: Option<i64>, write: Option<i64>) -> Reported {
@@ -358,6 +395,69 @@ mod tests {
             assert_eq!(u.input, sum(&[u.input_uncached, u.cache_read, u.cache_write]), "{scope}");
             assert_eq!(u.cache_write, sum(&[u.cache_write_5m, u.cache_write_1h]), "{scope}");
             assert_eq!(u.output, sum(&[u.output_text, u.reasoning, u.audio_out]), "{scope}");
+        }
+    }
+
+    const REPORTERS: &[(&str, &str, &str)] = &[
+        ("com.anthropic.sdk.python", "", "anthropic"),
+        ("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock"),
+        ("openlit.instrumentation.openai", "", "openai"),
+        ("gemini-cli", "gemini-cli", "gcp.gen_ai"),
+        ("langfuse-sdk", "langfuse", "openai"),
+        ("mlflow.tracing.provider", "mlflow", "openai"),
+        ("my.app", "", "gcp.gemini"),
+        ("my.app", "", "somebody"),
+    ];
+
+    fn count() -> impl proptest::strategy::Strategy<Value = Option<i64>> {
+        proptest::option::of(0..200i64)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        // Whatever is reported by whomever: parts are never negative, and where total and parts are
+        // told, they add up. What was reported stays.
+        #[test]
+        fn leaves_of_any_report_add_up(
+            numbers in proptest::collection::vec(count(), 15),
+            reporter in proptest::sample::select(REPORTERS),
+            input_name in proptest::sample::select(&["input", "prompt_tokens", "input_tokens"]),
+            streaming in proptest::option::of(proptest::prelude::any::<bool>()),
+        ) {
+            let mut next = numbers.into_iter();
+            let mut next = || next.next().flatten();
+            let reported = Reported {
+                input: next(), output: next(), total: next(), uncached: next(),
+                cache_read: next(), cache_write: next(), cache_write_5m: next(),
+                cache_write_1h: next(), output_text: next(), reasoning: next(),
+                predicted: next(), audio_in: next(), audio_out: next(), image_in: next(),
+                image_out: next(), unreadable: false,
+            };
+            let (scope, dialect, provider) = reporter;
+            let who = Reporter {
+                scope, dialect, provider: Some(provider), input_name, streaming,
+                ..Reporter::default()
+            };
+            let u = leaves(&reported, &who);
+            let sum = |parts: &[Option<i64>]| parts.iter().flatten().sum::<i64>();
+            let all = [
+                u.input, u.output, u.input_uncached, u.cache_read, u.cache_write, u.cache_write_5m,
+                u.cache_write_1h, u.output_text, u.reasoning, u.audio_in, u.audio_out, u.image_in,
+                u.image_out,
+            ];
+            proptest::prop_assert!(all.iter().flatten().all(|n| *n >= 0), "{:?}", u);
+            if let (Some(input), Some(_)) = (u.input, u.input_uncached) {
+                let parts = [u.input_uncached, u.cache_read, u.cache_write, u.audio_in, u.image_in];
+                proptest::prop_assert_eq!(input, sum(&parts), "{:?} {:?}", reported, u);
+            }
+            if let (Some(output), Some(_)) = (u.output, u.output_text) {
+                let parts = [u.output_text, u.reasoning, u.audio_out, u.image_out];
+                proptest::prop_assert_eq!(output, sum(&parts), "{:?} {:?}", reported, u);
+            }
+            proptest::prop_assert_eq!(u.reported_input, reported.input);
+            let said = reported != Reported::default();
+            proptest::prop_assert_eq!(u.basis.is_some() && u.reason.is_some(), said);
         }
     }
 }

@@ -1,13 +1,12 @@
-//! The one table of which library counts tokens how. Takes reported numbers, scope, version of
-//! the conventions and provider; gives how input and output are to be read, with the rule that
-//! said so. Proof from the numbers beats every rule; where nothing tells, the answer is `Unknown`,
-//! never a guess (I-6). What follows for the leaves is `leaves`' matter.
-//!
-//! The facts of the table were read off spans against what the provider billed; where the
-//! conventions speak (1.40: `gen_ai.usage.input_tokens` includes cached tokens, reasoning is
-//! included in output), they are a rule of their own.
+//! How the numbers of one item are to be read. Takes reported numbers and who reports them; gives
+//! how input and output are to be read, with the rule that said so. Proof from the numbers beats
+//! every rule of `rules`; where nothing tells, the answer is `Unknown`, never a guess (I-6). What
+//! follows for the leaves is `leaves`' matter.
 
 use super::leaves::Reported;
+use super::rules::Cached::{Sent, Unsent};
+use super::rules::Reasoning::{Beside, Inside, InsideUnsent};
+use super::rules::{Reasoning, Streams, api, rule};
 
 /// Whether reported input contains cached tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +17,8 @@ pub enum Basis {
     Exclusive,
     /// Nothing tells.
     Unknown,
+    /// The numbers are a guess of the library, not the provider's.
+    Estimated,
 }
 
 impl Basis {
@@ -27,6 +28,7 @@ impl Basis {
             Self::Inclusive => "inclusive",
             Self::Exclusive => "exclusive",
             Self::Unknown => "unknown",
+            Self::Estimated => "estimated",
         }
     }
 }
@@ -42,275 +44,145 @@ pub struct Reporter<'a> {
     pub provider: Option<&'a str>,
     /// Major and minor version of the semantic conventions the scope says it follows.
     pub conventions: Option<(u32, u32)>,
+    /// Whose names are spoken.
+    pub dialect: &'a str,
+    /// Name of the attribute, or path inside one, that told the input.
+    pub input_name: &'a str,
+    /// The same of the cached tokens read, else written.
+    pub cache_name: &'a str,
+    /// Whether the answer was streamed.
+    pub streaming: Option<bool>,
+    /// Whether it is told why the answer ended.
+    pub finished: bool,
 }
 
-/// Where reasoning tokens are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reasoning {
-    /// Inside reported output.
-    Inside,
-    /// Beside it, under a name of their own.
-    Beside,
-    /// Beside it, and never sent: output is a lower bound.
-    BesideUnsent,
-    /// Nothing tells.
-    Unknown,
-}
-
-/// Whether a library sends cached tokens when there are some.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cached {
-    /// It does; absent means none.
-    Sent,
-    /// The versions we met never do; absent means not known, which the reason then says.
-    Unsent(&'static str),
-}
-
-struct Rule {
-    /// Name of the scope; a trailing `*` matches any ending.
-    scope: &'static str,
-    /// First version that counts so, as (major, minor); none for all.
-    since: Option<(u32, u32)>,
-    /// Provider; empty for all.
-    provider: &'static str,
-    input: Basis,
-    cached: Cached,
-    reasoning: Reasoning,
-    /// The rule's name in `usage_reason`.
-    name: &'static str,
-}
-
-const fn rule(
-    scope: &'static str,
-    provider: &'static str,
-    input: Basis,
-    cached: Cached,
-    reasoning: Reasoning,
-    name: &'static str,
-) -> Rule {
-    Rule { scope, since: None, provider, input, cached, reasoning, name }
-}
-
-use Basis::{Exclusive, Inclusive, Unknown};
-use Cached::{Sent, Unsent};
-use Reasoning::{Beside, BesideUnsent, Inside};
-
-/// First match wins.
-const RULES: &[Rule] = &[
-    rule(
-        "opentelemetry.instrumentation.openai_v2",
-        "",
-        Inclusive,
-        Unsent(
-            "library: opentelemetry openai-v2 tells no cached tokens: uncached is an upper bound",
-        ),
-        Inside,
-        "library: opentelemetry openai-v2 passes on OpenAI's inclusive counts",
-    ),
-    rule(
-        "@opentelemetry/instrumentation-openai",
-        "",
-        Inclusive,
-        Unsent(
-            "library: opentelemetry-js openai tells no cached tokens: uncached is an upper bound",
-        ),
-        Inside,
-        "library: opentelemetry-js openai passes on OpenAI's inclusive counts",
-    ),
-    Rule {
-        scope: "opentelemetry.instrumentation.google_genai",
-        since: Some((1, 0)),
-        provider: "",
-        input: Inclusive,
-        cached: Sent,
-        reasoning: Inside,
-        name: "library: opentelemetry google-genai 1 adds thoughts to output",
-    },
-    rule(
-        "opentelemetry.instrumentation.botocore.bedrock-runtime",
-        "",
-        Exclusive,
-        Sent,
-        Inside,
-        "library: opentelemetry botocore passes on Bedrock's exclusive counts",
-    ),
-    rule(
-        "com.anthropic.sdk.python",
-        "",
-        Inclusive,
-        Sent,
-        Inside,
-        "library: anthropic's own spans add cached tokens to input",
-    ),
-    rule("pydantic-ai", "", Inclusive, Sent, Inside, "library: pydantic-ai adds cached tokens"),
-    rule("strands.telemetry.tracer", "", Inclusive, Sent, Inside, "library: strands"),
-    rule(
-        "litellm",
-        "",
-        Inclusive,
-        Unsent("library: litellm tells no cached tokens: uncached is an upper bound"),
-        Inside,
-        "library: litellm adds cached tokens",
-    ),
-    rule(
-        "openlit.instrumentation.anthropic",
-        "",
-        Exclusive,
-        Sent,
-        Inside,
-        "library: openlit passes on Anthropic's exclusive counts",
-    ),
-    rule("openlit.instrumentation.openai", "", Inclusive, Sent, Inside, "library: openlit openai"),
-    rule(
-        "opentelemetry.instrumentation.openai.v1",
-        "",
-        Inclusive,
-        Sent,
-        Inside,
-        "library: openllmetry openai",
-    ),
-    rule(
-        "opentelemetry.instrumentation.anthropic",
-        "",
-        Inclusive,
-        Sent,
-        Inside,
-        "library: openllmetry anthropic adds cached tokens",
-    ),
-    rule(
-        "@traceloop/instrumentation-anthropic",
-        "",
-        Exclusive,
-        Sent,
-        Inside,
-        "library: openllmetry-js passes on Anthropic's exclusive counts",
-    ),
-    rule("gen_ai", "", Inclusive, Sent, Inside, "library: vercel ai 7 adds cached tokens"),
-    rule("codex*", "", Inclusive, Sent, Inside, "library: codex"),
-    rule(
-        "gemini-cli",
-        "",
-        Inclusive,
-        Unsent(
-            "library: gemini-cli tells neither cached tokens nor thoughts: uncached is an upper \
-             bound, output unknown",
-        ),
-        BesideUnsent,
-        "library: gemini-cli leaves thoughts out of output",
-    ),
-];
-
-/// How the API of some providers counts, which libraries pass on.
-struct Api {
-    providers: &'static [&'static str],
-    reasoning: Reasoning,
-    name: &'static str,
-    /// The reason when the span tells no cached tokens.
-    untold: &'static str,
-}
-
-/// Where no library is known. Only providers of which no library was met that counts differently;
-/// Anthropic and Bedrock are not among them, because half of the libraries add and half do not.
-const APIS: &[Api] = &[
-    Api {
-        providers: &[
-            "openai",
-            "azure.ai.openai",
-            "openrouter",
-            "vllm",
-            "deepseek",
-            "groq",
-            "mistral_ai",
-            "x_ai",
-            "perplexity",
-            "together_ai",
-            "fireworks_ai",
-            "ollama",
-        ],
-        reasoning: Inside,
-        name: "provider: the OpenAI API counts cached tokens inside input",
-        untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
-                 so uncached may be an upper bound",
-    },
-    Api {
-        providers: &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
-        reasoning: Reasoning::Unknown,
-        name: "provider: the Gemini API counts cached tokens inside input",
-        untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
-                 so uncached may be an upper bound",
-    },
-];
+use Basis::{Estimated, Exclusive, Inclusive, Unknown};
 
 const BY_CONVENTION: &str = "conventions: 1.40 and later include cached tokens in input";
 pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached tokens";
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
+const PROOF_UNCACHED_INSIDE: &str = "proof: input is uncached plus cached tokens";
+const PROOF_UNCACHED_BESIDE: &str = "proof: input is the uncached tokens, cached ones beside";
+const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
+const ZEROS: &str = "zero: no call reads and writes nothing: the usage was not told";
 
-/// How the numbers of one span are to be read.
+/// How the numbers of one item are to be read.
 pub(super) struct Decision {
     pub(super) input: Basis,
     /// Whether cached tokens would be there if there were some.
     pub(super) cached_told: bool,
     pub(super) reasoning: Reasoning,
+    /// Whether audio and image tokens stand beside input and output.
+    pub(super) parts_beside: bool,
+    /// Why the output is not to be trusted.
+    pub(super) output_wrong: Option<&'static str>,
     /// The rule's name.
     pub(super) name: &'static str,
 }
 
 /// How to read what was reported.
 pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
-    let known = RULES.iter().find(|r| r.matches(who));
-    let api = APIS.iter().find(|api| who.provider.is_some_and(|p| api.providers.contains(&p)));
+    let known = rule(who);
+    let api = api(who);
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
-    let reasoning = match (known, reported.reasoning, reported.output) {
-        // More reasoning than output: it cannot be inside.
-        (_, Some(reasoning), Some(output)) if reasoning > output => Beside,
-        (Some(rule), ..) => rule.reasoning,
-        _ if by_convention => Inside,
-        _ => api.map_or(Reasoning::Unknown, |api| api.reasoning),
-    };
     let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
     let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
-    let of = |input, name| Decision { input, cached_told, reasoning, name };
-    let read = reported.cache_read.unwrap_or(0);
-    let write = reported.all_cache_writes().unwrap_or(0);
-    if let Some(input) = reported.input {
-        if input < read + write {
-            return of(Exclusive, PROOF_EXCLUSIVE);
-        }
-        let beside = Some(input + reported.output.unwrap_or(0) + read + write);
-        if read + write > 0 && reported.total == beside {
-            return of(Exclusive, PROOF_TOTAL);
-        }
-    }
-    if let Some(rule) = known {
-        return match rule.cached {
+    let streamed = who.streaming == Some(true);
+    let output_wrong = match known.map(|rule| rule.streams) {
+        Some(Streams::OutputWrong(why)) if streamed => Some(why),
+        Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
+        _ => None,
+    };
+    let of = |input, name| Decision {
+        input,
+        cached_told,
+        reasoning: Inside,
+        parts_beside: known.is_some_and(|rule| rule.parts_beside),
+        output_wrong,
+        name,
+    };
+    let decided = if reported.is_zero() {
+        of(Unknown, ZEROS)
+    } else if let Some(Streams::GuessedWithoutCache(why)) = known.map(|rule| rule.streams)
+        && who.streaming != Some(false)
+        && reported.output.is_some()
+        && !told
+    {
+        of(Estimated, why)
+    } else if let Some((basis, proof)) = proven(reported) {
+        of(basis, proof)
+    } else if let Some(rule) = known {
+        match rule.cached {
             Unsent(reason) if !told => of(rule.input, reason),
             _ => of(rule.input, rule.name),
-        };
-    }
-    if by_convention {
-        return of(Inclusive, BY_CONVENTION);
-    }
-    if let Some(api) = api {
-        return of(Inclusive, if told { api.name } else { api.untold });
-    }
-    match (reported.cache_read, reported.all_cache_writes()) {
-        (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
-        _ => of(Unknown, NOTHING_TELLS),
-    }
+        }
+    } else if by_convention {
+        of(Inclusive, BY_CONVENTION)
+    } else if let Some(api) = api {
+        of(Inclusive, if told { api.name } else { api.untold })
+    } else {
+        match (reported.cache_read, reported.all_cache_writes()) {
+            (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
+            _ => of(Unknown, NOTHING_TELLS),
+        }
+    };
+    let by_rule = match known {
+        Some(rule) => rule.reasoning,
+        None if by_convention => InsideUnsent,
+        None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
+    };
+    let reasoning = reasoning_proven(reported, decided.input).unwrap_or(by_rule);
+    Decision { reasoning, ..decided }
 }
 
-impl Rule {
-    fn matches(&self, who: &Reporter<'_>) -> bool {
-        let scope = match self.scope.strip_suffix('*') {
-            Some(prefix) => who.scope.starts_with(prefix),
-            None => who.scope == self.scope,
-        };
-        scope
-            && (self.provider.is_empty() || who.provider == Some(self.provider))
-            && self.since.is_none_or(|since| {
-                super::version(who.version).is_some_and(|version| version >= since)
-            })
+/// What the numbers alone prove about the input.
+fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
+    let input = reported.input?;
+    let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
+    if input < cached {
+        return Some((Exclusive, PROOF_EXCLUSIVE));
     }
+    if cached == 0 {
+        // Both readings agree.
+        return (reported.uncached == Some(input)).then_some((Inclusive, ALL_UNCACHED));
+    }
+    if let Some(uncached) = reported.uncached {
+        if input == uncached + cached {
+            return Some((Inclusive, PROOF_UNCACHED_INSIDE));
+        }
+        if input == uncached {
+            return Some((Exclusive, PROOF_UNCACHED_BESIDE));
+        }
+    }
+    let beside = input + reported.output.unwrap_or(0) + cached;
+    (reported.total == Some(beside)).then_some((Exclusive, PROOF_TOTAL))
+}
+
+/// What the numbers alone prove about reasoning.
+fn reasoning_proven(reported: &Reported, basis: Basis) -> Option<Reasoning> {
+    let (reasoning, output) = (reported.reasoning?, reported.output?);
+    // More reasoning than output: it cannot be inside.
+    if reasoning > output {
+        return Some(Beside);
+    }
+    if reasoning == 0 {
+        return None;
+    }
+    if let Some(text) = reported.output_text {
+        if output == text + reasoning {
+            return Some(Inside);
+        }
+        if output == text {
+            return Some(Beside);
+        }
+    }
+    let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
+    let input = match basis {
+        Inclusive => reported.input?,
+        Exclusive => reported.input? + cached,
+        Unknown | Estimated => return None,
+    };
+    (reported.total == Some(input + output + reasoning)).then_some(Beside)
 }
