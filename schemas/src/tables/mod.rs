@@ -1,6 +1,7 @@
 //! The tables, one file each; the list in the order in which data meets them.
 
 pub mod billing_lines;
+pub mod call_facts;
 pub mod calls;
 pub mod contents;
 pub mod log_records;
