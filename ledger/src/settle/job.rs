@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use arrow::array::{Array, AsArray};
 use datafusion::prelude::SessionContext;
-use spanledger_schemas::tables::{prices, spans};
+use spanledger_schemas::tables::{log_records, prices, spans};
 use spanledger_store::{Snapshot, Store, StoreError};
 use tokio::sync::watch;
 
@@ -50,6 +50,10 @@ pub(super) struct Rounds {
     pub(super) pricer: Option<(i64, Pricer)>,
     /// Version of `spans` read to its end; `None` before the first round.
     pub(super) spans_version: Option<i64>,
+    /// The same of `log_records`.
+    pub(super) records_version: i64,
+    /// Whether a log record was met that tells of a call.
+    pub(super) records_seen: bool,
     /// Last version recorded in `calls`.
     pub(super) recorded: Option<i64>,
     /// Models that have a label of their own in the metric of unpriced calls.
@@ -67,6 +71,8 @@ impl Settler {
             open: OpenTraces::default(),
             pricer: None,
             spans_version: None,
+            records_version: 0,
+            records_seen: false,
             recorded: None,
             models_labelled: HashSet::new(),
         };
@@ -148,6 +154,12 @@ impl Rounds {
                     Box::pin(self.follow(&snapshot, file, now, &mut round)).await?;
                 }
                 self.spans_version = Some(changes.version);
+                let table = &log_records::TABLE;
+                let changes = self.store.changes(table, Some(self.records_version)).await?;
+                for file in &changes.files {
+                    Box::pin(self.follow_records(&snapshot, file, now, &mut round)).await?;
+                }
+                self.records_version = changes.version;
             }
         }
         self.settle_quiet(now, &mut round).await?;
@@ -205,10 +217,11 @@ impl Rounds {
         };
         let due: Vec<TraceKey> = due.iter().filter(ready).copied().collect();
         let snapshot = self.store.snapshot().await?;
-        let decided = self.decide(&snapshot, &due, state, now).await?;
-        self.write(&snapshot, &decided, state).await?;
-        self.count(&decided, round);
-        for (key, written) in decided.traces {
+        let outcome = self.decide(&snapshot, &due, state, now).await?;
+        self.write(&snapshot, &outcome, state).await?;
+        round.traces += outcome.traces.len();
+        self.count(&outcome.calls, round);
+        for (key, written) in outcome.traces {
             self.open.settled(key, written, state == CallState::Settled);
         }
         Ok(())
@@ -224,7 +237,6 @@ impl Rounds {
 
     /// Metrics of what was written.
     fn count(&mut self, decided: &Decided, round: &mut Round) {
-        round.traces += decided.traces.len();
         round.written += decided.rows.num_rows();
         round.replaced += decided.outdated_rows;
         metrics::counter!("spanledger_settled_calls_total")

@@ -27,7 +27,29 @@ mod recent;
 
 mod open;
 
+mod links;
+
+mod view;
+
+mod facts;
+
+mod tree;
+
+mod twins;
+
 mod trace;
+
+mod across;
+
+mod records;
+
+mod verdict;
+
+mod verdicts;
+
+mod together;
+
+mod record_rows;
 
 mod gather;
 
@@ -44,6 +66,9 @@ mod reading;
 mod writing;
 
 mod tables;
+
+#[cfg(test)]
+mod trace_tests;
 
 #[cfg(test)]
 mod tests;
