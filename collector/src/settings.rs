@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::buffer::ContentRules;
 use crate::human;
 use crate::limits;
+use crate::normalise::OwnerSettings;
 use crate::receive::Credential;
 use crate::wal::WalSettings;
 
@@ -36,6 +37,8 @@ pub struct CollectorSettings {
     pub wal: WalSettings,
     /// Prompts and completions.
     pub contents: ContentSettings,
+    /// Attributes of a user's own that name owners.
+    pub owner: OwnerSettings,
     /// Who may send. Empty: everybody, as tenant `default`.
     pub credentials: Vec<Credential>,
 }
@@ -62,6 +65,7 @@ impl Default for CollectorSettings {
             queue_bytes_max: limits::QUEUE_BYTES_MAX,
             wal: WalSettings::default(),
             contents: ContentSettings::default(),
+            owner: OwnerSettings::default(),
             credentials: Vec::new(),
         }
     }
@@ -108,6 +112,7 @@ impl CollectorSettings {
         if self.flush_items_max == 0 || self.flush_bytes_max == 0 {
             return Err("`flush_items_max` and `flush_bytes_max` are at least 1".into());
         }
+        self.owner.check()?;
         for credential in &self.credentials {
             if credential.token.is_empty() || credential.tenant.is_empty() {
                 return Err("`credentials`: a token or a tenant is empty".into());
@@ -132,6 +137,18 @@ mod tests {
         assert!(text.contains(r#""flush_interval":"1s""#), "{text}");
         assert!(text.contains(r#""message_bytes_max":"64MiB""#), "{text}");
         assert_eq!(serde_json::from_str::<CollectorSettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn owner_names_stand_once() {
+        let check = |owner: &str| {
+            let text = format!(r#"{{"owner":{owner}}}"#);
+            serde_json::from_str::<CollectorSettings>(&text).unwrap().check()
+        };
+        assert_eq!(check(r#"{"team":["my.team"],"user":["my.user"]}"#), Ok(()));
+        let twice = check(r#"{"team":["my.team"],"user":["my.team"]}"#);
+        assert_eq!(twice, Err("`owner.user`: attribute `my.team` stands twice".into()));
+        assert!(check(r#"{"region":[""]}"#).is_err());
     }
 
     #[test]
