@@ -70,10 +70,17 @@ pub const RESPONSE_SPANS_MAX: usize = 16;
 /// constant in all.
 pub const LINKED_TRACES_MAX: usize = 16;
 
-/// Response ids, and sessions with their input tokens, remembered in each of two generations of
-/// some 40 bytes each; twins come within seconds, so this serves 10,000 calls/s. A twin that comes
-/// later than that stays a call of its own.
-pub const LINKS_MAX: usize = 250_000;
+/// Links by which twins find each other, up to three a call, in each of two generations of some 40
+/// bytes each, 40 MiB at most; twins come within seconds, so this serves 10,000 calls/s. A twin
+/// that comes later than that stays a call of its own.
+pub const LINKS_MAX: usize = 300_000;
+
+/// How far the shorter of two spans of one moment may stick out of the longer: clocks of one
+/// process, read at two places.
+pub const WITHIN_SLACK: Duration = Duration::from_millis(50);
+
+/// Calls of one service, usage and second that a call without a response id is compared with.
+pub const MOMENT_CANDIDATES_MAX: usize = 64;
 
 /// Traces that are looked at together with those of a commit because they may tell of the same
 /// calls. Further ones are left as they are and found again when one of theirs is settled.

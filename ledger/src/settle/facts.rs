@@ -10,12 +10,13 @@ use super::view::Facts;
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
-pub(super) const COLUMNS: [&str; 18] = [
+pub(super) const COLUMNS: [&str; 19] = [
     "response_id",
     "request_model",
     "response_model",
     "provider",
     "scope_name",
+    "service_name",
     "session_id",
     "usage_basis",
     "input_tokens",
@@ -32,7 +33,7 @@ pub(super) const COLUMNS: [&str; 18] = [
 ];
 
 /// Where the token columns begin.
-const TOKENS: usize = 7;
+const TOKENS: usize = 8;
 
 /// Of them, those that show by a number above zero that usage is reported.
 const USAGE: usize = 3;
@@ -43,6 +44,7 @@ pub(super) struct FactColumns {
     models: [StringViewArray; 2],
     provider: StringViewArray,
     scope: StringViewArray,
+    service: StringViewArray,
     session: StringViewArray,
     basis: StringViewArray,
     tokens: Vec<Int64Array>,
@@ -60,6 +62,7 @@ impl FactColumns {
             models: [text(batch, "request_model")?, text(batch, "response_model")?],
             provider: text(batch, "provider")?,
             scope: text(batch, "scope_name")?,
+            service: text(batch, "service_name")?,
             session: text(batch, "session_id")?,
             basis: text(batch, "usage_basis")?,
             tokens: tokens.collect::<Result<_, _>>()?,
@@ -82,6 +85,7 @@ impl FactColumns {
             models: [0, 1].map(|m| at(&self.models[m], i).map_or(0, |t| short_hash(model(t)))),
             provider: at(&self.provider, i).map_or(0, short_hash),
             scope: at(&self.scope, i).map_or(0, short_hash),
+            service: at(&self.service, i).map_or(0, short_hash),
             session: at(&self.session, i).map_or(0, |s| xxh3_64(s.as_bytes())),
             input: told(&self.tokens[0]),
             output: told(&self.tokens[1]),

@@ -16,7 +16,7 @@ use super::trace::Call;
 use super::view::RowRef;
 
 /// Columns that tell usage: they come from where a call's usage is told best.
-const USAGE_COLUMNS: [&str; 22] = [
+const USAGE_COLUMNS: [&str; 19] = [
     "usage_basis",
     "usage_reason",
     "input_tokens",
@@ -36,9 +36,26 @@ const USAGE_COLUMNS: [&str; 22] = [
     "tool_calls",
     "output_images",
     "audio_seconds",
+];
+
+/// Columns that a duplicate may tell where the call itself does not: one library knows the model
+/// that served, another the time to the first token.
+const FILLED_COLUMNS: [&str; 15] = [
+    "operation",
+    "provider",
+    "request_model",
+    "response_model",
+    "response_id",
+    "service_tier",
+    "streaming",
+    "finish_reason",
+    "ttft_ms",
+    "queue_ms",
+    "server_address",
     "reported_cost",
     "reported_cost_currency",
     "reported_cost_kind",
+    "gateway_cache_hit",
 ];
 
 /// The rows of some calls and of the spans that own them.
@@ -154,6 +171,14 @@ impl Gathered {
             if USAGE_COLUMNS.contains(&field.name().as_str()) {
                 return Ok(interleave(&arrays, &usage)?);
             }
+            if FILLED_COLUMNS.contains(&field.name().as_str()) {
+                let told = |(call, own): (&Call, &(usize, usize))| match call.also {
+                    Some(also) if self.batches[own.0].column(i).is_null(own.1) => self.place(also),
+                    _ => Ok(*own),
+                };
+                let told = calls.iter().zip(&own).map(told).collect::<Result<Vec<_>, _>>()?;
+                return Ok(interleave(&arrays, &told)?);
+            }
             let Some(fact) = OWNER_COLUMNS.iter().position(|c| c == field.name()) else {
                 return Ok(interleave(&arrays, &own)?);
             };
@@ -200,6 +225,7 @@ fn pointed_at<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<RowRef> {
     let mut refs = Vec::new();
     for call in calls {
         refs.push(call.row);
+        refs.extend(call.also);
         if call.usage != call.row {
             refs.push(call.usage);
         }

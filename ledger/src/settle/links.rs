@@ -1,5 +1,5 @@
-//! Which traces may tell of the same calls: by response id, and by session and input tokens for
-//! what log records tell. Takes facts as they are read, gives traces to look at together; whether
+//! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
+//! usage and second. Takes facts as they are read, gives traces to look at together; whether
 //! they do tell of one call is for `twins` to say, so a link too many costs a look. Two
 //! generations, the older forgotten when the newer is full: calls whose twin comes later than that
 //! stay two. Owns at most twice [`LINKS_MAX`] links.
@@ -69,6 +69,9 @@ impl Links {
         for link in links_of(at.key.tenant, facts) {
             self.insert_link(link, at);
         }
+        if let Some(link) = usage_link(at.key.tenant, facts, 0) {
+            self.insert_link(link, at);
+        }
     }
 
     /// Adds a link by the hash of a response id.
@@ -110,7 +113,10 @@ impl Links {
             let all: Vec<Linked> = all.map(Linked::from).filter(|at| at.key != *key).collect();
             if all.len() < LINKED_TRACES_MAX { all } else { Vec::new() }
         };
-        facts.iter().flat_map(|f| links_of(key.tenant, f)).flat_map(of_link)
+        // What begins within a second of another may have begun in the next or the last.
+        let near =
+            move |f| [-1, 0, 1].into_iter().filter_map(move |s| usage_link(key.tenant, f, s));
+        facts.iter().flat_map(move |f| links_of(key.tenant, f).chain(near(f))).flat_map(of_link)
     }
 
     /// Memory they take, about.
@@ -119,14 +125,28 @@ impl Links {
     }
 }
 
-/// The links of an item.
+/// A hash of two numbers, of a kind and a tenant.
+fn hash(tenant: u32, kind: u64, a: u64, b: u64) -> u64 {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&a.to_le_bytes());
+    bytes[8..].copy_from_slice(&b.to_le_bytes());
+    xxh3_64_with_seed(&bytes, kind << 32 | u64::from(tenant))
+}
+
+/// The link of what a service used in a second, some seconds on.
+fn usage_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
+    if facts.service == 0 || facts.start_ns == 0 {
+        return None;
+    }
+    let count = |n: Option<i64>| n.unwrap_or(-1) as u64;
+    let usage = hash(tenant, 3, count(facts.input), count(facts.output));
+    let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
+    Some(hash(tenant, 4, usage ^ u64::from(facts.service), second as u64))
+}
+
+/// The links of an item by what it names.
 fn links_of(tenant: u32, facts: &Facts) -> impl Iterator<Item = u64> + use<> {
-    let hash = |kind: u64, a: u64, b: u64| {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&a.to_le_bytes());
-        bytes[8..].copy_from_slice(&b.to_le_bytes());
-        xxh3_64_with_seed(&bytes, kind << 32 | u64::from(tenant))
-    };
+    let hash = move |kind: u64, a: u64, b: u64| hash(tenant, kind, a, b);
     let response = (facts.response != 0).then(|| hash(1, facts.response, 0));
     let input = facts.input.filter(|n| facts.session != 0 && *n > 0);
     let session = input.map(|n| hash(2, facts.session, n as u64));

@@ -32,7 +32,9 @@ impl Rounds {
         self.recorded = self.store.txn_version(&calls::TABLE, TXN_APP).await?;
         let recovering = self.recorded.is_some() || !snapshot.files(&calls::TABLE).is_empty();
         let first = tables::first_received(&self.session, snapshot).await?;
-        let mut from = first.unwrap_or(now);
+        let record = tables::first_record_received(&self.session, snapshot).await?;
+        self.records_seen = record.is_some();
+        let mut from = first.into_iter().chain(record).min().unwrap_or(now);
         if let Some(recorded) = self.recorded {
             let since = tables::instant_of(recorded) - micros(limits::RESTART_OVERLAP);
             from = from.max(since);
@@ -72,15 +74,23 @@ impl Rounds {
         let from = to - micros(limits::RECENT_TRACES_WINDOW);
         let mut rows = tables::traces_between(&self.session, snapshot, from, to).await?;
         while let Some(batch) = rows.try_next().await? {
-            let keys = self.keys(&batch)?;
-            let response = text(&batch, "response_id")?;
-            let start = int(&batch, "start_unix_ns")?;
-            for (i, key) in keys.into_iter().enumerate() {
-                self.open.remember(key);
-                if let Some(id) = response.is_valid(i).then(|| response.value(i)) {
-                    let hash = facts::response_hash(id);
-                    self.open.remember_response(key, start.value(i).div_euclid(1_000), hash);
-                }
+            self.remember(&batch)?;
+        }
+        let mut rows = tables::records_between(&self.session, snapshot, from, to).await?;
+        while let Some(batch) = rows.try_next().await? {
+            self.remember(&record_rows::as_spans(&batch)?)?;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, batch: &RecordBatch) -> Result<(), SettleError> {
+        let response = text(batch, "response_id")?;
+        let start = int(batch, "start_unix_ns")?;
+        for (i, key) in self.keys(batch)?.into_iter().enumerate() {
+            self.open.remember(key);
+            if let Some(id) = response.is_valid(i).then(|| response.value(i)) {
+                let hash = facts::response_hash(id);
+                self.open.remember_response(key, start.value(i).div_euclid(1_000), hash);
             }
         }
         Ok(())

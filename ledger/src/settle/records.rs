@@ -4,14 +4,14 @@
 //! tells more of the usage, the usage is the record's.
 //!
 //! A record is tied, in this order: to the inference it was written in; to one with the same
-//! response or request id; to the nearest in time with the same model and usage, in its trace or
-//! its session. Metrics never make calls.
+//! response or request id; to the nearest in time with the same model and usage, in its trace, its
+//! session or its service. Metrics never make calls.
 
 use std::collections::HashMap;
 
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
-use super::twins::{Told, apart_ns, same_as_record, same_response};
+use super::twins::{Told, apart_ns, near_record, same_as_record, same_response};
 use super::view::{OWNER_FACTS, Role, RowRef};
 use crate::limits::RECORD_CANDIDATES_MAX;
 
@@ -19,7 +19,7 @@ use crate::limits::RECORD_CANDIDATES_MAX;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     /// By the call they tell of.
-    pub(super) tied: HashMap<Place, Tied>,
+    tied: HashMap<Place, Tied>,
     /// Calls that no span tells of, with the place of their trace.
     pub(super) calls: Vec<(usize, Call)>,
 }
@@ -28,8 +28,10 @@ pub(super) struct Records {
 #[derive(Debug, Default)]
 pub(super) struct Tied {
     /// Where its usage is told better than on its span.
-    pub(super) usage: Option<RowRef>,
-    pub(super) owners: Owners,
+    usage: Option<RowRef>,
+    /// The fullest of them.
+    row: Option<RowRef>,
+    owners: Owners,
 }
 
 /// A record, by its trace.
@@ -59,14 +61,9 @@ pub(super) fn tie_records(traces: &[InTrace<'_>]) -> Records {
     }
     for record in alone {
         if let Some(row) = record.told.view.row {
-            let call = Call {
-                span: record.told.view.span,
-                row,
-                usage: row,
-                usage_of_record: true,
-                owners: owners_of(&traces[record.t], &record.told),
-            };
-            found.calls.push((record.t, call));
+            let owners = owners_of(&traces[record.t], &record.told);
+            let call = Call::of(record.told.view.span, row, owners);
+            found.calls.push((record.t, Call { usage_of_record: true, ..call }));
         }
     }
     found
@@ -86,6 +83,17 @@ fn records_of(traces: &[InTrace<'_>]) -> Vec<Record> {
 }
 
 impl Records {
+    /// Adds to a call what the records that tell of it say.
+    pub(super) fn add_to(&self, call: &mut Call, at: Place) {
+        let Some(tied) = self.tied.get(&at) else { return };
+        if let Some(usage) = tied.usage {
+            call.usage = usage;
+            call.usage_of_record = true;
+        }
+        call.also = call.also.or(tied.row);
+        fill(&mut call.owners, &tied.owners);
+    }
+
     fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
         let span = traces[call.t].told(call.i);
         let tells = |t: &Told| (t.view.usage, t.facts.counted, t.facts.leaves);
@@ -93,6 +101,7 @@ impl Records {
         if tied.usage.is_none() && tells(&record.told) > tells(&span) {
             tied.usage = record.told.view.row;
         }
+        tied.row = tied.row.or(record.told.view.row);
         fill(&mut tied.owners, &owners_of(&traces[record.t], &record.told));
     }
 }
@@ -100,7 +109,7 @@ impl Records {
 /// Two records of one call: of different kinds, or with one id.
 fn same(a: &Record, b: &Record) -> bool {
     let kinds = a.told.facts.scope != b.told.facts.scope;
-    let near = a.t == b.t || a.told.facts.session == b.told.facts.session;
+    let near = a.t == b.t || near_record(&a.told, &b.told);
     same_response(&a.told, &b.told)
         || (kinds && near && same_as_record(&a.told, &b.told) && same_as_record(&b.told, &a.told))
 }
@@ -179,8 +188,7 @@ impl Calls {
         let near = list[from..].iter().take(RECORD_CANDIDATES_MAX).map(|(_, at)| *at);
         near.filter(|at| {
             let call = traces[at.t].told(at.i);
-            let session = call.facts.session;
-            let near = at.t == record.t || (session != 0 && session == facts.session);
+            let near = at.t == record.t || near_record(&record.told, &call);
             near && same_as_record(&record.told, &call)
         })
         .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))

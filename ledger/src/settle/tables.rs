@@ -70,11 +70,21 @@ pub(super) async fn first_received(
     session: &SessionContext,
     snapshot: &Snapshot,
 ) -> Result<Option<i64>, SettleError> {
-    let first = session
-        .read_table(snapshot.provider(&spans::TABLE))?
-        .aggregate(Vec::new(), vec![min(col("received_at")).alias("received_at")])?
-        .collect()
-        .await?;
+    first_of(session.read_table(snapshot.provider(&spans::TABLE))?).await
+}
+
+/// When the first log record that tells of a call was received.
+pub(super) async fn first_record_received(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+) -> Result<Option<i64>, SettleError> {
+    let records = session.read_table(snapshot.provider(&log_records::TABLE))?;
+    first_of(records.filter(col("record_role").eq(lit("call")))?).await
+}
+
+async fn first_of(rows: DataFrame) -> Result<Option<i64>, SettleError> {
+    let first = vec![min(col("received_at")).alias("received_at")];
+    let first = rows.aggregate(Vec::new(), first)?.collect().await?;
     let Some(batch) = first.iter().find(|b| b.num_rows() > 0) else { return Ok(None) };
     let received = crate::prices::columns::instant(batch, "received_at")?;
     Ok(received.iter().next().flatten())

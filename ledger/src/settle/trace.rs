@@ -12,15 +12,15 @@
 //!    changes spend, also where some of its parts tell no usage: these stay calls of unknown usage.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one.
-//! 5. Calls with one response id, wherever they stand, told by different libraries, are one
-//!    (`across`); log records are tied to calls, or are calls where no span is (`records`).
+//! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
+//!    are, where an id is missing, those of one service, usage, model and moment (`across`). Log records are tied to calls, or are calls where no span is (`records`).
 //! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
 use std::collections::HashMap;
 
-use super::across::{Place, tie_responses};
-use super::records::{Records, tie_records};
+use super::across::{Place, tie_moments, tie_responses};
+use super::records::tie_records;
 use super::tree::Tree;
 use super::twins::{Told, same_response, same_usage};
 use super::verdict::{Judged, Of, Rule, Uncounted, Verdict};
@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub(super) usage: RowRef,
     /// Whether the usage is told by a log record.
     pub(super) usage_of_record: bool,
+    /// Where what the call does not tell is looked for: its fullest duplicate, or a log record.
+    pub(super) also: Option<RowRef>,
     /// The spans that name its facts of ownership.
     pub(super) owners: Owners,
 }
@@ -82,6 +84,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
     let mut looked: Vec<InTrace<'_>> =
         traces.iter().enumerate().map(|(t, spans)| in_trace(t, spans)).collect();
     tie_responses(&mut looked);
+    tie_moments(&mut looked);
     let records = tie_records(&looked);
     let inherited = from_duplicates(&looked);
     let settled = looked.iter().enumerate().map(|(t, trace)| {
@@ -89,11 +92,14 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
         for (i, view) in trace.tree.spans.iter().enumerate() {
             match (trace.marks[i], view.row) {
                 (Mark::Call, Some(row)) => {
-                    let mut owners = trace.owners[i];
-                    if let Some(more) = inherited.get(&Place { t, i }) {
-                        fill(&mut owners, more);
+                    let at = Place { t, i };
+                    let mut call = Call::of(view.span, row, trace.owners[i]);
+                    if let Some(more) = inherited.get(&at) {
+                        call.also = more.row;
+                        fill(&mut call.owners, &more.owners);
                     }
-                    settled.calls.push(call(&records, Place { t, i }, view, row, owners));
+                    records.add_to(&mut call, at);
+                    settled.calls.push(call);
                 }
                 (mark, _) => settled.judged.extend(judge(&looked, view, trace, mark)),
             }
@@ -105,17 +111,11 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
     settled.collect()
 }
 
-fn call(records: &Records, at: Place, view: &SpanView, row: RowRef, mut owners: Owners) -> Call {
-    let mut call = Call { span: view.span, row, usage: row, usage_of_record: false, owners };
-    if let Some(tied) = records.tied.get(&at) {
-        if let Some(usage) = tied.usage {
-            call.usage = usage;
-            call.usage_of_record = true;
-        }
-        fill(&mut owners, &tied.owners);
-        call.owners = owners;
+impl Call {
+    /// A call that tells its own usage.
+    pub(super) fn of(span: u64, row: RowRef, owners: Owners) -> Call {
+        Call { span, row, usage: row, usage_of_record: false, also: None, owners }
     }
-    call
 }
 
 /// Rules 1 to 4 and 6 for one trace.
@@ -294,8 +294,16 @@ pub(super) fn fill(owners: &mut Owners, more: &Owners) {
     }
 }
 
-/// What duplicates inherit, for the calls they tell of; the fullest first.
-fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Owners> {
+/// What the duplicates of a call have to say.
+#[derive(Default)]
+struct Inherited {
+    /// The fullest of them.
+    row: Option<RowRef>,
+    owners: Owners,
+}
+
+/// What duplicates inherit and tell, for the calls they tell of; the fullest first.
+fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
     let mut found = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
         for (i, mark) in trace.marks.iter().enumerate() {
@@ -307,9 +315,11 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Owners> {
         }
     }
     found.sort_by(|a, b| (a.0, b.1.fullness()).cmp(&(b.0, a.1.fullness())));
-    let mut inherited: HashMap<Place, Owners> = HashMap::new();
-    for (call, _, owners) in found {
-        fill(inherited.entry(call).or_default(), &owners);
+    let mut inherited: HashMap<Place, Inherited> = HashMap::new();
+    for (call, told, owners) in found {
+        let more = inherited.entry(call).or_default();
+        more.row = more.row.or(told.view.row);
+        fill(&mut more.owners, &owners);
     }
     inherited
 }

@@ -208,6 +208,37 @@ fn constant_response_id_merges_nothing() {
 }
 
 #[test]
+fn without_an_id_service_usage_and_moment_tie_one_by_one() {
+    let in_service = |s: S| s.with(|f| f.service = 5);
+    let chain = |id: u64, input: i64| in_service(inference(id, 0, input).library(1));
+    let client = |id: u64, input: i64| in_service(inference(id, 0, input).library(2).response(id));
+    let calls = |traces: &[Vec<S>]| -> Vec<u64> {
+        let looked: Vec<Spans> = traces.iter().map(|t| trace(t)).collect();
+        let settled = settle_together(&looked.iter().collect::<Vec<_>>());
+        settled.iter().flat_map(|s| ids(&s.calls)).collect()
+    };
+    // A stream whose id the framework does not tell, in two traces.
+    assert_eq!(calls(&[vec![chain(1, 10)], vec![client(2, 10)]]), [2]);
+    // Two of each, and one of the client alone: three calls.
+    let clients = vec![client(3, 10), client(4, 10), client(5, 10)];
+    assert_eq!(calls(&[vec![chain(1, 10)], vec![chain(2, 10)], clients]).len(), 3);
+    // Both failed.
+    let failed = |id: u64, library| in_service(inference(id, 0, None).library(library));
+    assert_eq!(calls(&[vec![failed(1, 1)], vec![failed(2, 2)]]).len(), 1);
+    assert_eq!(calls(&[vec![failed(1, 1)], vec![failed(2, 1)]]).len(), 2);
+    // Another usage, another service, another time, another model, or both with ids: two calls.
+    for other in [
+        client(2, 20),
+        client(2, 10).with(|f| f.service = 6),
+        client(2, 10).at(10),
+        client(2, 10).model(3),
+    ] {
+        assert_eq!(calls(&[vec![chain(1, 10).model(4)], vec![other]]), [1, 2]);
+    }
+    assert_eq!(calls(&[vec![chain(1, 10).response(1)], vec![client(2, 10)]]), [1, 2]);
+}
+
+#[test]
 fn retried_call_with_two_responses_stays_two() {
     let spans =
         [inference(1, 0, 10).response(7).library(1), inference(2, 0, 10).response(8).library(2)];
@@ -262,6 +293,15 @@ fn record_of_a_session_is_tied_across_traces_only_by_that_session() {
     assert_eq!(tied(5, 5), 1);
     assert_eq!(tied(5, 6), 2);
     assert_eq!(tied(0, 0), 2);
+    // Without a session the service does, with the same usage.
+    let in_service = |s: S, service: u32| s.with(|f| f.service = service);
+    let tied = |input: i64, by: u32| {
+        let spans = trace(&[in_service(inference(1, 0, 10), 5)]);
+        let records = trace(&[in_service(record(9, 0, input), by)]);
+        let settled = settle_together(&[&spans, &records]);
+        settled.iter().map(|s| s.calls.len()).sum::<usize>()
+    };
+    assert_eq!((tied(10, 5), tied(11, 5), tied(10, 6)), (1, 2, 2));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::view::{Facts, SpanView};
-use crate::limits::TWIN_SLACK;
+use crate::limits::{TWIN_SLACK, WITHIN_SLACK};
 
 /// An inference with what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,35 @@ pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
     !ids_differ && same && models_agree(x, y) && at_one_time(a, b)
 }
 
-/// Whether a log record tells of the call of an inference in the same trace or session. What a
-/// record adds (a CLI counts thoughts that its span leaves out) makes its output no smaller.
+/// Whether two spans of one service tell of one call although they stand apart and no id says so:
+/// another library, the same usage (or none on either), the same model, and the one within the
+/// time of the other. An id that one of them lacks is what leaves them unsaid.
+pub(super) fn same_moment(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    let two = x.scope != y.scope && x.service != 0 && x.service == y.service;
+    let unsaid = x.response == 0 || y.response == 0;
+    let same = x.input == y.input && x.output == y.output && a.view.usage == b.view.usage;
+    two && unsaid && same && models_agree(x, y) && (within(a, b) || within(b, a))
+}
+
+/// Whether one lies in the time of the other.
+fn within(inner: &Told, outer: &Told) -> bool {
+    let slack = WITHIN_SLACK.as_nanos() as i64;
+    outer.facts.start_ns <= inner.facts.start_ns.saturating_add(slack)
+        && inner.end_ns() <= outer.end_ns().saturating_add(slack)
+}
+
+/// Whether a log record and an inference elsewhere are of one trace, session or, with the same
+/// usage, one service.
+pub(super) fn near_record(record: &Told, call: &Told) -> bool {
+    let (r, c) = (&record.facts, &call.facts);
+    let session = r.session != 0 && r.session == c.session;
+    let service = r.service != 0 && r.service == c.service;
+    session || (service && record.view.usage && r.input == c.input && r.output == c.output)
+}
+
+/// Whether a log record tells of the call of an inference that is near. What a record adds (a CLI
+/// counts thoughts that its span leaves out) makes its output no smaller.
 pub(super) fn same_as_record(record: &Told, call: &Told) -> bool {
     let (r, c) = (&record.facts, &call.facts);
     let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;

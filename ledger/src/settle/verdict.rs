@@ -25,6 +25,9 @@ pub(super) enum Rule {
     SameResponse,
     /// The span above or below has the same usage, model and time.
     SameUsage,
+    /// Elsewhere a span of the same service has the same usage, model and moment, and one of the
+    /// two has no response id.
+    SameMoment,
     /// No usage of its own, below a span that has it: a part of that call.
     PartOfCall,
     /// No usage of its own, around a single call.
@@ -47,6 +50,7 @@ impl Rule {
         match self {
             Rule::SameResponse => "same-response-id",
             Rule::SameUsage => "same-usage-nested",
+            Rule::SameMoment => "same-usage-and-moment",
             Rule::PartOfCall => "part-of-call",
             Rule::AroundCall => "around-call",
             Rule::AroundCalls => "around-calls",

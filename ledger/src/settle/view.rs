@@ -64,6 +64,8 @@ pub(super) struct Facts {
     pub(super) provider: u32,
     /// Hash of the instrumentation library.
     pub(super) scope: u32,
+    /// Hash of the service that made it; zero when not told.
+    pub(super) service: u32,
     /// Hash of the session it names itself; zero when not told.
     pub(super) session: u64,
     /// Total input and output tokens; `None` when not told.

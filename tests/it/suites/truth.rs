@@ -93,7 +93,12 @@ impl<'a> Request<'a> {
         let near = call.start <= self.end + 2_000_000_000 && self.start <= call.end + 2_000_000_000;
         let uncached = self.leaves[0] - self.leaves[1] - self.leaves[2];
         let input = call.leaves[0].is_none_or(|n| n == self.leaves[0] || n == uncached);
-        near && input && call.leaves[0].or(call.leaves[3]).is_some()
+        // Of an answer that was cut the client may have counted a part.
+        let output = call.leaves[3].is_none_or(|n| match self.told {
+            true => n == self.leaves[3] || n == self.leaves[3] - self.leaves[4],
+            false => n <= self.leaves[3],
+        });
+        near && input && output && call.leaves[0].or(call.leaves[3]).is_some()
     }
 }
 
@@ -108,6 +113,8 @@ pub(super) struct Tally {
     /// Told in part: some leaf is left open, or the basis is unknown.
     open: usize,
     estimated: usize,
+    /// Usage of a request whose client was not told: part of a stream that was cut.
+    beyond: usize,
     missing: usize,
     input: (i64, i64),
     output: (i64, i64),
@@ -116,7 +123,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) const HEAD: &'static str = "suite | requests | told | calls | with usage | exact | \
-        leaf open | unsure | told, no call | input truth/calls | output truth/calls | wrong";
+        leaf open | unsure | untold, part | told, no call | input truth/calls | output truth/calls | wrong";
 
     pub(super) fn of(suite: &Suite, calls: &[Call]) -> Tally {
         let requests: Vec<Request<'_>> = suite.truth.iter().map(Request::of).collect();
@@ -131,6 +138,7 @@ impl Tally {
             exact: 0,
             open: 0,
             estimated: 0,
+            beyond: 0,
             missing: 0,
             input: (sum(0), 0),
             output: (sum(3), 0),
@@ -169,7 +177,7 @@ impl Tally {
         taken[i] = Some(call);
         let request = &all[i];
         if !request.told {
-            self.estimated += 1;
+            self.beyond += 1;
             return;
         }
         self.input.1 += call.leaves[0].unwrap_or_default();
@@ -203,7 +211,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} | {} | {} | {} | {} | {} | {} | {} | {} | {}/{} | {}/{} | {}",
+            "{} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {}/{} | {}/{} | {}",
             self.name,
             self.requests,
             self.told,
@@ -212,6 +220,7 @@ impl fmt::Display for Tally {
             self.exact,
             self.open,
             self.estimated,
+            self.beyond,
             self.missing,
             self.input.0,
             self.input.1,

@@ -73,6 +73,7 @@ async fn twin_after_a_restart_finds_the_call_that_was_settled_before() {
 #[tokio::test]
 async fn twin_that_is_still_being_written_is_waited_for_by_nobody_and_doubled_by_none() {
     let mut house = House::new().await;
+    house.round(0).await;
     house.receive(&at(instrumented(), 1)).await;
     house.receive(&at(native(), 10)).await;
     // The first has been quiet, the second not yet.
