@@ -187,7 +187,7 @@ impl LogColumns {
         self.service_name.append_option(first(&resource.service_name, &normal.service_name));
         self.service_version
             .append_option(first(&resource.service_version, &normal.service_version));
-        self.environment.append_option(first(&resource.environment, &normal.environment));
+        self.environment.append_option(normal.environment.as_deref());
         self.scope_name.append_option(said(group.scope.name));
         self.scope_version.append_option(said(group.scope.version));
         self.record_role.append_value(if normal.record_is_call { "call" } else { "other" });

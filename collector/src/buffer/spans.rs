@@ -29,13 +29,7 @@ impl<'a> SpanGroup<'a> {
     pub(super) fn of(names: &Names, group: &Group<'a, '_>) -> Self {
         let resource = ResourceFacts::of(names, group.resource);
         let mut in_columns = vec![semconv::SERVICE_NAME, semconv::SERVICE_VERSION];
-        let current = group.resource.attributes.iter();
-        in_columns.push(
-            match current.into_iter().any(|a| a.key == semconv::DEPLOYMENT_ENVIRONMENT_NAME) {
-                true => semconv::DEPLOYMENT_ENVIRONMENT_NAME,
-                false => semconv::DEPLOYMENT_ENVIRONMENT,
-            },
-        );
+        in_columns.extend(resource.environment_key());
         Self {
             resource,
             scope: ScopeFacts::of(group.scope, group.resource.schema_url),
@@ -187,7 +181,7 @@ impl SpanColumns {
         self.service_name.append_option(first(&group.resource.service_name, &normal.service_name));
         self.service_version
             .append_option(first(&group.resource.service_version, &normal.service_version));
-        self.environment.append_option(first(&group.resource.environment, &normal.environment));
+        self.environment.append_option(normal.environment.as_deref());
         self.scope_name.append_option(said(group.scope.name));
         self.scope_version.append_option(said(group.scope.version));
         self.span_role.append_value(normal.role.word());

@@ -25,8 +25,8 @@ pub(super) fn first_chunk_ms(span: &SpanView<'_, '_>) -> Option<f64> {
 
 /// The class of the last exception, without its module.
 pub(super) fn exception<'a>(span: &SpanView<'a, '_>) -> Option<&'a str> {
-    let exceptions = span.events.iter().filter(|e| e.name == "exception");
-    let attributes = span.event_attributes(exceptions.last()?);
+    let last = span.events.iter().rfind(|e| e.name == "exception")?;
+    let attributes = span.event_attributes(last);
     match attributes.iter().find(|a| a.key == "exception.type")?.value {
         Value::Text(class) => class.rsplit('.').next().filter(|c| !c.is_empty()),
         _ => None,
@@ -41,7 +41,9 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
         | ("claude-code", "claude_code.api_error" | "api_error")
         | ("gemini-cli", "gemini_cli.api_response" | "gemini_cli.api_error") => true,
         // The last event of a stream; the others repeat parts of it.
-        ("codex", "codex.sse_event") => text_is(reading, "event.kind", "response.completed"),
+        ("codex", "codex.sse_event" | "codex.websocket_event") => {
+            text_is(reading, "event.kind", "response.completed")
+        }
         // Written before the answer too, then without any part of it.
         (_, "gen_ai.client.inference.operation.details") => {
             let answer = [
@@ -78,7 +80,7 @@ pub(super) fn answer_id<'a>(answer: &'a str, provider: Option<&str>) -> Option<&
         let Some(value) = rest.trim_start().strip_prefix('"').filter(|_| !escaped) else {
             continue;
         };
-        let Some((id, _)) = value.split_once('"') else { return None };
+        let (id, _) = value.split_once('"')?;
         // OpenAI's responses have a `msg_` for each item; only Anthropic's is the answer's.
         let item = id.starts_with("msg_") && provider != Some("anthropic");
         if !item && !id.contains('\\') && IDS.iter().any(|beginning| id.starts_with(beginning)) {

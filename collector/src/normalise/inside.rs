@@ -64,8 +64,8 @@ impl<'a> Scalar<'a> {
 
 use Fact::{
     AudioIn, AudioOut, AudioSeconds, CacheRead, CacheWrite, CacheWrite1h, CacheWrite5m, ImageIn,
-    ImageOut, Input, Mispredicted, Output, OutputText, Predicted, ProviderCost, Reasoning, Total,
-    Uncached, WebSearches,
+    ImageOut, Input, Mispredicted, Output, OutputText, Predicted, ProviderCost, Reasoning,
+    ToolCalls, Total, Uncached, WebSearches,
 };
 
 /// A usage object of any API: OpenAI chat and responses, Anthropic messages, Bedrock Converse,
@@ -138,10 +138,12 @@ pub(super) const USAGE: Inside = Inside {
         ("prompt_tokens_details.audio_tokens", AudioIn, 1),
         ("input_token_details.audio", AudioIn, 2),
         ("input_audio_tokens", AudioIn, 3),
+        ("input_audio", AudioIn, 4),
         ("output_tokens_details.audio_tokens", AudioOut, 0),
         ("completion_tokens_details.audio_tokens", AudioOut, 1),
         ("output_token_details.audio", AudioOut, 2),
         ("output_audio_tokens", AudioOut, 3),
+        ("output_audio", AudioOut, 4),
         ("input_tokens_details.image_tokens", ImageIn, 0),
         ("prompt_tokens_details.image_tokens", ImageIn, 1),
         ("input_image_tokens", ImageIn, 2),
@@ -150,6 +152,7 @@ pub(super) const USAGE: Inside = Inside {
         ("output_image_tokens", ImageOut, 2),
         ("server_tool_use.web_search_requests", WebSearches, 0),
         ("num_search_queries", WebSearches, 1),
+        ("server_tool_use.web_fetch_requests", ToolCalls, 0),
         ("seconds", AudioSeconds, 0),
         // OpenRouter says what the call cost in its usage.
         ("cost", ProviderCost, 1),

@@ -2,9 +2,10 @@
 //! reported and the decision of `usage`; gives leaves and totals. It never clamps: a negative
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
+use super::rules::Reasoning;
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
-use super::usage::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
-use super::usage::{Basis, Decision, Reasoning, Reporter, decide};
+use super::usage::{Basis, Decision, Reporter, decide};
 
 /// The numbers of one span, as they came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a resource says about all its items: service, environment, host and owners. Takes its
+//! What a resource says about all its items: service, host and owners, the environment among them. Takes its
 //! attributes once per group; gives the facts that items inherit.
 
 use std::borrow::Cow;
@@ -17,8 +17,6 @@ pub struct ResourceFacts<'a> {
     pub service_name: Option<Cow<'a, str>>,
     /// `service.version`
     pub service_version: Option<Cow<'a, str>>,
-    /// `deployment.environment.name`
-    pub environment: Option<Cow<'a, str>>,
     /// `host.name`
     pub host: Option<Cow<'a, str>>,
     /// Owners, in the order of [`INHERITED`].
@@ -35,7 +33,8 @@ struct Owner<'a> {
 }
 
 /// What an item inherits where it says nothing itself.
-const INHERITED: [Fact; 7] = [
+const INHERITED: [Fact; 8] = [
+    Fact::Environment,
     Fact::Region,
     Fact::Agent,
     Fact::Workflow,
@@ -58,8 +57,6 @@ impl<'a> ResourceFacts<'a> {
         let mut facts = Self {
             service_name: named(semconv::SERVICE_NAME),
             service_version: named(semconv::SERVICE_VERSION),
-            environment: named(semconv::DEPLOYMENT_ENVIRONMENT_NAME)
-                .or_else(|| named(semconv::DEPLOYMENT_ENVIRONMENT)),
             host: named("host.name"),
             ..Self::default()
         };
@@ -78,6 +75,12 @@ impl<'a> ResourceFacts<'a> {
         facts
     }
 
+    /// The attribute that says the environment, if its value is one.
+    pub fn environment_key(&self) -> Option<&'a str> {
+        let owner = self.owners[place(Fact::Environment)?].as_ref()?;
+        owner.value.as_ref().map(|_| owner.key)
+    }
+
     /// An owner.
     pub(super) fn owner(&self, fact: Fact) -> Option<Cow<'a, str>> {
         self.owners[place(fact)?].as_ref()?.value.clone()
@@ -90,6 +93,7 @@ impl<'a> ResourceFacts<'a> {
         normal: &Normalised<'_>,
     ) -> Inherited<'_, 'a> {
         let filled = [
+            normal.environment.is_some(),
             normal.region.is_some(),
             normal.agent.is_some(),
             normal.workflow.is_some(),

@@ -75,30 +75,45 @@ pub(super) enum Source<'n> {
     Resource(&'n str),
 }
 
-/// The texts, by key.
+/// The texts. Items of one shape follow each other, so the last one is looked at first.
 #[derive(Debug, Default)]
-pub struct SourceTexts(HashMap<u64, Box<str>>);
-
-/// Key of the items of which no column is to be explained.
-pub(super) const NONE: u64 = 0;
+pub struct SourceTexts {
+    texts: Vec<Box<str>>,
+    by_key: HashMap<u64, usize>,
+    last: Option<(u64, usize)>,
+}
 
 impl SourceTexts {
-    /// The text of a key that was noted.
-    pub fn text(&self, key: u64) -> Option<&str> {
-        self.0.get(&key).map(|text| &**text)
+    /// The text of the item that was noted last, by its number.
+    pub fn text(&self, number: Option<usize>) -> Option<&str> {
+        self.texts.get(number?).map(|text| &**text)
     }
 
-    /// Makes the text of a new key.
+    /// The number of a key's text, which is made when the key is new.
     pub(super) fn note<'n>(
         &mut self,
         key: u64,
         sources: impl Iterator<Item = (&'static str, Source<'n>)>,
-    ) {
-        if key == NONE || self.0.contains_key(&key) {
-            return;
+    ) -> usize {
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == key) {
+            return number;
         }
-        if self.0.len() >= SOURCE_SHAPES_MAX {
-            self.0.clear();
+        let number = match self.by_key.get(&key) {
+            Some(number) => *number,
+            None => self.make(key, sources),
+        };
+        self.last = Some((key, number));
+        number
+    }
+
+    fn make<'n>(
+        &mut self,
+        key: u64,
+        sources: impl Iterator<Item = (&'static str, Source<'n>)>,
+    ) -> usize {
+        if self.texts.len() >= SOURCE_SHAPES_MAX {
+            self.texts.clear();
+            self.by_key.clear();
         }
         let mut text = String::new();
         for (column, source) in sources {
@@ -110,7 +125,9 @@ impl SourceTexts {
                 Source::Resource(key) => write!(text, "{space}{column}=resource:{key}"),
             };
         }
-        self.0.insert(key, text.into());
+        self.texts.push(text.into());
+        self.by_key.insert(key, self.texts.len() - 1);
+        self.texts.len() - 1
     }
 }
 
@@ -129,12 +146,33 @@ impl Shape {
         self.0 = (self.0 ^ number).wrapping_mul(0x0100_0000_01b3).rotate_left(29);
     }
 
-    /// The key; never [`NONE`].
+    /// The key.
     pub(super) fn key(self) -> u64 {
         // The finaliser of MurmurHash3, so that every bit of every number reaches every bit.
         let mut key = self.0;
         key = (key ^ (key >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         key = (key ^ (key >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        (key ^ (key >> 33)).max(1)
+        key ^ (key >> 33)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_made_once_per_shape_and_forgotten_beyond_the_cap() {
+        let mut texts = SourceTexts::default();
+        let of = |column| [(column, Source::Resource("team"))].into_iter();
+        let first = texts.note(1, of("team"));
+        assert_eq!(texts.note(2, of("user_id")), first + 1);
+        assert_eq!(texts.note(1, of("never made")), first);
+        assert_eq!(texts.text(Some(first)), Some("team=resource:team"));
+        assert_eq!(texts.text(None), None);
+        for key in 3..10 * SOURCE_SHAPES_MAX as u64 {
+            let number = texts.note(key, of("team"));
+            assert_eq!(texts.text(Some(number)), Some("team=resource:team"));
+            assert!(texts.texts.len() <= SOURCE_SHAPES_MAX);
+        }
     }
 }

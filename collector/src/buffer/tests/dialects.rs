@@ -296,6 +296,53 @@ fn parts_of_langfuse_add_up() {
     );
 }
 
+// Langfuse's handler of LangChain takes the details off input and output: 60 + 40 and 15 + 25.
+#[test]
+fn parts_of_langfuse_have_langchains_names_too() {
+    let usage = r#"{"input":60,"output":15,"total":140,"input_audio":0,"input_cache_read":40,
+        "output_audio":0,"output_reasoning":25}"#;
+    let row = by("langfuse-sdk", "3.3.0").span(json!({
+        "langfuse.observation.type": "generation", "langfuse.observation.usage_details": usage,
+    }));
+    check(
+        &row,
+        &[
+            ("input_tokens", "100"),
+            ("input_uncached_tokens", "60"),
+            ("cache_read_tokens", "40"),
+            ("output_tokens", "40"),
+            ("output_text_tokens", "15"),
+            ("reasoning_tokens", "25"),
+        ],
+    );
+}
+
+// ADK's `trace_call_llm`: Gemini's prompt and candidates counts, the framework as `gen_ai.system`.
+#[test]
+fn googles_agent_kit_is_no_provider_and_tells_no_thoughts() {
+    let said = |extra: Option<i64>| {
+        let mut said = json!({
+            "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "gemini-2.5-flash",
+            "gen_ai.usage.input_tokens": 39, "gen_ai.usage.output_tokens": 6,
+        });
+        if let Some(thoughts) = extra {
+            said["gen_ai.usage.experimental.reasoning_tokens"] = json!(thoughts);
+        }
+        by("gcp.vertex.agent", "1.20.0").span(said)
+    };
+    check(
+        &said(None),
+        &[
+            ("provider", "-"),
+            ("input_tokens", "39"),
+            ("output_tokens", "-"),
+            ("output_text_tokens", "6"),
+            ("span_role", "call"),
+        ],
+    );
+    check(&said(Some(90)), &[("output_tokens", "96"), ("reasoning_tokens", "90")]);
+}
+
 // MLflow: every value is JSON; two prices of one model are not told apart from the request.
 #[test]
 fn values_of_mlflow_are_unquoted() {
@@ -579,4 +626,20 @@ fn the_exception_of_a_failed_call_is_its_error() {
     };
     let row = case.span(json!({"openinference.span.kind": "LLM"}));
     check(&row, &[("error_type", "RateLimitError"), ("span_role", "call"), ("usage_basis", "-")]);
+}
+
+// A user's own name for the environment beats OpenTelemetry's, which then stays an attribute.
+#[test]
+fn the_environment_is_an_owner_too() {
+    let environment = vec!["acme.stage".into()];
+    let case = Case {
+        owner: OwnerSettings { environment, ..OwnerSettings::default() },
+        resource: Some(json!({"acme.stage": "blue", "deployment.environment.name": "prod"})),
+        ..by("my.app", "")
+    };
+    let row = case.span(json!({"k": "v"}));
+    check(&row, &[("environment", "blue"), ("column_sources", "environment=resource:acme.stage")]);
+    assert!(row["resource_attributes"].as_ref().unwrap().contains("prod"));
+    let near = case.span(json!({"acme.stage": "green"}));
+    check(&near, &[("environment", "green")]);
 }

@@ -148,8 +148,13 @@ fn the_reference_agrees_on_every_captured_span_in_what_no_dialect_changes() {
             let expected = super::reference::spans(&request);
             let rows = rows_of(signal, body, "spans", ContentRules::default());
             for (row, expected) in rows.iter().zip(&expected) {
-                for column in columns {
-                    assert_eq!(row[column], expected[column], "{path:?} {column}");
+                // Codex calls the environment `env`, which the reference does not know.
+                let known = |c: &&&str| {
+                    !suite.ends_with("codex-cli")
+                        || !["environment", "resource_attributes"].contains(*c)
+                };
+                for column in columns.iter().filter(known) {
+                    assert_eq!(row[*column], expected[*column], "{path:?} {column}");
                 }
             }
         }

@@ -267,11 +267,9 @@ fn call_cells(
     let response_model = column("response_model", genai(&["gen_ai.response.model"]));
     set("error_type", column("error_type", &["error.type"]));
     set("server_address", column("server_address", &["server.address"]));
-    for (name, names) in [
-        ("service_name", &["service.name"][..]),
-        ("service_version", &["service.version"]),
-        ("environment", &ENVIRONMENTS),
-    ] {
+    for (name, names) in
+        [("service_name", &["service.name"][..]), ("service_version", &["service.version"])]
+    {
         set(name, of_resource(resource, names).or_else(|| column(name, names)));
     }
     let mut inherited = vec![];
@@ -280,6 +278,7 @@ fn call_cells(
         ("user_id", &["user.id", "enduser.id"]),
         ("session_id", &["session.id"]),
         ("feature", &["app.feature"]),
+        ("environment", &ENVIRONMENTS),
         ("region", &["cloud.region"]),
     ] {
         let own = column(name, names);
@@ -564,10 +563,11 @@ fn span_row(
     let skip = |i: usize| in_column.contains(&i) || is_content(&s.attributes[i].key);
     let (map, duplicates) = entries(&s.attributes, skip, scope, 0, state.into_iter().collect());
     set("span_attributes", Some(map));
-    let has_current =
-        resource.iter().flat_map(|r| &r.attributes).any(|a| a.key == "deployment.environment.name");
-    let environment = ENVIRONMENTS[usize::from(!has_current)];
-    let in_columns = ["service.name", "service.version", environment];
+    let mut in_columns = vec!["service.name", "service.version"];
+    if owner_of_resource(resource, &ENVIRONMENTS).is_some() {
+        let list = &resource.as_ref().unwrap().attributes;
+        in_columns.extend(ENVIRONMENTS.iter().find(|e| list.iter().any(|a| a.key == **e)));
+    }
     set("resource_attributes", Some(resource_map(resource, &in_columns)));
     let inner = s.events.iter().map(|e| e.dropped_attributes_count);
     let dropped = inner

@@ -316,7 +316,7 @@ fn models_streams_and_first_tokens_are_what_the_server_saw() {
             }
             if let Some(got) = row["streaming"].as_deref() {
                 *told.entry("streaming").or_default() += 1;
-                if got != truth["stream"].to_string() {
+                if Some(got == "true") != truth["stream"].as_bool() {
                     fault("streaming", &truth["stream"].to_string());
                 }
             }

@@ -71,8 +71,11 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.conversation.id", Fact::Session, 20),
     ("gen_ai.usage.input_tokens", Fact::Input, 0),
     ("gen_ai.usage.prompt_tokens", Fact::Input, 1),
+    // Previews of Microsoft.Extensions.AI.
+    ("gen_ai.response.input_tokens", Fact::Input, 2),
     ("gen_ai.usage.output_tokens", Fact::Output, 0),
     ("gen_ai.usage.completion_tokens", Fact::Output, 1),
+    ("gen_ai.response.output_tokens", Fact::Output, 2),
     ("gen_ai.usage.total_tokens", Fact::Total, 0),
     ("llm.usage.total_tokens", Fact::Total, 1),
     ("gen_ai.usage.cache_read.input_tokens", Fact::CacheRead, 0),
@@ -95,6 +98,8 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.usage.details.reasoning_tokens", Fact::Reasoning, 2),
     ("gen_ai.usage.output_tokens.reasoning", Fact::Reasoning, 3),
     ("gen_ai.usage.details.thoughts_tokens", Fact::Reasoning, 4),
+    // Google's Agent Development Kit.
+    ("gen_ai.usage.experimental.reasoning_tokens", Fact::Reasoning, 5),
     ("gen_ai.usage.audio.input_tokens", Fact::AudioIn, 0),
     ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 1),
     ("gen_ai.usage.audio.output_tokens", Fact::AudioOut, 0),

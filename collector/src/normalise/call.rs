@@ -1,0 +1,221 @@
+//! What one item says of a model call: who served which model, how it ended, how long it took.
+//! Takes the facts of the item, gives the columns of a call; owners and sources are added after.
+
+use std::borrow::Cow;
+
+use super::dialects::{Dialect, ServerTtft};
+use super::facts::Reading;
+use super::names::Fact;
+use super::usage::Reporter;
+use super::{Fate, Item, Normalised, ScopeFacts, SpanRole, events, kinds, provider, reported};
+use crate::decode::Value;
+
+/// What the item says of a model call.
+pub(super) fn read<'a>(
+    said: &mut Reading<'a, '_>,
+    scope: &ScopeFacts<'a>,
+    speaks: Option<&'static Dialect>,
+    item: &Item<'_, 'a>,
+) -> Normalised<'a> {
+    let server_address = said.column(Fact::ServerAddress).or_else(|| {
+        let url = said.text(Fact::ServerUrl, false)?;
+        provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
+    });
+    let provider = provider_of(said, server_address.as_deref())
+        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed));
+    let kind_word = said.text(Fact::Kind, false);
+    let kind = kind_word.as_deref().and_then(kinds::kind);
+    let operation = operation(said, speaks, kind);
+    let ttft_ms = ttft_ms(said, speaks, item);
+    let streaming = said
+        .truth(Fact::Streaming)
+        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true));
+    // Where nothing was streamed, a time to first token is the duration under another name.
+    let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
+    let ttft_ms = ttft_ms.filter(|_| !bogus || streaming == Some(true));
+    let streaming = streaming.or(ttft_ms.map(|_| true));
+    let (usage, counts) = reported::usage(
+        said,
+        &Reporter {
+            scope: scope.name,
+            version: scope.version,
+            provider: provider.as_deref(),
+            conventions: scope.conventions,
+            dialect: speaks.map_or("", |d| d.name),
+            streaming,
+            finished: said.said(Fact::FinishReason).is_some(),
+            ..Reporter::default()
+        },
+    );
+    let (request_model, response_model) = models(said, usage.basis.is_some());
+    let agent = said.column(Fact::Agent);
+    let role = kinds::role(&kinds::Seen {
+        ai: speaks.is_some(),
+        kind,
+        operation: operation.as_deref(),
+        has_model: request_model.is_some()
+            || response_model.is_some()
+            || speaks.is_some_and(|d| d.usage_is_call),
+        has_usage: usage.basis.is_some(),
+        has_agent: agent.is_some(),
+        is_sum: speaks
+            .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
+    });
+    let response_id = said.column(Fact::ResponseId).or_else(|| {
+        let answers = speaks.filter(|_| role == SpanRole::Call)?.answers;
+        let answer = said.attributes.iter().find(|a| answers.contains(&a.key))?.value;
+        let Value::Text(text) = answer else { return None };
+        events::answer_id(text, provider.as_deref()).map(Cow::Borrowed)
+    });
+    let error_type = error_type(said, speaks.is_some(), item);
+    let record_is_call = match item {
+        Item::Record(name) => speaks.is_some_and(|d| events::is_call(d.name, name, said)),
+        Item::Span(_) => false,
+    };
+    Normalised {
+        dialect: speaks.map(|d| d.name),
+        role,
+        record_is_call,
+        operation,
+        provider,
+        request_model,
+        response_model,
+        response_id,
+        service_tier: said.column(Fact::ServiceTier),
+        streaming,
+        finish_reason: reported::finish_reason(said),
+        error_type,
+        ttft_ms,
+        queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
+        duration_ms: said.filling(Fact::DurationMillis),
+        retries: reported::retries(said),
+        server_address,
+        agent,
+        usage,
+        web_searches: counts.web_searches,
+        tool_calls: counts.tool_calls,
+        output_images: counts.images,
+        audio_seconds: counts.audio_seconds,
+        cost: reported::cost(said, speaks.is_some_and(|d| d.name == "litellm")),
+        gateway_cache_hit: said.truth(Fact::CacheHit),
+        region: None,
+        service_name: None,
+        service_version: None,
+        environment: None,
+        workflow: None,
+        tool: None,
+        team: None,
+        user: None,
+        session: None,
+        feature: None,
+        sources: None,
+    }
+}
+
+fn provider_of<'a>(
+    said: &mut Reading<'a, '_>,
+    server_address: Option<&str>,
+) -> Option<Cow<'a, str>> {
+    let (at, name) = said.only_text(Fact::Provider)?;
+    let spelled = match name {
+        Cow::Borrowed(name) => provider::spelled(name, server_address)?,
+        Cow::Owned(name) => Cow::Owned(provider::spelled(&name, server_address)?.into_owned()),
+    };
+    if let Some(i) = at
+        && matches!(said.attributes[i].value, Value::Text(t) if t == spelled)
+    {
+        said.fates[i] = Fate::InColumn;
+    }
+    said.tell(Fact::Provider);
+    Some(spelled)
+}
+
+fn operation<'a>(
+    said: &mut Reading<'a, '_>,
+    speaks: Option<&Dialect>,
+    kind: Option<kinds::Kind>,
+) -> Option<Cow<'a, str>> {
+    if let Some(word) = said.text(Fact::Operation, false) {
+        let own = speaks.map_or(&[][..], |d| d.operations);
+        let (operation, changed) = kinds::operation(word, own);
+        if !changed {
+            said.in_full(Fact::Operation);
+        }
+        return Some(operation);
+    }
+    kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// Requested and served model. A library that has one name for both writes the served one over
+/// the requested one as soon as there is an answer.
+fn models<'a>(
+    said: &mut Reading<'a, '_>,
+    answered: bool,
+) -> (Option<Cow<'a, str>>, Option<Cow<'a, str>>) {
+    let (request, response) = (said.column(Fact::RequestModel), said.column(Fact::ResponseModel));
+    if response.is_some() {
+        return (request, response);
+    }
+    let Some(model) = said.text(Fact::Model, false) else { return (request, response) };
+    match request {
+        Some(request) if request == model => (Some(request), None),
+        Some(request) => (Some(request), Some(model)),
+        None if answered => (None, Some(model)),
+        None => (Some(model), None),
+    }
+}
+
+/// Time to first token in whichever unit its name means in the dialect; else from the first event
+/// of a chunk. A time of zero is a clock that did not tick.
+fn ttft_ms(
+    said: &mut Reading<'_, '_>,
+    speaks: Option<&Dialect>,
+    item: &Item<'_, '_>,
+) -> Option<f64> {
+    let duration_ms = match item {
+        Item::Span(span) => Some((span.end_unix_ns - span.start_unix_ns) as f64 / 1e6),
+        Item::Record(_) => None,
+    };
+    let of_server = said.name(Fact::TtftSeconds) == "gen_ai.server.time_to_first_token";
+    let millis = of_server && speaks.is_some_and(|d| d.server_ttft == ServerTtft::Millis);
+    let seconds = said.number(Fact::TtftSeconds).map(|number| match duration_ms {
+        _ if millis => number,
+        // No answer begins after its end: as seconds it would, as milliseconds it does not.
+        Some(ms) if of_server && number * 1e3 > ms && number <= ms => number,
+        _ => number * 1e3,
+    });
+    let positive = |ms: &f64| ms.is_finite() && *ms > 0.0;
+    let attribute = match seconds.filter(positive) {
+        Some(ms) => Some((ms, Fact::TtftSeconds)),
+        None => said.number(Fact::TtftMillis).filter(positive).map(|ms| (ms, Fact::TtftMillis)),
+    };
+    if let Some((ms, fact)) = attribute {
+        said.tell(fact);
+        return Some(ms);
+    }
+    let (Item::Span(span), Some(_)) = (item, speaks) else { return None };
+    let at = said.text(Fact::FirstTokenAt, false).and_then(|date| {
+        let at = date.trim_matches('"').parse::<jiff::Timestamp>().ok()?;
+        let ns = i64::try_from(at.as_nanosecond()).ok()? - span.start_unix_ns;
+        Some(ns as f64 / 1e6).filter(positive)
+    });
+    at.or_else(|| events::first_chunk_ms(span))
+}
+
+/// Class of an error: as said, else that of the exception of a failed span, else that there was
+/// one at all, where only a level says it.
+fn error_type<'a>(
+    said: &mut Reading<'a, '_>,
+    ai: bool,
+    item: &Item<'_, 'a>,
+) -> Option<Cow<'a, str>> {
+    said.column(Fact::ErrorType).or_else(|| {
+        let Item::Span(span) = item else { return None };
+        if ai && span.status_code == 2 {
+            return events::exception(span).map(Cow::Borrowed);
+        }
+        // The word of the conventions for an error whose class is not known.
+        let level = said.text(Fact::Level, false)?;
+        (level == "ERROR").then_some(Cow::Borrowed("_OTHER"))
+    })
+}
