@@ -10,7 +10,7 @@ use super::view::Facts;
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
-pub(super) const COLUMNS: [&str; 19] = [
+pub(super) const COLUMNS: [&str; 20] = [
     "response_id",
     "request_model",
     "response_model",
@@ -18,6 +18,7 @@ pub(super) const COLUMNS: [&str; 19] = [
     "scope_name",
     "service_name",
     "session_id",
+    "error_type",
     "usage_basis",
     "input_tokens",
     "output_tokens",
@@ -33,7 +34,7 @@ pub(super) const COLUMNS: [&str; 19] = [
 ];
 
 /// Where the token columns begin.
-const TOKENS: usize = 8;
+const TOKENS: usize = 9;
 
 /// Of them, those that show by a number above zero that usage is reported.
 const USAGE: usize = 3;
@@ -46,6 +47,7 @@ pub(super) struct FactColumns {
     scope: StringViewArray,
     service: StringViewArray,
     session: StringViewArray,
+    error: StringViewArray,
     basis: StringViewArray,
     tokens: Vec<Int64Array>,
 }
@@ -64,6 +66,7 @@ impl FactColumns {
             scope: text(batch, "scope_name")?,
             service: text(batch, "service_name")?,
             session: text(batch, "session_id")?,
+            error: text(batch, "error_type")?,
             basis: text(batch, "usage_basis")?,
             tokens: tokens.collect::<Result<_, _>>()?,
         })
@@ -91,6 +94,7 @@ impl FactColumns {
             output: told(&self.tokens[1]),
             leaves: leaves as u8,
             counted: !matches!(basis, Some("estimated" | "unknown")),
+            failed: self.error.is_valid(i),
             record: false,
         }
     }

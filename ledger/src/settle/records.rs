@@ -7,13 +7,13 @@
 //! response or request id; to the nearest in time with the same model and usage, in its trace, its
 //! session or its service. Metrics never make calls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
-use super::twins::{Told, apart_ns, near_record, same_as_record, same_response};
+use super::twins::{Told, apart_ns, bare_record_of, near_record, same_as_record, same_response};
 use super::view::{OWNER_FACTS, Role, RowRef};
-use crate::limits::RECORD_CANDIDATES_MAX;
+use crate::limits::{RECORD_CANDIDATES_MAX, TWIN_SLACK};
 
 /// What log records add.
 #[derive(Debug, Default)]
@@ -51,15 +51,21 @@ pub(super) fn tie_records(traces: &[InTrace<'_>]) -> Records {
     records.sort_by(|a, b| b.told.fullness().cmp(&a.told.fullness()).then(a.t.cmp(&b.t)));
     let calls = Calls::of(traces);
     let mut found = Records::default();
-    let mut alone: Vec<Record> = Vec::new();
+    // By when they were written: records of one call are written at its end.
+    let mut alone: BTreeMap<(i64, u64), Record> = BTreeMap::new();
+    let slack = TWIN_SLACK.as_nanos() as i64;
     for record in records {
+        let end = record.told.end_ns();
+        let near = alone.range((end - slack, 0)..=(end + slack, u64::MAX));
         match calls.told_by(traces, &record) {
             Some(call) => found.tie(traces, call, &record),
-            None if alone.iter().rev().take(RECORD_CANDIDATES_MAX).any(|a| same(a, &record)) => {}
-            None => alone.push(record),
+            None if near.take(RECORD_CANDIDATES_MAX).any(|(_, a)| same(a, &record)) => {}
+            None => {
+                alone.insert((end, record.told.view.span), record);
+            }
         }
     }
-    for record in alone {
+    for record in alone.into_values() {
         if let Some(row) = record.told.view.row {
             let owners = owners_of(&traces[record.t], &record.told);
             let call = Call::of(record.told.view.span, row, owners);
@@ -106,11 +112,12 @@ impl Records {
     }
 }
 
-/// Two records of one call: of different kinds, or with one id.
+/// Two records of one call: of different kinds, or with one id, or one that says nothing.
 fn same(a: &Record, b: &Record) -> bool {
     let kinds = a.told.facts.scope != b.told.facts.scope;
     let near = a.t == b.t || near_record(&a.told, &b.told);
     same_response(&a.told, &b.told)
+        || (near && bare_record_of(&b.told, &a.told))
         || (kinds && near && same_as_record(&a.told, &b.told) && same_as_record(&b.told, &a.told))
 }
 
@@ -138,6 +145,8 @@ struct Calls {
     by_response: HashMap<u64, Vec<Place>>,
     /// Calls by their input, each list by rising start.
     by_input: HashMap<Option<i64>, Vec<(i64, Place)>>,
+    /// All of them, by rising start.
+    by_start: Vec<(i64, Place)>,
 }
 
 impl Calls {
@@ -162,7 +171,9 @@ impl Calls {
         for list in by_input.values_mut() {
             list.sort_unstable();
         }
-        Calls { by_response, by_input }
+        let mut by_start: Vec<(i64, Place)> = by_input.values().flatten().copied().collect();
+        by_start.sort_unstable();
+        Calls { by_response, by_input, by_start }
     }
 
     /// The call that a record tells of.
@@ -182,15 +193,30 @@ impl Calls {
         if let Some(call) = same_id.filter_map(|at| root(traces, *at)).min() {
             return Some(call);
         }
-        let list = self.by_input.get(&facts.input.filter(|_| record.told.view.usage))?;
-        let here = list.partition_point(|(start, _)| *start < facts.start_ns);
-        let from = here.saturating_sub(RECORD_CANDIDATES_MAX / 2);
-        let near = list[from..].iter().take(RECORD_CANDIDATES_MAX).map(|(_, at)| *at);
-        near.filter(|at| {
-            let call = traces[at.t].told(at.i);
-            let near = at.t == record.t || near_record(&record.told, &call);
-            near && same_as_record(&record.told, &call)
-        })
-        .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))
+        let told = record.told.view.usage;
+        let alike = self.by_input.get(&facts.input.filter(|_| told));
+        let alike = nearest(traces, record, alike.map_or(&[], Vec::as_slice), same_as_record);
+        if told || alike.is_some() {
+            return alike;
+        }
+        nearest(traces, record, &self.by_start, bare_record_of)
     }
+}
+
+/// Of calls by rising start the one nearest in time that a record tells of.
+fn nearest(
+    traces: &[InTrace<'_>],
+    record: &Record,
+    calls: &[(i64, Place)],
+    tells_of: fn(&Told, &Told) -> bool,
+) -> Option<Place> {
+    let here = calls.partition_point(|(start, _)| *start < record.told.facts.start_ns);
+    let from = here.saturating_sub(RECORD_CANDIDATES_MAX / 2);
+    let near = calls[from..].iter().take(RECORD_CANDIDATES_MAX).map(|(_, at)| *at);
+    near.filter(|at| {
+        let call = traces[at.t].told(at.i);
+        let near = at.t == record.t || near_record(&record.told, &call);
+        near && tells_of(&record.told, &call)
+    })
+    .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))
 }

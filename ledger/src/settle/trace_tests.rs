@@ -133,6 +133,46 @@ fn what_a_wrapper_tells_beyond_its_calls_is_noted_and_not_charged() {
     assert_eq!(settled.judged[0].uncounted, Uncounted { input: 60, output: 6 });
 }
 
+/// An inference or agent with these tokens.
+fn used(mut s: S, input: i64, output: i64) -> S {
+    s.view.usage = true;
+    s.with(|f| (f.input, f.output) = (Some(input), Some(output)))
+}
+
+/// The shapes of three public traces of agent frameworks (Langfuse's test data), whose parents
+/// repeat their children's tokens in three ways.
+#[test]
+fn parents_that_repeat_their_children_are_counted_by_the_leaves_and_the_rest_is_told() {
+    let sums = |spans: &[S]| {
+        let settled = settle(spans);
+        let of = |id: u64| spans.iter().find(|s| s.view.span == id).and_then(|s| s.facts);
+        let tokens = |f: Facts| f.input.unwrap_or_default() + f.output.unwrap_or_default();
+        let leaves: i64 = settled.calls.iter().filter_map(|c| of(c.span)).map(tokens).sum();
+        let rest = |u: Uncounted| u.input + u.output;
+        (leaves, settled.judged.iter().map(|j| rest(j.uncounted)).sum::<i64>())
+    };
+    // agno: a wrapper tells a running sum. 183 + 888 in the leaves, 777 + 1,991 topmost.
+    let agno = [
+        span(1, 0),
+        used(inference(2, 1, 1), 542, 235).library(1),
+        used(inference(3, 2, 1), 163, 20).library(2),
+        used(inference(4, 1, 1), 1_568, 423).library(1),
+        used(inference(5, 4, 1), 663, 225).library(2),
+    ];
+    assert_eq!(sums(&agno), (1_071, 2_768 - 1_071));
+    // microsoft-agent: the agent tells less than its calls, 224 against 163 + 236, but for output:
+    // 180 against 106.
+    let microsoft = [
+        used(agent(1, 0, 1), 44, 180),
+        used(inference(2, 1, 1), 77, 86),
+        used(inference(3, 1, 1), 216, 20),
+    ];
+    assert_eq!(sums(&microsoft), (399, 74));
+    // vercel-aisdk: the outer span of one step tells the same.
+    let vercel = [used(inference(1, 0, 1), 62, 85), used(inference(2, 1, 1), 62, 85).response(7)];
+    assert_eq!(sums(&vercel), (147, 0));
+}
+
 #[test]
 fn nested_sums_note_the_rest_once() {
     // 100 over 70 over 40: 30 is told above alone, 30 in the middle alone.
@@ -276,6 +316,12 @@ fn log_record_without_a_span_is_a_call_and_two_of_one_call_are_one() {
     // Two kinds of event.
     let spans = [record(8, 0, 10).library(1).leaves(3), record(9, 0, 10).library(2)];
     assert_eq!(called(&spans), [8]);
+    // The bare end of its stream, which says nothing; a failure is a call of its own.
+    let bare = inference(7, 0, None).with(|f| f.record = true);
+    assert_eq!(called(&[record(8, 0, 10), bare]), [8]);
+    assert_eq!(called(&[inference(1, 0, 10), bare]), [1]);
+    assert_eq!(called(&[bare]), [7]);
+    assert_eq!(called(&[record(8, 0, 10), bare.with(|f| f.failed = true)]), [7, 8]);
     // Two of one kind, as when the same question is asked twice.
     let spans = [record(8, 0, 10).library(1), record(9, 0, 10).library(1)];
     assert_eq!(called(&spans), [8, 9]);

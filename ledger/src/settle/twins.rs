@@ -15,7 +15,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn end_ns(&self) -> i64 {
+    /// When it ended; a record, when it was written.
+    pub(super) fn end_ns(&self) -> i64 {
         self.facts.start_ns.saturating_add(self.view.duration_ns.max(0))
     }
 
@@ -86,6 +87,15 @@ pub(super) fn same_as_record(record: &Told, call: &Told) -> bool {
         (a, b) => a == b,
     };
     !ids_differ && !sessions_differ && usage && models_agree(r, c) && at_one_time(record, call)
+}
+
+/// Whether a log record without usage or an error, such as the bare end of a stream, is of a call
+/// that is near: by itself it says nothing that could be counted.
+pub(super) fn bare_record_of(record: &Told, call: &Told) -> bool {
+    let (r, c) = (&record.facts, &call.facts);
+    let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;
+    let bare = !record.view.usage && !r.failed && !c.failed;
+    bare && !ids_differ && models_agree(r, c) && at_one_time(record, call)
 }
 
 /// Whether no model, or else no provider, speaks against one call: a library may tell the model
