@@ -148,7 +148,7 @@ impl Tally {
         let telling: Vec<&Call> = calls.iter().filter(|c| c.tells_usage()).collect();
         let with_id = |c: &&&Call| requests.iter().any(|r| r.same_id(c));
         let (by_id, by_number): (Vec<&Call>, Vec<&Call>) =
-            telling.iter().partition::<Vec<&Call>, _>(|c| with_id(&c));
+            telling.iter().partition::<Vec<&Call>, _>(with_id);
         for call in by_id.into_iter().chain(by_number) {
             tally.place(call, &requests, &mut taken);
         }
