@@ -40,20 +40,18 @@ impl Default for Facts<'_> {
 }
 
 impl<'a> Facts<'a> {
-    /// Notes what an attribute may say; returns whether its key means a fact at all.
+    /// Notes what an attribute may say.
     #[inline]
-    pub(super) fn note(&mut self, meaning: Meaning, attribute: usize, value: Value<'a>) -> bool {
+    pub(super) fn note(&mut self, meaning: Meaning, attribute: usize, value: Value<'a>) {
         match meaning {
             Meaning::Fact(fact, rank, number) => {
                 let number = u32::from(number);
                 self.offer(fact, Slot { at: attribute as u32, number, rank });
-                true
             }
             Meaning::Inside(inside, number) => {
                 self.read_inside(inside, number, attribute, value);
-                true
             }
-            Meaning::Content(_) => false,
+            Meaning::Content(_) => {}
         }
     }
 

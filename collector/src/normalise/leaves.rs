@@ -397,4 +397,67 @@ mod tests {
             assert_eq!(u.output, sum(&[u.output_text, u.reasoning, u.audio_out]), "{scope}");
         }
     }
+
+    const REPORTERS: &[(&str, &str, &str)] = &[
+        ("com.anthropic.sdk.python", "", "anthropic"),
+        ("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock"),
+        ("openlit.instrumentation.openai", "", "openai"),
+        ("gemini-cli", "gemini-cli", "gcp.gen_ai"),
+        ("langfuse-sdk", "langfuse", "openai"),
+        ("mlflow.tracing.provider", "mlflow", "openai"),
+        ("my.app", "", "gcp.gemini"),
+        ("my.app", "", "somebody"),
+    ];
+
+    fn count() -> impl proptest::strategy::Strategy<Value = Option<i64>> {
+        proptest::option::of(0..200i64)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+        // Whatever is reported by whomever: parts are never negative, and where total and parts are
+        // told, they add up. What was reported stays.
+        #[test]
+        fn leaves_of_any_report_add_up(
+            numbers in proptest::collection::vec(count(), 15),
+            reporter in proptest::sample::select(REPORTERS),
+            input_name in proptest::sample::select(&["input", "prompt_tokens", "input_tokens"]),
+            streaming in proptest::option::of(proptest::prelude::any::<bool>()),
+        ) {
+            let mut next = numbers.into_iter();
+            let mut next = || next.next().flatten();
+            let reported = Reported {
+                input: next(), output: next(), total: next(), uncached: next(),
+                cache_read: next(), cache_write: next(), cache_write_5m: next(),
+                cache_write_1h: next(), output_text: next(), reasoning: next(),
+                predicted: next(), audio_in: next(), audio_out: next(), image_in: next(),
+                image_out: next(), unreadable: false,
+            };
+            let (scope, dialect, provider) = reporter;
+            let who = Reporter {
+                scope, dialect, provider: Some(provider), input_name, streaming,
+                ..Reporter::default()
+            };
+            let u = leaves(&reported, &who);
+            let sum = |parts: &[Option<i64>]| parts.iter().flatten().sum::<i64>();
+            let all = [
+                u.input, u.output, u.input_uncached, u.cache_read, u.cache_write, u.cache_write_5m,
+                u.cache_write_1h, u.output_text, u.reasoning, u.audio_in, u.audio_out, u.image_in,
+                u.image_out,
+            ];
+            proptest::prop_assert!(all.iter().flatten().all(|n| *n >= 0), "{:?}", u);
+            if let (Some(input), Some(_)) = (u.input, u.input_uncached) {
+                let parts = [u.input_uncached, u.cache_read, u.cache_write, u.audio_in, u.image_in];
+                proptest::prop_assert_eq!(input, sum(&parts), "{:?} {:?}", reported, u);
+            }
+            if let (Some(output), Some(_)) = (u.output, u.output_text) {
+                let parts = [u.output_text, u.reasoning, u.audio_out, u.image_out];
+                proptest::prop_assert_eq!(output, sum(&parts), "{:?} {:?}", reported, u);
+            }
+            proptest::prop_assert_eq!(u.reported_input, reported.input);
+            let said = reported != Reported::default();
+            proptest::prop_assert_eq!(u.basis.is_some() && u.reason.is_some(), said);
+        }
+    }
 }

@@ -176,12 +176,28 @@ pub(super) fn ranked(lists: &[&'static [Name]]) -> Vec<Ranked> {
     lists.iter().enumerate().map(|(i, list)| (*list, begin(i))).collect()
 }
 
-/// Keys by length, then by comparison: real keys of one length are few, and a length costs
-/// nothing to compute.
+/// Keys by length, then by their last bytes: a length costs nothing to compute, names of one
+/// namespace differ at their end, and the whole of a key is compared only when both agree.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_length: Vec<Vec<(Box<str>, Meaning)>>,
+    by_length: Vec<Vec<Entry>>,
     size: u16,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ending: u64,
+    key: Box<str>,
+    meaning: Meaning,
+}
+
+/// The last eight bytes of a key, or all of a shorter one.
+#[inline]
+fn ending(key: &str) -> u64 {
+    match key.as_bytes().last_chunk() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => key.bytes().fold(0, |all, byte| all << 8 | u64::from(byte)),
+    }
 }
 
 impl Index {
@@ -211,7 +227,7 @@ impl Index {
             self.by_length.resize_with(key.len() + 1, Vec::new);
         }
         if self.find(key).is_none() {
-            self.by_length[key.len()].push((key.into(), meaning));
+            self.by_length[key.len()].push(Entry { ending: ending(key), key: key.into(), meaning });
             self.size += 1;
         }
     }
@@ -226,6 +242,34 @@ impl Index {
     #[inline]
     pub(super) fn find(&self, key: &str) -> Option<Meaning> {
         let same_length = self.by_length.get(key.len())?;
-        same_length.iter().find(|(k, _)| **k == *key).map(|(_, meaning)| *meaning)
+        let last = ending(key);
+        same_length.iter().find(|e| e.ending == last && *e.key == *key).map(|e| e.meaning)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_by_all_of_it() {
+        let mut index = Index::default();
+        let keys = ["a", "ab", "abcdefgh", "x.abcdefgh", "y.abcdefgh", "", "ключ", "user.id"];
+        for (rank, key) in keys.iter().enumerate() {
+            index.fact(key, Fact::Team, rank as u8);
+        }
+        for (expect, key) in keys.iter().enumerate() {
+            let found = index.find(key);
+            assert!(
+                matches!(found, Some(Meaning::Fact(Fact::Team, rank, _)) if rank as usize == expect),
+                "{key}: {found:?}"
+            );
+        }
+        for unknown in ["b", "z.abcdefgh", "abcdefgx", "User.id"] {
+            assert!(index.find(unknown).is_none(), "{unknown}");
+        }
+        // A name that is there keeps its meaning.
+        index.fact("a", Fact::User, 0);
+        assert!(matches!(index.find("a"), Some(Meaning::Fact(Fact::Team, ..))));
     }
 }
