@@ -52,20 +52,22 @@ pub(super) fn tie_records(traces: &[InTrace<'_>]) -> Records {
     let calls = Calls::of(traces);
     let mut found = Records::default();
     // By when they were written: records of one call are written at its end.
-    let mut alone: BTreeMap<(i64, u64), Record> = BTreeMap::new();
+    let mut met: BTreeMap<(i64, u64), (Record, bool)> = BTreeMap::new();
     let slack = TWIN_SLACK.as_nanos() as i64;
     for record in records {
         let end = record.told.end_ns();
-        let near = alone.range((end - slack, 0)..=(end + slack, u64::MAX));
-        match calls.told_by(traces, &record) {
+        let near = met.range((end - slack, 0)..=(end + slack, u64::MAX));
+        let call = calls.told_by(traces, &record);
+        match call {
             Some(call) => found.tie(traces, call, &record),
-            None if near.take(RECORD_CANDIDATES_MAX).any(|(_, a)| same(a, &record)) => {}
-            None => {
-                alone.insert((end, record.told.view.span), record);
+            None if near.take(RECORD_CANDIDATES_MAX).any(|(_, (a, _))| same(a, &record)) => {
+                continue;
             }
+            None => {}
         }
+        met.insert((end, record.told.view.span), (record, call.is_none()));
     }
-    for record in alone.into_values() {
+    for (record, _) in met.into_values().filter(|(_, alone)| *alone) {
         if let Some(row) = record.told.view.row {
             let owners = owners_of(&traces[record.t], &record.told);
             let call = Call::of(record.told.view.span, row, owners);

@@ -321,6 +321,13 @@ fn log_record_without_a_span_is_a_call_and_two_of_one_call_are_one() {
     assert_eq!(called(&[record(8, 0, 10), bare]), [8]);
     assert_eq!(called(&[inference(1, 0, 10), bare]), [1]);
     assert_eq!(called(&[bare]), [7]);
+    // Also where the record beside it is tied to a span that does not know their session.
+    let service = |s: S| s.with(|f| f.service = 5);
+    let session = |s: S| service(s).with(|f| f.session = 6);
+    let spans = trace(&[service(inference(1, 0, 10))]);
+    let records = trace(&[session(record(8, 0, 10)), session(bare)]);
+    let settled = settle_together(&[&spans, &records]);
+    assert_eq!(settled.iter().flat_map(|s| ids(&s.calls)).collect::<Vec<_>>(), [1]);
     assert_eq!(called(&[record(8, 0, 10), bare.with(|f| f.failed = true)]), [7, 8]);
     // Two of one kind, as when the same question is asked twice.
     let spans = [record(8, 0, 10).library(1), record(9, 0, 10).library(1)];

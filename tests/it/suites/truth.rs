@@ -13,7 +13,8 @@ use super::capture::Suite;
 pub(super) const QUERY: &str = "\
     SELECT span_id, response_id, usage_basis, start_unix_ns, duration_ms, input_tokens, \
            cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
-           coalesce(dialect, '') || ' ' || coalesce(model, '') \
+           coalesce(dialect, '') || ' ' || coalesce(model, ''), \
+           usage_reason \
     FROM calls ORDER BY start_unix_ns";
 
 /// The leaves that a truth has, as it names them.
@@ -41,7 +42,9 @@ impl Call {
         Call {
             span: text(0).unwrap(),
             response: text(1),
-            sure: !matches!(row[2].as_str(), Some("unknown" | "estimated") | None),
+            // Where a library marks no guess of its own, the reason says that it may be one.
+            sure: !matches!(row[2].as_str(), Some("unknown" | "estimated") | None)
+                && !text(11).is_some_and(|reason| reason.contains("guess")),
             start,
             end: start + (took * 1e6) as i64,
             leaves: std::array::from_fn(|i| number(&row[5 + i])),
