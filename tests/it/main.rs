@@ -10,4 +10,5 @@
 
 mod crash;
 mod dashboards;
+mod suites;
 mod tidy;

@@ -1,8 +1,11 @@
 //! Settle: the spans of quiet traces become rows of table `calls`, each call once, with its owner
-//! and its list cost. In path order: `chunk` reads what decides of new spans, `open` holds traces
-//! until they are quiet, `trace` decides what is a call, `gather` fetches the columns of those
-//! that are, `calls` makes the rows, `decided` compares them, by their `content`, with what is
-//! written, `job` writes; `tables` reads what is not in memory.
+//! and its list cost. In path order: `chunk` reads what decides of new spans (`view`, `facts`), and
+//! of log records (`record_rows`), `open` holds traces until they are quiet, `links` knows which
+//! may tell of the same calls, `together` brings those together. `trace` decides what is a call,
+//! by `tree`, `twins`, `across` and `records`, with a `verdict` on the rest. `gather` fetches the
+//! columns of calls, `calls` and `verdicts` make the rows, `decided` compares them, by their
+//! `content`, with what is written. `job` has the order of things, `reading` what comes in,
+//! `writing` what goes out; `tables` reads what is not in memory.
 //!
 //! ## Counted once, also across a crash (I-2)
 //! Rows of `calls` are a function of a trace's spans, and a trace's rows are replaced as a whole:
@@ -20,17 +23,39 @@
 //!
 //! It holds as long as one settler writes to a store; a second one is noticed at its first commit.
 
+mod view;
+
+mod facts;
+
 mod chunk;
+
+mod record_rows;
 
 mod recent;
 
+mod links;
+
 mod open;
 
+mod together;
+
+mod tree;
+
+mod twins;
+
 mod trace;
+
+mod across;
+
+mod records;
+
+mod verdict;
 
 mod gather;
 
 mod calls;
+
+mod verdicts;
 
 mod content;
 
@@ -38,7 +63,14 @@ mod decided;
 
 mod job;
 
+mod reading;
+
+mod writing;
+
 mod tables;
+
+#[cfg(test)]
+mod trace_tests;
 
 #[cfg(test)]
 mod tests;

@@ -16,3 +16,4 @@ mod pg;
 mod plans;
 mod questions;
 mod slt;
+mod verdicts;

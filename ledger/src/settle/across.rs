@@ -1,0 +1,164 @@
+//! Calls that are told apart, in one trace or in several: by two libraries that do not see each
+//! other, as roots of two traces perhaps. Takes traces whose own rules are applied, and marks all
+//! but the fullest of each call as its duplicates: by response id first, then, where one has none,
+//! by service, usage, model and moment.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::trace::{InTrace, Mark, root};
+use super::twins::{Told, apart_ns, same_moment, same_response};
+use super::verdict::Rule;
+use super::view::Role;
+use crate::limits::{MOMENT_CANDIDATES_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
+
+/// A span of one of the traces that are settled together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The trace.
+    pub(super) t: usize,
+    /// Place in its tree.
+    pub(super) i: usize,
+}
+
+/// Ties calls by response id. Two spans of one library with one id stay two calls: it makes one
+/// span for a call, so the id is none.
+pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
+    let mut calls: Vec<(u64, Place)> = Vec::new();
+    for (t, trace) in traces.iter().enumerate() {
+        for (i, mark) in trace.marks.iter().enumerate() {
+            let response = trace.told(i).facts.response;
+            if *mark == Mark::Call && response != 0 {
+                calls.push((response, Place { t, i }));
+            }
+        }
+    }
+    let told = |at: &Place| traces[at.t].told(at.i);
+    calls.sort_by(|(a, x), (b, y)| {
+        a.cmp(b).then_with(|| told(y).fullness().cmp(&told(x).fullness())).then(x.cmp(y))
+    });
+    let mut same = Vec::new();
+    for group in calls.chunk_by(|a, b| a.0 == b.0) {
+        if !(2..=RESPONSE_SPANS_MAX).contains(&group.len()) {
+            continue;
+        }
+        let mut kept: Vec<Place> = Vec::new();
+        for (_, at) in group {
+            let it = told(at);
+            let twin = kept.iter().find(|k| {
+                let other = told(k);
+                other.facts.scope != it.facts.scope && same_response(&other, &it)
+            });
+            match twin {
+                Some(call) => same.push((*at, *call)),
+                None => kept.push(*at),
+            }
+        }
+    }
+    for (at, call) in same {
+        traces[at.t].marks[at.i] = Mark::Same(call, Rule::SameResponse);
+    }
+}
+
+/// Calls that are one so far, and the libraries that tell of it.
+struct Cluster {
+    call: Place,
+    scopes: Vec<u32>,
+}
+
+/// What calls of one moment agree in: service, input, output.
+type Same = (u32, Option<i64>, Option<i64>);
+
+/// Ties calls without a response id to those of the same moment. Each library tells a call once,
+/// so of two like calls of a library each finds its own twin, or none.
+pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
+    let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::new();
+    let mut scopes: HashMap<Place, Vec<u32>> = HashMap::new();
+    for (t, trace) in traces.iter().enumerate() {
+        for (i, mark) in trace.marks.iter().enumerate() {
+            let told = trace.told(i);
+            if told.view.role != Role::Inference {
+                continue;
+            }
+            let facts = &told.facts;
+            match mark {
+                Mark::Call if facts.service != 0 => {
+                    let same = (facts.service, facts.input, facts.output);
+                    groups.entry(same).or_default().push((Place { t, i }, told));
+                }
+                Mark::Same(..) => {
+                    if let Some(call) = root(traces, Place { t, i }) {
+                        scopes.entry(call).or_default().push(facts.scope);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut same = Vec::new();
+    for mut group in groups.into_values() {
+        let one_library = group.windows(2).all(|w| w[0].1.facts.scope == w[1].1.facts.scope);
+        if one_library || group.iter().all(|(_, told)| told.facts.response != 0) {
+            continue;
+        }
+        // Those with an id stand for themselves; the fuller of the others before the less full.
+        group.sort_by(|(x, a), (y, b)| {
+            let ids = (b.facts.response != 0).cmp(&(a.facts.response != 0));
+            ids.then_with(|| b.fullness().cmp(&a.fullness())).then(x.cmp(y))
+        });
+        same.extend(one_by_one(traces, &group, &mut scopes));
+    }
+    for (at, call) in same {
+        traces[at.t].marks[at.i] = Mark::Same(call, Rule::SameMoment);
+    }
+}
+
+/// Which calls of a group are the duplicates of which.
+fn one_by_one(
+    traces: &[InTrace<'_>],
+    group: &[(Place, Told)],
+    scopes: &mut HashMap<Place, Vec<u32>>,
+) -> Vec<(Place, Place)> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    let mut by_start: BTreeMap<(i64, usize), ()> = BTreeMap::new();
+    let mut same = Vec::new();
+    let slack = TWIN_SLACK.as_nanos() as i64;
+    for (at, told) in group {
+        let start = told.facts.start_ns;
+        let near = by_start.range((start - slack, 0)..=(start + slack, usize::MAX));
+        let twin = near
+            .take(MOMENT_CANDIDATES_MAX)
+            .map(|((_, n), ())| *n)
+            .filter(|n| {
+                let cluster = &clusters[*n];
+                let call = traces[cluster.call.t].told(cluster.call.i);
+                !cluster.scopes.contains(&told.facts.scope) && same_moment(&call, told)
+            })
+            .min_by_key(|n| {
+                let call = clusters[*n].call;
+                (apart_ns(&traces[call.t].told(call.i), told), call)
+            });
+        let mut own = scopes.remove(at).unwrap_or_default();
+        own.push(told.facts.scope);
+        match twin {
+            None => {
+                by_start.insert((start, clusters.len()), ());
+                clusters.push(Cluster { call: *at, scopes: own });
+            }
+            Some(n) => {
+                clusters[n].scopes.extend(own);
+                let call = clusters[n].call;
+                // Which of the two is the call is for what they tell, not for who has an id.
+                if told.fullness() > traces[call.t].told(call.i).fullness() {
+                    same.push((call, *at));
+                    for pair in same.iter_mut().filter(|(_, of)| *of == call) {
+                        pair.1 = *at;
+                    }
+                    clusters[n].call = *at;
+                } else {
+                    same.push((*at, call));
+                }
+            }
+        }
+    }
+    same
+}
