@@ -108,7 +108,7 @@ impl Collector {
             opened.await.map_err(|error| CollectorError::Task(error.to_string()))??;
         let log = Arc::new(log);
 
-        let rules = settings.contents.into();
+        let rules = settings.contents.rules().map_err(CollectorError::Settings)?;
         let committer = Arc::new(Committer::new(store, log.clone(), rules, data_dir, now_unix_ns));
         let replayed = flush::replay(&committer, &log, &positions, recovered.committed).await?;
         committer.trim(recovered.last).await;

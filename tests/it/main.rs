@@ -8,6 +8,7 @@
     reason = "helpers of tests fail the test, and say why"
 )]
 
+mod contents;
 mod crash;
 mod dashboards;
 mod tidy;

@@ -79,6 +79,21 @@ pub const ENTRIES: &[Entry] = &[
         Bool,
         "whether prompts, completions and tool payloads are kept, in table `contents`",
     ),
+    entry(
+        "contents.body_bytes_max",
+        Text,
+        "bytes kept of one piece of content; the row says when it was cut",
+    ),
+    entry(
+        "contents.redact",
+        Table,
+        "list of `{ pattern | fields | keys, action?, replacement? }`: what is taken out of contents before they are written",
+    ),
+    entry(
+        "contents.hash_key",
+        Text,
+        "secret of the rules whose action is `hash`, 16 bytes or more",
+    ),
     entry("retention.days", Int, "age in days at which rows are dropped; none when not set"),
     entry("query.timeout", Text, "time a query may take"),
     entry(

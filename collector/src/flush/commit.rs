@@ -148,7 +148,7 @@ impl Committer {
     }
 
     async fn build(&self, frames: &Arc<Vec<Frame>>, from: usize, to: usize) -> Built {
-        let (rules, limits, all) = (self.rules, self.limits, frames.clone());
+        let (rules, limits, all) = (self.rules.clone(), self.limits, frames.clone());
         let task = tokio::task::spawn_blocking(move || build(&all[from..to], rules, limits));
         match task.await {
             Ok(Built::Broken(at, error)) => Built::Broken(from + at, error),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use spanledger_schemas::Money;
 
 use super::book::{PriceBook, UnitPrice};
+use super::row::PriceRow;
 use crate::usage::{Direction, Unit, Usage, UsageError};
 
 /// How much of a call has a price.
@@ -236,6 +237,32 @@ impl Quote {
         }
         missing
     }
+}
+
+/// The charges of a usage at rows that were chosen already: how the cost of a settled call comes
+/// apart again. [`Line::row`] is the place in `rows`; of two rows for one unit the first counts.
+///
+/// # Errors
+/// When the counts contradict each other, or a charge is out of range.
+pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by_key(|&i| (std::cmp::Reverse(rows[i].unit.depth()), rows[i].unit, i));
+    places.dedup_by_key(|i| rows[*i].unit);
+    let units: Vec<Unit> = places.iter().map(|&i| rows[i].unit).collect();
+    let mut leaves = Vec::new();
+    usage.leaves(&units, &mut leaves)?;
+    let mut lines = Vec::with_capacity(places.len());
+    for ((&row, unit), quantity) in places.iter().zip(units).zip(leaves) {
+        let per_request = unit == Unit::REQUESTS && !usage.knows(unit);
+        let quantity = if per_request { 1 } else { quantity };
+        if quantity == 0 {
+            continue;
+        }
+        let (price, per_quantity) = (rows[row].amount, rows[row].per_quantity);
+        let amount = charge(price, quantity, per_quantity).ok_or(UsageError::TooLarge { unit })?;
+        lines.push(Line { unit, quantity, price, per_quantity, amount, row });
+    }
+    Ok(lines)
 }
 
 /// Price × quantity ÷ quantity of the price; half to even on the 18th digit where it does not
