@@ -15,6 +15,10 @@ pub mod session;
 
 pub mod questions;
 
+pub mod explain;
+
+pub mod doctor;
+
 pub mod execute;
 
 pub mod render;
