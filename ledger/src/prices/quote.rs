@@ -283,6 +283,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_quote_comes_apart_again_by_the_rows_it_names() {
+        let book = PriceBook::bundled().unwrap();
+        let counts = [
+            (Unit::INPUT, 300_000),
+            (Unit::CACHE_READ, 40_000),
+            (Unit::CACHE_WRITE, 9_000),
+            (Unit::OUTPUT, 700),
+            (Unit::REASONING, 300),
+        ];
+        let mut usage = Usage::default();
+        counts.iter().for_each(|(unit, count)| usage.set(*unit, *count));
+        // 1_795_564_800 s is 2026-11-25T00:00:00Z
+        let at = 1_795_564_800_000_000;
+        for (provider, model) in
+            [("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("gcp.gemini", "gemini-2.5-pro")]
+        {
+            let facts = crate::prices::CallFacts {
+                provider: Some(provider),
+                request_model: Some(model),
+                response_model: None,
+                service_tier: None,
+                region: None,
+                server_address: None,
+                at,
+                usage: &usage,
+            };
+            let quote = book.quote(&facts);
+            assert!(quote.lines.len() > 1, "{model}: {quote:?}");
+            let rows: Vec<PriceRow> =
+                quote.lines.iter().map(|line| book.row(line.row).0.clone()).collect();
+            let of = |line: &Line| (line.unit, line.quantity, line.price, line.amount);
+            let again: Vec<_> = itemise(&usage, &rows).unwrap().iter().map(of).collect();
+            assert_eq!(again, quote.lines.iter().map(of).collect::<Vec<_>>(), "{model}");
+        }
+    }
+
+    #[test]
     fn charges_are_exact_and_round_half_to_even_where_they_must() {
         let money = |t: &str| Money::parse(t).unwrap();
         // $3.75 per million × 379 tokens = 3.75 × 379 / 1,000,000 = 0.00142125
