@@ -72,6 +72,12 @@ impl Intake {
         ack
     }
 
+    #[tracing::instrument(
+        level = "debug",
+        name = "receive",
+        skip_all,
+        fields(otel.kind = "server", signal = signal.name(), bytes = body.len(), items)
+    )]
     async fn take(&self, tenant: Arc<str>, signal: Signal, body: Bytes) -> Result<Ack, Refusal> {
         if body.len() as u64 > self.message_bytes_max {
             return Err(Refusal::TooLarge { bytes_max: self.message_bytes_max });
@@ -91,6 +97,7 @@ impl Intake {
             })
             .await??
         };
+        tracing::Span::current().record("items", checked.accepted);
         let mut ack = Ack {
             accepted: checked.accepted,
             rejected: checked.rejected,

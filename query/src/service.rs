@@ -18,6 +18,8 @@ use futures::{Stream, TryStreamExt};
 use spanledger_schemas::tables;
 use spanledger_store::Store;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::error::QueryError;
 use crate::execute::{Admission, Batches, Bounds, Executor};
@@ -160,7 +162,7 @@ impl QueryService {
             let admission = self.inner.executor.admit().await?;
             Ok((admission, self.open(caller, &bounds).await?))
         };
-        match opened.await {
+        match opened.instrument(meter.span.clone()).await {
             Ok((admission, session)) => Ok(Pinned {
                 service: self.clone(),
                 session,
@@ -190,7 +192,7 @@ impl QueryService {
             let batches = self.inner.executor.run(session.state(), plan, &bounds, admission)?;
             Ok((units, tables, batches))
         };
-        match started.await {
+        match started.instrument(meter.span.clone()).await {
             Ok((units, tables, batches)) => Ok(Running { units, tables, batches, meter }),
             Err(error) => Err(meter.failed(error)),
         }
@@ -205,7 +207,8 @@ impl QueryService {
                 tables::ALL.into_iter().map(|t| (t.name, snapshot.provider(t))).collect();
             Ok(Arc::new(inner.sessions.open(providers, snapshot.versions(), &tenant)?))
         };
-        self.inner.executor.compute(bounds, open).await
+        let span = tracing::debug_span!("snapshot");
+        self.inner.executor.compute(bounds, open.instrument(span)).await
     }
 
     async fn plan(
@@ -222,7 +225,8 @@ impl QueryService {
             let (units, tables) = (units::of(&plan), session.read_by(&plan));
             Ok(Planned { plan: session.typed(plan)?, units, tables })
         };
-        self.inner.executor.compute(bounds, plan).await
+        let span = tracing::debug_span!("plan");
+        self.inner.executor.compute(bounds, plan.instrument(span)).await
     }
 
     fn bounds(&self, caller: &Caller) -> Bounds {
@@ -253,6 +257,10 @@ pub(crate) struct Pinned {
 impl Pinned {
     /// All rows of a reading statement.
     pub(crate) async fn rows(&self, text: &str) -> Result<Rows, QueryError> {
+        self.read(text).instrument(self.meter.span.clone()).await
+    }
+
+    async fn read(&self, text: &str) -> Result<Rows, QueryError> {
         let inner = &self.service.inner;
         let statement = inner.parser.parse_one(text)?;
         let planned = self.service.plan(&self.session, statement, None, Ok, &self.bounds).await?;
@@ -316,9 +324,11 @@ impl Stream for Running {
     }
 }
 
-/// Counts one query, however it ends: one that is dropped half-way was given up by its client.
+/// Counts and traces one query, however it ends: one that is dropped half-way was given up by its
+/// client.
 struct Meter {
     door: &'static str,
+    span: tracing::Span,
     started: Instant,
     rows: u64,
     ended: bool,
@@ -327,7 +337,14 @@ struct Meter {
 impl Meter {
     fn start(door: &'static str) -> Self {
         metrics::gauge!("spanledger_queries_active", "door" => door).increment(1.0);
-        Self { door, started: Instant::now(), rows: 0, ended: false }
+        let span = tracing::debug_span!(
+            "query",
+            otel.kind = "server",
+            door,
+            outcome = Empty,
+            rows = Empty
+        );
+        Self { door, span, started: Instant::now(), rows: 0, ended: false }
     }
 
     fn failed(mut self, error: QueryError) -> QueryError {
@@ -340,6 +357,7 @@ impl Meter {
             return;
         }
         let door = self.door;
+        self.span.record("outcome", outcome).record("rows", self.rows);
         metrics::gauge!("spanledger_queries_active", "door" => door).decrement(1.0);
         metrics::counter!("spanledger_queries_total", "door" => door, "outcome" => outcome)
             .increment(1);

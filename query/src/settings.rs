@@ -4,14 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// What the way out may use and how it treats its clients.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone)]
 pub struct QuerySettings {
     /// Longest a query may run, from its arrival to its last row. Clients may ask for less.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub deadline: Duration,
     /// Queries that run at the same time; further ones wait a little, then are told to come back.
     pub concurrent_max: usize,
@@ -20,17 +16,14 @@ pub struct QuerySettings {
     /// Parts a query is split into. 0: as many as threads.
     pub partitions: usize,
     /// Memory of all running queries together, in bytes; what does not fit is spilled to disk.
-    #[serde(with = "size")]
     pub memory_max: u64,
     /// Disk for spilled rows, in bytes; a query that needs more fails.
-    #[serde(with = "size")]
     pub spill_max: u64,
     /// Folder for spilled rows; the system's temporary folder when unset.
     pub spill_dir: Option<PathBuf>,
     /// Rows one answer may have.
     pub rows_max: u64,
     /// Bytes one answer may have, as Arrow holds it in memory.
-    #[serde(with = "size")]
     pub result_bytes_max: u64,
     /// Whose rows a client without a credential of its own sees (I-10).
     pub tenant: String,
@@ -39,8 +32,7 @@ pub struct QuerySettings {
 }
 
 /// The PostgreSQL wire.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone)]
 pub struct PgSettings {
     /// Connections at the same time; further ones are refused with SQLSTATE 53300.
     pub connections_max: usize,
@@ -49,13 +41,11 @@ pub struct PgSettings {
 }
 
 /// A user of the PostgreSQL wire.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 pub struct PgLogin {
     /// Name.
     pub user: String,
-    /// Password in clear; written out as `***`.
-    #[serde(serialize_with = "hidden")]
+    /// Password in clear.
     pub password: String,
 }
 
@@ -72,7 +62,7 @@ impl Default for QuerySettings {
             concurrent_max: 16,
             threads: 0,
             partitions: 0,
-            memory_max: 512 << 20,
+            memory_max: 1 << 30,
             spill_max: 4 << 30,
             spill_dir: None,
             rows_max: 1_000_000,
@@ -103,58 +93,4 @@ impl QuerySettings {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-fn hidden<S: serde::Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str("***")
-}
-
-/// Sizes as people write them: `128MiB`, `4GiB`, or a plain number of bytes.
-mod size {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    const UNITS: [(&str, u64); 4] =
-        [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
-    pub(super) fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = UNITS.iter().find(|(_, unit)| *bytes > 0 && bytes.is_multiple_of(*unit));
-        let (name, unit) = whole.unwrap_or(&("B", 1));
-        serializer.collect_str(&format_args!("{}{name}", bytes / unit))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Raw {
-            Bytes(u64),
-            Text(String),
-        }
-        match Raw::deserialize(deserializer)? {
-            Raw::Bytes(bytes) => Ok(bytes),
-            Raw::Text(text) => parse(&text).ok_or_else(|| {
-                D::Error::custom(format!("size `{text}`: expected one such as `128MiB` or `4GiB`"))
-            }),
-        }
-    }
-
-    fn parse(text: &str) -> Option<u64> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let name = &text[digits.len()..];
-        let unit = UNITS.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, u)| *u);
-        digits.trim().parse::<u64>().ok()?.checked_mul(unit?)
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::parse;
-
-        #[test]
-        fn sizes_are_binary_and_need_a_unit() {
-            assert_eq!(parse("128MiB"), Some(134_217_728));
-            assert_eq!(parse("4 GiB"), Some(4_294_967_296));
-            assert_eq!(parse("12"), None);
-            assert_eq!(parse("MiB"), None);
-            assert_eq!(parse("99999999999999GiB"), None);
-        }
-    }
 }

@@ -220,6 +220,12 @@ impl Store {
 
 impl OpenTable {
     /// The whole path of a write: encode, then commit.
+    #[tracing::instrument(
+        level = "debug",
+        name = "write",
+        skip_all,
+        fields(table = self.log.table.name, rows = rows.num_rows(), files_removed = remove.len())
+    )]
     async fn write(
         &self,
         remove: Vec<DataFile>,

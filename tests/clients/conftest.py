@@ -1,6 +1,7 @@
 """One spanledger for all client tests: started on a temporary folder and free ports, stopped at
 the end. The binary is named by the environment variable `SPANLEDGER_BINARY` (see `run.sh`)."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -60,14 +61,14 @@ class Spanledger:
         return host, port
 
 
-@pytest.fixture(scope="session")
-def spanledger(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("spanledger")
+@contextlib.contextmanager
+def running(folder: Path, **variables: str):
+    """A server on a folder and free ports; at the end it is told to stop, and must end well."""
     doors = ("otlp-grpc", "otlp-http", "http", "pg")
     flags = [part for door in doors for part in (f"--{door}-addr", "127.0.0.1:0")]
     process = subprocess.Popen(
         [os.environ["SPANLEDGER_BINARY"], "serve", "--data-dir", folder, *flags],
-        env=os.environ | {"SPANLEDGER_SETTLE_QUIET": QUIET},
+        env=os.environ | {"SPANLEDGER_SETTLE_QUIET": QUIET} | variables,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -78,6 +79,12 @@ def spanledger(tmp_path_factory):
         process.terminate()
         status = process.wait(timeout=60)
     assert status == 0, "SIGTERM drains and ends with status 0"
+
+
+@pytest.fixture(scope="session")
+def spanledger(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("spanledger")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

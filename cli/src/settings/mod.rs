@@ -14,6 +14,7 @@ use spanledger_collector::scrape::ScrapeSettings;
 use spanledger_collector::settings::ContentSettings;
 use spanledger_collector::wal::{OnCorruption, WalSettings};
 use spanledger_ledger::settle::SettleSettings;
+use spanledger_query::QuerySettings;
 
 pub use catalog::reference;
 pub use layers::{Effective, SettingsError, load};
@@ -179,11 +180,12 @@ impl Default for Settle {
 
 impl Default for Query {
     fn default() -> Self {
+        let query = QuerySettings::default();
         Query {
-            timeout: HumanDuration::from_secs(60),
-            memory_max: HumanSize::mib(1024),
-            rows_max: 1_000_000,
-            concurrency_max: 16,
+            timeout: HumanDuration(query.deadline),
+            memory_max: HumanSize(query.memory_max),
+            rows_max: query.rows_max,
+            concurrency_max: query.concurrent_max,
         }
     }
 }

@@ -42,12 +42,6 @@ impl From<HumanDuration> for String {
 #[serde(try_from = "String", into = "String")]
 pub struct HumanSize(pub u64);
 
-impl HumanSize {
-    pub const fn mib(mebibytes: u64) -> Self {
-        HumanSize(mebibytes * 1024 * 1024)
-    }
-}
-
 impl TryFrom<String> for HumanSize {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {

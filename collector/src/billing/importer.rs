@@ -55,6 +55,7 @@ impl Importer {
     ///
     /// # Errors
     /// Nothing of the file was imported then; [`ImportError`] says why and what to do.
+    #[tracing::instrument(level = "debug", name = "import", skip_all, fields(file = request.file_name))]
     pub async fn import(
         &self,
         request: ImportRequest,

@@ -89,6 +89,7 @@ impl Committer {
     }
 
     /// Brings frames into the tables and trims the log behind them. Fails only without patience.
+    #[tracing::instrument(level = "debug", name = "flush", skip_all, fields(requests = frames.len()))]
     pub(crate) async fn commit(
         &self,
         frames: Vec<Frame>,

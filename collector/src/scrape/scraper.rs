@@ -141,6 +141,11 @@ fn count(outcome: &Result<Page, ScrapeError>) {
 }
 
 /// One scrape: its request, whatever came of it, and what came of it.
+#[tracing::instrument(
+    level = "debug",
+    skip_all,
+    fields(otel.kind = "client", job = target.target.job)
+)]
 pub(super) async fn scrape(
     target: &Checked,
     client: &reqwest::Client,

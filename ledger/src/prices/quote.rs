@@ -296,9 +296,11 @@ mod tests {
         counts.iter().for_each(|(unit, count)| usage.set(*unit, *count));
         // 1_795_564_800 s is 2026-11-25T00:00:00Z
         let at = 1_795_564_800_000_000;
-        for (provider, model) in
-            [("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("gcp.gemini", "gemini-2.5-pro")]
-        {
+        for (provider, model) in [
+            ("openai", "gpt-4o"),
+            ("anthropic", "claude-sonnet-4-5"),
+            ("gcp.gemini", "gemini-2.5-pro"),
+        ] {
             let facts = crate::prices::CallFacts {
                 provider: Some(provider),
                 request_model: Some(model),

@@ -147,6 +147,7 @@ impl Rounds {
         status
     }
 
+    #[tracing::instrument(level = "debug", name = "settle", skip_all)]
     async fn round(&mut self, now: i64) -> Result<Round, SettleError> {
         let snapshot = self.store.snapshot().await?;
         self.refresh_prices(&snapshot).await?;

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::error::QueryError;
 use crate::limits;
@@ -134,6 +135,7 @@ impl Executor {
                 let _ = sender.send(Err(error)).await;
             }
         };
+        let work = work.instrument(tracing::debug_span!("execute"));
         Ok(Batches {
             schema,
             receiver,

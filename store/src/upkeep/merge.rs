@@ -24,6 +24,11 @@ use crate::write::encode::{Effort, Encoder};
 use crate::{StoreError, limits, paths};
 
 /// Merges the rows of files of one day. The result is empty only if the inputs have no rows.
+#[tracing::instrument(
+    level = "debug",
+    skip_all,
+    fields(table = table.name, files = inputs.len(), rows = rows_of(inputs))
+)]
 pub(crate) async fn merge(
     reading: &Reading,
     table: &'static Table,
@@ -33,7 +38,7 @@ pub(crate) async fn merge(
     let failed = |source| StoreError::Merge { table: table.name, source: Box::new(source) };
     let Some(first) = inputs.first() else { return Ok(Vec::new()) };
     let date = first.file.date;
-    let rows_max = inputs.iter().map(|f| f.file.rows).sum::<u64>();
+    let rows_max = rows_of(inputs);
     let plan = merged(reading, table, table_dir, inputs).map_err(failed)?;
     let config =
         SessionConfig::new().with_batch_size(limits::MERGE_BATCH_ROWS).with_target_partitions(1);
@@ -58,6 +63,10 @@ pub(crate) async fn merge(
     }
     let new = blocking("encoding merged rows", move || encoder.finish()).await?;
     Ok(vec![new])
+}
+
+fn rows_of(files: &[Arc<ActiveFile>]) -> u64 {
+    files.iter().map(|f| f.file.rows).sum()
 }
 
 /// A plan of one partition that gives the rows of all files in the table's order.
