@@ -57,3 +57,28 @@ pub const COMMIT_ATTEMPTS: u32 = 5;
 
 /// Distinct model names in the metric of unpriced calls; later ones count under `other`.
 pub const UNPRICED_MODEL_LABELS_MAX: usize = 50;
+
+/// How far two spans of one call may lie apart in time: the one around a client ends when its
+/// stream is read to the end, the one inside when the request returns.
+pub const TWIN_SLACK: Duration = Duration::from_secs(1);
+
+/// Spans with one response id in traces that are settled together: more share what is no id (a
+/// server that answers every call with the same text), and stay calls of their own.
+pub const RESPONSE_SPANS_MAX: usize = 16;
+
+/// Traces that one response id may tie: a request id that a gateway hands on is seen in a few, a
+/// constant in all.
+pub const LINKED_TRACES_MAX: usize = 16;
+
+/// Response ids, and sessions with their input tokens, remembered in each of two generations of
+/// some 40 bytes each; twins come within seconds, so this serves 10,000 calls/s. A twin that comes
+/// later than that stays a call of its own.
+pub const LINKS_MAX: usize = 250_000;
+
+/// Traces that are looked at together with those of a commit because they may tell of the same
+/// calls. Further ones are left as they are and found again when one of theirs is settled.
+pub const LINKED_PER_COMMIT_MAX: usize = 10_000;
+
+/// Calls near in time that a log record is compared with, and records it is compared with: a
+/// client writes the record of a call within moments.
+pub const RECORD_CANDIDATES_MAX: usize = 64;

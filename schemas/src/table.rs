@@ -32,7 +32,7 @@ pub struct Table {
 }
 
 /// One column.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Column {
     /// Name, lower-case with the unit last.
     pub name: &'static str,
@@ -186,4 +186,21 @@ pub(crate) const fn optional(
     source: &'static str,
 ) -> Column {
     Column { name, kind, nullable: true, unit, meaning, source }
+}
+
+/// Several lists of columns as one; `N` is the sum of their lengths.
+pub(crate) const fn joined<const N: usize>(lists: &[&[Column]]) -> [Column; N] {
+    let mut all = [lists[0][0]; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            all[at] = lists[list][i];
+            at += 1;
+            i += 1;
+        }
+        list += 1;
+    }
+    assert!(at == N);
+    all
 }

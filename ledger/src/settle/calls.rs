@@ -1,16 +1,18 @@
 //! Rows of table `calls`, column by column: what the span says, what its owners say, the price.
 //! Takes decided calls and the rows they are made of. It decides nothing and writes nothing.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use spanledger_schemas::tables::calls::TABLE;
 use spanledger_schemas::time;
 
+use super::chunk::OWNER_COLUMNS;
 use super::gather::Gathered;
 use super::trace::Call;
 use super::{CallState, SettleError};
@@ -42,6 +44,8 @@ pub(super) fn build(
             }
             "tpot_ms" => Arc::new(tpot(&facts, &duration)?),
             "model" => Arc::new(model(&facts)?),
+            "owner_sources" => Arc::new(owner_sources(calls, gathered)?),
+            "usage_source" => Arc::new(usage_source(calls, &facts)?),
             "state" => Arc::new(StringArray::from_iter_values(calls.iter().map(|_| state.word()))),
             "settled_at" => Arc::new(
                 TimestampMicrosecondArray::from_value(now, calls.len()).with_timezone("UTC"),
@@ -59,8 +63,52 @@ pub(super) fn build(
 
 /// The column of that name.
 pub(super) fn named(batch: &RecordBatch, name: &str) -> Result<ArrayRef, SettleError> {
-    let column = batch.column_by_name(name).cloned();
+    column_of(batch, name).cloned()
+}
+
+/// The same, borrowed.
+pub(super) fn column_of<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a ArrayRef, SettleError> {
+    let column = batch.column_by_name(name);
     column.ok_or_else(|| crate::prices::PriceError::Column { column: name.to_owned() }.into())
+}
+
+/// Where each fact of ownership of a call comes from (I-7): the attribute, as `column_sources` of
+/// the span that names it says, and that span.
+fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringArray, SettleError> {
+    let mut said = StringBuilder::with_capacity(calls.len(), calls.len() * 64);
+    let mut line = String::new();
+    for call in calls {
+        line.clear();
+        for (owner, column) in call.owners.iter().zip(OWNER_COLUMNS) {
+            let Some(owner) = owner else { continue };
+            let span = gathered.text(*owner, "span_id")?.unwrap_or_default();
+            let sources = gathered.text(*owner, "column_sources")?.unwrap_or_default();
+            let attribute = attribute_of(sources, column).unwrap_or(column);
+            let gap = if line.is_empty() { "" } else { "\n" };
+            let _ = write!(line, "{gap}{column}={attribute}@{span}");
+        }
+        said.append_option((!line.is_empty()).then_some(&line));
+    }
+    Ok(said.finish())
+}
+
+/// What `column_sources` says of a column.
+fn attribute_of<'a>(sources: &'a str, column: &str) -> Option<&'a str> {
+    let mut pairs = sources.split(['\n', ';', ' ']).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == column).map(|(_, attribute)| attribute)
+}
+
+/// Whether a span or a log record tells the usage.
+fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringArray, SettleError> {
+    let (input, output) = (int(facts, "input_tokens")?, int(facts, "output_tokens")?);
+    let source = |(i, call): (usize, &Call)| {
+        let told = input.is_valid(i) || output.is_valid(i);
+        told.then_some(if call.usage_of_record { "log-record" } else { "span" })
+    };
+    Ok(calls.iter().enumerate().map(source).collect())
 }
 
 fn ms(ns: i64) -> f64 {

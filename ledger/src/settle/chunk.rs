@@ -2,9 +2,10 @@
 //! columns that `calls` takes over, for rows that can become calls or name an owner: in the file
 //! they were read from, or in memory. It does not know which traces are open.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{Array, BooleanArray, RecordBatch, StringViewArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{Field, Schema};
 use spanledger_schemas::ids::{SpanId, TraceId};
@@ -13,15 +14,28 @@ use spanledger_store::DataFile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::SettleError;
-use super::trace::{OWNER_FACTS, RowRef, SpanView};
+use super::facts::FactColumns;
+use super::view::{Facts, OWNER_FACTS, Role, RowRef, SpanView};
 use crate::prices::columns::{instant, int, text};
 
-/// The owner columns, in the order of [`super::trace::Call::owners`].
-pub(super) const OWNER_COLUMNS: [&str; OWNER_FACTS] =
-    ["team", "user_id", "session_id", "feature", "agent_name"];
+/// The owner columns, in the order of [`super::trace::Owners`].
+pub(super) const OWNER_COLUMNS: [&str; OWNER_FACTS] = [
+    "team",
+    "user_id",
+    "session_id",
+    "feature",
+    "agent_name",
+    "workflow_name",
+    "tool_name",
+    "environment",
+    "region",
+];
 
-/// Columns that decide what is a call and whose, beside [`OWNER_COLUMNS`] and [`USAGE`].
-const DECIDING: [&str; 9] = [
+/// Those that nearly every resource names: a span is not kept for their sake alone.
+const ON_EVERY_RESOURCE: u16 = 0b1_1000_0000;
+
+/// Columns that decide what is a call and whose, beside [`OWNER_COLUMNS`] and those of `facts`.
+const DECIDING: [&str; 10] = [
     "tenant",
     "trace_id",
     "span_id",
@@ -31,14 +45,16 @@ const DECIDING: [&str; 9] = [
     "start_unix_ns",
     "duration_ns",
     "received_at",
+    "column_sources",
 ];
 
 /// Columns that rows of `calls` are made of under another name.
-const RENAMED: [&str; 2] = ["start_at", "duration_ns"];
+const RENAMED: [&str; 3] = ["start_at", "duration_ns", "column_sources"];
 
 /// The columns of table `spans` that decide.
 pub(super) fn columns_deciding() -> impl Iterator<Item = &'static str> {
-    DECIDING.into_iter().chain(OWNER_COLUMNS).chain(USAGE)
+    let deciding = DECIDING.into_iter().chain(OWNER_COLUMNS);
+    deciding.chain(super::facts::COLUMNS.into_iter().filter(|c| !OWNER_COLUMNS.contains(c)))
 }
 
 /// The columns of table `spans` that rows of `calls` are made of.
@@ -80,6 +96,8 @@ pub(super) struct ReadSpan {
     pub(super) tenant: u32,
     pub(super) trace: u128,
     pub(super) view: SpanView,
+    /// For an inference, and a roll-up with usage.
+    pub(super) facts: Option<Facts>,
     /// Microseconds since the epoch.
     pub(super) start: i64,
 }
@@ -96,11 +114,12 @@ pub(super) struct Chunk {
     pub(super) received: i64,
 }
 
-/// Reads a batch with [`columns_all`] and keeps the rows that views point at.
+/// Reads a batch with [`columns_all`] and keeps the rows that views point at. `records`: whether
+/// they are log records in the shape of spans.
 ///
 /// # Errors
 /// When a column is missing or of another type.
-pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError> {
+pub(super) fn read(batch: &RecordBatch, chunk: u32, records: bool) -> Result<Chunk, SettleError> {
     let mut keep = Vec::with_capacity(batch.num_rows());
     let mut kept = 0;
     let mut chunk = views(batch, |pointed_at| {
@@ -112,6 +131,9 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32) -> Result<Chunk, SettleError
     let taken = batch.project(&taken.collect::<Result<Vec<_>, _>>()?)?;
     let rows = filter_record_batch(&taken, &BooleanArray::from(keep))?;
     chunk.rows = Rows::Here(in_own_types(&rows)?);
+    for facts in chunk.spans.iter_mut().filter_map(|s| s.facts.as_mut()) {
+        facts.record = records;
+    }
     Ok(chunk)
 }
 
@@ -147,10 +169,12 @@ fn views(
     let duration = int(batch, "duration_ns")?;
     let start = int(batch, "start_unix_ns")?;
     let received = instant(batch, "received_at")?;
-    let used: Vec<Int64Array> = USAGE.iter().map(|c| int(batch, c)).collect::<Result<_, _>>()?;
+    let sources = text(batch, "column_sources")?;
+    let facts = FactColumns::of(batch)?;
     let owners: Vec<StringViewArray> =
         OWNER_COLUMNS.iter().map(|c| text(batch, c)).collect::<Result<_, _>>()?;
 
+    let mut of_resource = OfResource::default();
     let mut tenants: Vec<Arc<str>> = Vec::new();
     let mut spans = Vec::with_capacity(batch.num_rows());
     let mut newest = i64::MIN;
@@ -163,25 +187,41 @@ fn views(
                 tenants.len() - 1
             }
         };
-        let names = (0..).zip(&owners).filter(|(_, c)| c.is_valid(i));
-        let names = names.fold(0u8, |bits, (fact, _)| bits | 1 << fact);
-        let inference = role.value(i) == "call" && duplicate.is_null(i);
-        let row = point(inference || names != 0);
+        let said = (0..).zip(&owners).filter(|(_, c)| c.is_valid(i));
+        let said = said.fold(0u16, |bits, (fact, _)| bits | 1 << fact);
+        let resource = match said {
+            0 => 0,
+            _ => said & of_resource.names(sources.is_valid(i).then(|| sources.value(i))),
+        };
+        let role = match role.value(i) {
+            "call" if duplicate.is_null(i) => Role::Inference,
+            "rollup" => Role::Rollup,
+            _ => Role::Other,
+        };
+        let names = said & !resource;
+        let usage = facts.usage(i);
+        let inference = role == Role::Inference;
+        let keeps = inference || names != 0 || resource & !ON_EVERY_RESOURCE != 0;
+        let row = point(keeps);
         newest = newest.max(received.value(i));
         let view = SpanView {
             span: span_id(span.value(i)),
             parent: if parent.is_valid(i) { span_id(parent.value(i)) } else { 0 },
             row,
-            inference,
-            usage: used.iter().any(|c| c.is_valid(i) && c.value(i) > 0),
+            role,
+            usage,
             names,
+            resource_names: if keeps { resource } else { 0 },
+            facts: super::view::NO_FACTS,
             duration_ns: duration.value(i),
             received: received.value(i),
         };
+        let told = inference || (role == Role::Rollup && usage);
         spans.push(ReadSpan {
             tenant: tenant as u32,
             trace: trace_id(trace.value(i)),
             view,
+            facts: told.then(|| facts.row(i, start.value(i))),
             start: start.value(i).div_euclid(1_000),
         });
     }
@@ -189,8 +229,26 @@ fn views(
     Ok(Chunk { tenants, spans, rows, received: newest })
 }
 
-/// Token columns that show a span reports usage.
-const USAGE: [&str; 3] = ["input_tokens", "output_tokens", "cache_read_tokens"];
+/// Which facts of ownership come from the resource, by the text of `column_sources`; texts repeat.
+#[derive(Default)]
+struct OfResource<'a> {
+    known: HashMap<&'a str, u16>,
+}
+
+impl<'a> OfResource<'a> {
+    /// Without sources, those that a span seldom names itself.
+    fn names(&mut self, sources: Option<&'a str>) -> u16 {
+        let Some(sources) = sources else { return ON_EVERY_RESOURCE };
+        *self.known.entry(sources).or_insert_with(|| {
+            let from = |column: &str| sources.contains(&format!("{column}=resource:"));
+            let told = |column: &str| sources.contains(&format!("{column}="));
+            let facts = (0..).zip(OWNER_COLUMNS).filter(|(fact, column)| {
+                from(column) || (ON_EVERY_RESOURCE & 1 << fact != 0 && !told(column))
+            });
+            facts.fold(0, |bits, (fact, _)| bits | 1 << fact)
+        })
+    }
+}
 
 /// The rows in the types of table `spans`: a filtered view would keep the whole batch's text
 /// alive.

@@ -1,4 +1,4 @@
-//! What rows of `calls` say, as one hash each: by it a row that is written already is recognised.
+//! What rows of a table that settle writes say, as one hash each: by it a row that is written already is recognised.
 //! Takes any batch of the table, whatever types it was read with.
 
 use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
@@ -7,7 +7,7 @@ use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
 };
-use spanledger_schemas::tables::calls::TABLE;
+use spanledger_schemas::Table;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::calls::named;
@@ -20,14 +20,17 @@ const NULL: u64 = 0x9e37_79b9_7f4a_7c15;
 /// What each row says.
 ///
 /// # Errors
-/// When the batch is not of table `calls`.
-pub(super) fn contents(calls: &RecordBatch) -> Result<Vec<Written>, SettleError> {
-    let mut hashes = vec![0; calls.num_rows()];
-    for field in TABLE.arrow_schema().fields().iter().filter(|f| f.name() != "settled_at") {
-        add_column(&mut hashes, &cast(&named(calls, field.name())?, field.data_type())?)?;
+/// When the batch is not of that table.
+pub(super) fn contents(
+    table: &'static Table,
+    rows: &RecordBatch,
+) -> Result<Vec<Written>, SettleError> {
+    let mut hashes = vec![0; rows.num_rows()];
+    for field in table.arrow_schema().fields().iter().filter(|f| f.name() != "settled_at") {
+        add_column(&mut hashes, &cast(&named(rows, field.name())?, field.data_type())?)?;
     }
-    let span = cast(&named(calls, "span_id")?, &DataType::Utf8)?;
-    let date = cast(&named(calls, "date")?, &DataType::Date32)?;
+    let span = cast(&named(rows, "span_id")?, &DataType::Utf8)?;
+    let date = cast(&named(rows, "date")?, &DataType::Date32)?;
     let (span, date) = (span.as_string::<i32>(), date.as_primitive::<Date32Type>());
     let written = |(i, content): (usize, u64)| Written {
         span: chunk::span_id(span.value(i)),
@@ -62,7 +65,7 @@ fn add_column(hashes: &mut [u64], column: &ArrayRef) -> Result<(), SettleError> 
             add(hashes, column.as_primitive::<Date32Type>(), |h, v| with_bytes(h, v.to_le_bytes()));
         }
         DataType::Boolean => add(hashes, column.as_boolean(), |h, v| with_bytes(h, [u8::from(v)])),
-        _ => return Err(SettleError::Invariant("a column of `calls` of a type without a hash")),
+        _ => return Err(SettleError::Invariant("a column of a type without a hash")),
     }
     Ok(())
 }
@@ -87,6 +90,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{StringArray, new_null_array};
+    use spanledger_schemas::tables::calls::TABLE;
 
     use super::*;
 
@@ -122,7 +126,7 @@ mod tests {
         let schema = Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()));
         let batch = RecordBatch::try_new(schema.clone(), columns.clone()).unwrap();
         let said = |b: &RecordBatch| -> Vec<u64> {
-            contents(b).unwrap().iter().map(|w| w.content).collect()
+            contents(&TABLE, b).unwrap().iter().map(|w| w.content).collect()
         };
         let different: HashSet<u64> = said(&batch).into_iter().collect();
         assert_eq!(different.len(), rows);

@@ -1,18 +1,20 @@
-//! What is to be written: the rows of `calls` that traces shall have, against those they have.
+//! What is to be written: the rows of a table that traces shall have, against those they have.
 //! Takes both, gives the rows to add and the traces whose rows are outdated. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use spanledger_schemas::Table;
 
 use super::SettleError;
 use super::content::contents;
-use super::open::{OpenTraces, TraceKey, Written};
+use super::open::{TraceKey, Written};
 
-/// The rows of `calls` that traces shall have, against those they have.
+/// The rows of a table that traces shall have, against those they have.
 #[derive(Debug)]
 pub(super) struct Decided {
+    pub(super) table: &'static Table,
     /// Rows to write.
     pub(super) rows: RecordBatch,
     /// What each trace will have then.
@@ -28,18 +30,19 @@ pub(super) struct Decided {
 impl Decided {
     /// Compares the rows of all `due` traces, each row with its trace in `owners`, with `before`.
     pub(super) fn against(
+        table: &'static Table,
         rows: RecordBatch,
         owners: &[TraceKey],
         due: &[TraceKey],
         mut before: HashMap<TraceKey, Vec<Written>>,
-        open: &OpenTraces,
     ) -> Result<Decided, SettleError> {
         let mut after: HashMap<TraceKey, Vec<Written>> = HashMap::with_capacity(due.len());
-        let contents = contents(&rows)?;
+        let contents = contents(table, &rows)?;
         for (key, written) in owners.iter().zip(&contents) {
             after.entry(*key).or_default().push(*written);
         }
         let mut decided = Decided {
+            table,
             rows,
             traces: Vec::with_capacity(due.len()),
             outdated: HashSet::new(),
@@ -47,7 +50,7 @@ impl Decided {
             outdated_rows: 0,
         };
         let mut known: HashMap<TraceKey, HashSet<u64>> = HashMap::new();
-        for key in due.iter().filter(|k| open.trace(k).is_some()) {
+        for key in due {
             let was = before.remove(key).unwrap_or_default();
             let will = after.remove(key).unwrap_or_default();
             let right: HashSet<u64> = will.iter().map(|w| w.content).collect();
@@ -66,5 +69,10 @@ impl Decided {
         let new: BooleanArray = owners.iter().zip(&contents).map(|p| Some(is_new(p))).collect();
         decided.rows = filter_record_batch(&decided.rows, &new)?;
         Ok(decided)
+    }
+
+    /// Whether all that is to be written is there already.
+    pub(super) fn nothing_to_do(&self) -> bool {
+        self.rows.num_rows() == 0 && self.outdated.is_empty()
     }
 }

@@ -5,14 +5,41 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, new_null_array};
+use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
 use arrow::compute::interleave;
 use spanledger_schemas::tables::spans;
 use spanledger_store::{DataFile, Snapshot, StoreError};
 
 use super::SettleError;
 use super::chunk::{OWNER_COLUMNS, Rows, columns_taken};
-use super::trace::{Call, RowRef};
+use super::trace::Call;
+use super::view::RowRef;
+
+/// Columns that tell usage: they come from where a call's usage is told best.
+const USAGE_COLUMNS: [&str; 22] = [
+    "usage_basis",
+    "usage_reason",
+    "input_tokens",
+    "output_tokens",
+    "input_uncached_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_text_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "web_searches",
+    "tool_calls",
+    "output_images",
+    "audio_seconds",
+    "reported_cost",
+    "reported_cost_currency",
+    "reported_cost_kind",
+];
 
 /// The rows of some calls and of the spans that own them.
 #[derive(Debug, Default)]
@@ -107,7 +134,7 @@ impl Gathered {
     }
 
     /// The columns of [`columns_taken`] of each call, with the owner columns of the spans that
-    /// own it.
+    /// own it and the usage columns of what tells its usage.
     ///
     /// # Errors
     /// When the batches do not have them.
@@ -116,12 +143,17 @@ impl Gathered {
             return Err(SettleError::Invariant("calls without rows they are made of"));
         };
         let own = calls.iter().map(|call| self.place(call.row)).collect::<Result<Vec<_>, _>>()?;
+        let usage =
+            calls.iter().map(|call| self.place(call.usage)).collect::<Result<Vec<_>, _>>()?;
         let schema = any.schema();
         let columns = schema.fields().iter().enumerate().map(|(i, field)| {
             let null = new_null_array(field.data_type(), 1);
             let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();
             let nowhere = (arrays.len(), 0);
             arrays.push(&null);
+            if USAGE_COLUMNS.contains(&field.name().as_str()) {
+                return Ok(interleave(&arrays, &usage)?);
+            }
             let Some(fact) = OWNER_COLUMNS.iter().position(|c| c == field.name()) else {
                 return Ok(interleave(&arrays, &own)?);
             };
@@ -135,6 +167,21 @@ impl Gathered {
         });
         let columns = columns.collect::<Result<Vec<_>, SettleError>>()?;
         Ok(RecordBatch::try_new(schema, columns)?)
+    }
+
+    /// Text of a column at a row; `None` for null.
+    ///
+    /// # Errors
+    /// When the row was not fetched, or the column is none of text.
+    pub(super) fn text(&self, at: RowRef, column: &str) -> Result<Option<&str>, SettleError> {
+        let (batch, row) = self.place(at)?;
+        let column = super::calls::column_of(&self.batches[batch], column)?;
+        if column.is_null(row) {
+            return Ok(None);
+        }
+        let views = column.as_string_view_opt().map(|c| c.value(row));
+        let text = views.or_else(|| column.as_string_opt::<i32>().map(|c| c.value(row)));
+        text.map(Some).ok_or(SettleError::Invariant("a column of text that is none"))
     }
 
     fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {
@@ -153,6 +200,9 @@ fn pointed_at<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<RowRef> {
     let mut refs = Vec::new();
     for call in calls {
         refs.push(call.row);
+        if call.usage != call.row {
+            refs.push(call.usage);
+        }
         refs.extend(call.owners.iter().flatten().filter(|owner| **owner != call.row));
     }
     refs.sort_unstable();

@@ -2,7 +2,8 @@
 //! and its list cost. In path order: `chunk` reads what decides of new spans, `open` holds traces
 //! until they are quiet, `trace` decides what is a call, `gather` fetches the columns of those
 //! that are, `calls` makes the rows, `decided` compares them, by their `content`, with what is
-//! written, `job` writes; `tables` reads what is not in memory.
+//! written. `job` has the order of things, `reading` what comes in, `writing` what goes out;
+//! `tables` reads what is not in memory.
 //!
 //! ## Counted once, also across a crash (I-2)
 //! Rows of `calls` are a function of a trace's spans, and a trace's rows are replaced as a whole:
@@ -26,7 +27,29 @@ mod recent;
 
 mod open;
 
+mod links;
+
+mod view;
+
+mod facts;
+
+mod tree;
+
+mod twins;
+
 mod trace;
+
+mod across;
+
+mod records;
+
+mod verdict;
+
+mod verdicts;
+
+mod together;
+
+mod record_rows;
 
 mod gather;
 
@@ -38,7 +61,14 @@ mod decided;
 
 mod job;
 
+mod reading;
+
+mod writing;
+
 mod tables;
+
+#[cfg(test)]
+mod trace_tests;
 
 #[cfg(test)]
 mod tests;

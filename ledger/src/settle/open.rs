@@ -7,9 +7,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
+use spanledger_schemas::time;
+
 use super::chunk::{Chunk, Rows};
+use super::links::{Linked, Links};
 use super::recent::RecentTraces;
-use super::trace::SpanView;
+use super::view::{Role, Spans};
 
 /// A trace of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,7 +22,14 @@ pub(super) struct TraceKey {
     pub(super) trace: u128,
 }
 
-/// A row of `calls` that a trace has, by what it says.
+/// The rows that a trace has in the tables that settle writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct WrittenRows {
+    pub(super) calls: Vec<Written>,
+    pub(super) verdicts: Vec<Written>,
+}
+
+/// A row of a table that settle writes, by what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) span: u64,
@@ -32,11 +42,11 @@ pub(super) struct Written {
 /// What is known of a trace.
 #[derive(Debug)]
 pub(super) struct Trace {
-    pub(super) spans: Vec<SpanView>,
+    pub(super) spans: Spans,
     /// Whether `spans` are all of them; otherwise some lie in the table only.
     pub(super) complete: bool,
-    /// Its rows in `calls`; `None` when that has to be looked up.
-    pub(super) written: Option<Vec<Written>>,
+    /// Its rows; `None` when they have to be looked up.
+    pub(super) written: Option<WrittenRows>,
     /// When its newest span was received.
     pub(super) newest: i64,
     /// When the first span that is not settled was received; `None` when all are.
@@ -68,6 +78,7 @@ pub(super) struct OpenTraces {
     queue: VecDeque<(i64, TraceKey)>,
     unsettled: usize,
     recent: RecentTraces,
+    links: Links,
     /// Newest `received_at` of all spans read.
     received: Option<i64>,
 }
@@ -96,9 +107,9 @@ impl OpenTraces {
                 added += size_of::<Trace>() + size_of::<TraceKey>();
                 reopened += usize::from(seen);
                 Trace {
-                    spans: Vec::new(),
+                    spans: Spans::default(),
                     complete: !seen,
-                    written: (!seen && !recovering).then(Vec::new),
+                    written: (!seen && !recovering).then(WrittenRows::default),
                     newest: i64::MIN,
                     unsettled: None,
                     start: i64::MAX,
@@ -112,10 +123,13 @@ impl OpenTraces {
             let first = trace.unsettled.unwrap_or(i64::MAX).min(read.view.received);
             trace.unsettled = Some(first);
             trace.start = trace.start.min(read.start);
-            trace.spans.push(read.view);
-            added += size_of::<SpanView>();
-            if read.view.inference {
+            trace.spans.push(read.view, read.facts);
+            added += Spans::bytes_of(read.facts.is_some());
+            if let Some(facts) = &read.facts {
                 added += size_of::<Written>();
+                if read.view.role == Role::Inference {
+                    self.links.insert(Linked { key, day: day_of(read.start) }, facts);
+                }
             }
             if trace.last_chunk != Some(number) {
                 trace.last_chunk = Some(number);
@@ -130,6 +144,7 @@ impl OpenTraces {
         added += touched.len() * 2 * size_of::<(i64, TraceKey)>();
         let bytes = added + chunk.rows.bytes();
         self.bytes += bytes;
+        metrics::gauge!("spanledger_settle_link_bytes").set(self.links.bytes() as f64);
         self.chunks.push_back(Kept { rows: chunk.rows, bytes, traces: touched });
         reopened
     }
@@ -197,7 +212,7 @@ impl OpenTraces {
             if trace.unsettled.is_none() {
                 self.traces.remove(&key);
             } else {
-                trace.spans = Vec::new();
+                trace.spans = Spans::default();
                 trace.complete = false;
             }
         }
@@ -218,7 +233,7 @@ impl OpenTraces {
 
     /// Marks a trace settled with these rows. `final_`: all its spans were there; otherwise it
     /// stays open as provisional.
-    pub(super) fn settled(&mut self, key: TraceKey, written: Vec<Written>, final_: bool) {
+    pub(super) fn settled(&mut self, key: TraceKey, written: WrittenRows, final_: bool) {
         let Some(trace) = self.traces.get_mut(&key) else { return };
         trace.written = Some(written);
         if final_ && trace.unsettled.take().is_some() {
@@ -226,8 +241,8 @@ impl OpenTraces {
         }
     }
 
-    /// Sets the rows of `calls` that an earlier run wrote for a trace.
-    pub(super) fn set_written(&mut self, key: TraceKey, written: Vec<Written>) {
+    /// Sets the rows that an earlier run wrote for a trace.
+    pub(super) fn set_written(&mut self, key: TraceKey, written: WrittenRows) {
         if let Some(trace) = self.traces.get_mut(&key) {
             trace.written = Some(written);
         }
@@ -251,12 +266,31 @@ impl OpenTraces {
         }) as u32
     }
 
+    /// The name of a tenant.
+    pub(super) fn tenant_name(&self, number: u32) -> &str {
+        self.tenants.get(number as usize).map_or("", AsRef::as_ref)
+    }
+
     /// Remembers a trace of which spans lie in the table and are not in memory.
     pub(super) fn remember(&mut self, key: TraceKey) {
         self.recent.insert(&key);
     }
 
-    /// Traces whose rows in `calls` are not known although their spans are.
+    /// Traces that may tell of the same calls as one with these spans.
+    pub(super) fn linked<'a>(
+        &'a self,
+        key: &'a TraceKey,
+        spans: &'a Spans,
+    ) -> impl Iterator<Item = Linked> + 'a {
+        self.links.of(key, &spans.facts)
+    }
+
+    /// Remembers the response id of a span that is not in memory.
+    pub(super) fn remember_response(&mut self, key: TraceKey, start: i64, response: u64) {
+        self.links.insert_response(Linked { key, day: day_of(start) }, response);
+    }
+
+    /// Traces whose rows are not known although their spans are.
     pub(super) fn rows_unknown(&self) -> impl Iterator<Item = (&TraceKey, &Trace)> {
         self.traces.iter().filter(|(_, t)| t.complete && t.written.is_none())
     }
@@ -288,4 +322,9 @@ impl OpenTraces {
     pub(super) fn received(&self) -> Option<i64> {
         self.received
     }
+}
+
+/// The UTC day of an instant in microseconds.
+fn day_of(micros: i64) -> i32 {
+    time::day(micros.saturating_mul(1_000))
 }

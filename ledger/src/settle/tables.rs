@@ -11,14 +11,14 @@ use arrow::datatypes::DataType;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::logical_expr::{Expr, col, lit};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
 use futures::TryStreamExt;
 use spanledger_schemas::Table;
-use spanledger_schemas::tables::{calls, spans};
+use spanledger_schemas::tables::{calls, log_records, spans};
 use spanledger_store::{DataFile, Snapshot, Store};
 
-use super::{SettleError, TXN_APP, chunk};
+use super::{SettleError, TXN_APP, chunk, record_rows};
 use crate::limits::TRACES_PER_LOOKUP;
 
 /// Bits of a recorded version that count commits; the rest is the instant in milliseconds.
@@ -95,7 +95,7 @@ pub(super) async fn spans_between(
     Ok(rows.execute_stream().await?)
 }
 
-/// Tenant and trace of the spans received in `from..to`.
+/// Tenant, trace, response id and start of the spans received in `from..to`.
 pub(super) async fn traces_between(
     session: &SessionContext,
     snapshot: &Snapshot,
@@ -105,18 +105,56 @@ pub(super) async fn traces_between(
     let rows = session
         .read_table(snapshot.provider(&spans::TABLE))?
         .filter(received_in(from, to))?
-        .select_columns(&["tenant", "trace_id"])?;
+        .select_columns(&["tenant", "trace_id", "response_id", "start_unix_ns"])?;
     Ok(rows.execute_stream().await?)
 }
 
-/// The rows of `calls` that started on or after a day.
-pub(super) async fn calls_since(
+/// The log records that tell of calls in a file.
+pub(super) async fn records_in(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    file: &DataFile,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let table = snapshot.provider_of(&log_records::TABLE, std::slice::from_ref(file));
+    Ok(calls_of(session.read_table(table)?)?.execute_stream().await?)
+}
+
+/// The log records received in `from..to` that tell of calls.
+pub(super) async fn records_between(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    from: i64,
+    to: i64,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let rows = session.read_table(snapshot.provider(&log_records::TABLE))?;
+    Ok(calls_of(rows.filter(received_in(from, to))?)?.execute_stream().await?)
+}
+
+/// The log records from a day on that tell of calls.
+pub(super) async fn records_since(
     session: &SessionContext,
     snapshot: &Snapshot,
     date: i32,
+) -> Result<Vec<RecordBatch>, SettleError> {
+    let rows = session.read_table(snapshot.provider(&log_records::TABLE))?;
+    let rows = rows.filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(date)))))?;
+    Ok(calls_of(rows)?.collect().await?)
+}
+
+fn calls_of(records: DataFrame) -> Result<DataFrame, SettleError> {
+    let calls = records.filter(col("record_role").eq(lit("call")))?;
+    Ok(calls.select_columns(&record_rows::columns())?)
+}
+
+/// The rows of a table on or after a day.
+pub(super) async fn rows_since(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    table: &'static Table,
+    date: i32,
 ) -> Result<SendableRecordBatchStream, SettleError> {
     let rows = session
-        .read_table(snapshot.provider(&calls::TABLE))?
+        .read_table(snapshot.provider(table))?
         .filter(col("date").gt_eq(lit(ScalarValue::Date32(Some(date)))))?;
     Ok(rows.execute_stream().await?)
 }
@@ -171,16 +209,17 @@ fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
-/// Those of the files of `calls` on given days that have rows of traces, with all their rows.
+/// Those of the files of a table on given days that have rows of traces, with all their rows.
 pub(super) async fn files_with(
     session: &SessionContext,
     snapshot: &Snapshot,
+    of: &'static Table,
     dates: &HashSet<i32>,
     traces: &HashSet<u128>,
 ) -> Result<Vec<(DataFile, Vec<RecordBatch>)>, SettleError> {
     let mut found = Vec::new();
-    for file in snapshot.files(&calls::TABLE).iter().filter(|f| dates.contains(&f.date)) {
-        let table = snapshot.provider_of(&calls::TABLE, std::slice::from_ref(file));
+    for file in snapshot.files(of).iter().filter(|f| dates.contains(&f.date)) {
+        let table = snapshot.provider_of(of, std::slice::from_ref(file));
         let ids = session.read_table(table.clone())?.select_columns(&["trace_id"])?;
         let mut ids = ids.execute_stream().await?;
         let mut has = false;

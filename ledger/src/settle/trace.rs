@@ -1,295 +1,345 @@
-//! Which spans of one trace are billable calls, and whose. Takes a trace's spans as small views,
-//! gives its calls; the order of the spans does not matter. Pure: no clock, no columns, no I/O.
+//! Which spans of traces are billable calls, whose, and what the others are. Takes the traces that
+//! tell of the same calls, as small views; gives the calls and verdicts of each. The order of the
+//! spans and of the traces does not matter. Pure: no clock, no columns, no I/O.
 //!
-//! Rules:
+//! Rules, in the order in which they are applied:
 //! 1. Of spans with the same id the fullest counts, once.
-//! 2. Only inference spans (`span_role = call`) can be calls; agents and workflows that repeat
-//!    usage never are.
-//! 3. An inference span with usage is a call unless an inference span below it has usage too:
-//!    then it is a wrapper that repeats it. So adding a wrapper never changes spend.
-//! 4. An inference span without usage is a call (it failed, or was cut) unless an inference span
-//!    lies below it, or one of its ancestors is the call by rule 3: then it is part of that one.
-//! 5. Team, user, session, feature and agent are those of the nearest of the span and its
-//!    ancestors that names one; the span's own columns already fall back on its resource.
-//!
-//! A span whose parent is not there is taken for a root. Of parents that form a circle one is cut
-//! off, always the same.
+//! 2. Only inferences can be calls; agents and workflows that repeat usage never are.
+//! 3. An inference with usage is a call when none below it has usage: what lies below is part of
+//!    it. With exactly one below that has usage, and both tell of one call (`twins`), the one that
+//!    tells more is the call, else the lower. Otherwise it is a roll-up: told parts are what
+//!    counts, and what it tells beyond them is noted, never charged. So adding a wrapper never
+//!    changes spend, also where some of its parts tell no usage: these stay calls of unknown usage.
+//! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
+//!    is part of one.
+//! 5. Calls with one response id, wherever they stand, told by different libraries, are one
+//!    (`across`); log records are tied to calls, or are calls where no span is (`records`).
+//! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
+//!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
-/// A row of a chunk of span columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct RowRef {
-    pub(super) chunk: u32,
-    pub(super) row: u32,
-}
+use std::collections::HashMap;
 
-/// How many facts of ownership are inherited: team, user, session, feature, agent.
-pub(super) const OWNER_FACTS: usize = 5;
-
-/// What settling needs to know of a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SpanView {
-    pub(super) span: u64,
-    /// Zero for a root.
-    pub(super) parent: u64,
-    /// Where its columns are, for a span that can be a call or names an owner.
-    pub(super) row: Option<RowRef>,
-    /// An inference span.
-    pub(super) inference: bool,
-    /// It reports usage above zero.
-    pub(super) usage: bool,
-    /// Which facts of ownership it names, one bit each.
-    pub(super) names: u8,
-    pub(super) duration_ns: i64,
-    /// Microseconds since the epoch.
-    pub(super) received: i64,
-}
+use super::across::{Place, tie_responses};
+use super::records::{Records, tie_records};
+use super::tree::Tree;
+use super::twins::{Told, same_response, same_usage};
+use super::verdict::{Judged, Of, Rule, Uncounted, Verdict};
+use super::view::{OWNER_FACTS, Role, RowRef, SpanView, Spans};
 
 /// A billable call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) span: u64,
     pub(super) row: RowRef,
-    /// The spans that name its team, user, session, feature and agent.
-    pub(super) owners: [Option<RowRef>; OWNER_FACTS],
+    /// Where its usage is told: the same row, or that of a log record that tells more.
+    pub(super) usage: RowRef,
+    /// Whether the usage is told by a log record.
+    pub(super) usage_of_record: bool,
+    /// The spans that name its facts of ownership.
+    pub(super) owners: Owners,
 }
 
-/// The calls of a trace, by rising span id.
-pub(super) fn settle_trace(spans: &[SpanView]) -> Vec<Call> {
-    let spans = fullest(spans);
-    let place = |id: u64| spans.binary_search_by_key(&id, |s| s.span).ok();
-    let mut parents: Vec<Option<usize>> =
-        spans.iter().enumerate().map(|(i, s)| place(s.parent).filter(|p| *p != i)).collect();
-    let order = ancestors_first(&mut parents);
+/// Rows that name each fact of ownership.
+pub(super) type Owners = [Option<RowRef>; OWNER_FACTS];
 
-    // From below: whether an inference span, one with usage, lies under each span.
-    let mut below = vec![Below::default(); spans.len()];
-    for &i in order.iter().rev() {
-        let Some(parent) = parents[i] else { continue };
-        let (span, under) = (&spans[i], below[i]);
-        below[parent].inference |= under.inference || span.inference;
-        below[parent].usage |= under.usage || (span.inference && span.usage);
+/// What a trace comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Settled {
+    /// By rising span id.
+    pub(super) calls: Vec<Call>,
+    /// What is to be said of spans that are no calls, by rising span id.
+    pub(super) judged: Vec<Judged>,
+}
+
+/// What a span is, while its trace is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing is to be said of it.
+    Other,
+    Call,
+    Same(Place, Rule),
+    Rollup(Rule, Uncounted),
+}
+
+/// A trace while it is looked at.
+pub(super) struct InTrace<'a> {
+    pub(super) spans: &'a Spans,
+    pub(super) tree: Tree,
+    /// By place in the tree.
+    pub(super) marks: Vec<Mark>,
+    pub(super) owners: Vec<Owners>,
+}
+
+impl InTrace<'_> {
+    pub(super) fn told(&self, i: usize) -> Told {
+        let view = self.tree.spans[i];
+        Told { view, facts: self.spans.facts(&view) }
     }
+}
 
-    // From above: whether an ancestor is the call, and who owns it.
-    let mut above = vec![Above::default(); spans.len()];
-    let mut calls = Vec::new();
-    for &i in &order {
-        let span = &spans[i];
-        let mut here = parents[i].map_or_else(Above::default, |p| above[p]);
-        for (fact, owner) in here.owners.iter_mut().enumerate() {
-            if span.names & 1 << fact != 0 {
-                *owner = span.row;
+/// The calls and verdicts of traces that tell of the same calls, in their order.
+pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
+    let mut looked: Vec<InTrace<'_>> =
+        traces.iter().enumerate().map(|(t, spans)| in_trace(t, spans)).collect();
+    tie_responses(&mut looked);
+    let records = tie_records(&looked);
+    let inherited = from_duplicates(&looked);
+    let settled = looked.iter().enumerate().map(|(t, trace)| {
+        let mut settled = Settled::default();
+        for (i, view) in trace.tree.spans.iter().enumerate() {
+            match (trace.marks[i], view.row) {
+                (Mark::Call, Some(row)) => {
+                    let mut owners = trace.owners[i];
+                    if let Some(more) = inherited.get(&Place { t, i }) {
+                        fill(&mut owners, more);
+                    }
+                    settled.calls.push(call(&records, Place { t, i }, view, row, owners));
+                }
+                (mark, _) => settled.judged.extend(judge(&looked, view, trace, mark)),
             }
         }
-        let is_call = span.inference
-            && if span.usage { !below[i].usage } else { !below[i].inference && !here.within_call };
-        here.within_call |= is_call && span.usage;
-        above[i] = here;
-        if let (true, Some(row)) = (is_call, span.row) {
-            calls.push(Call { span: span.span, row, owners: here.owners });
-        }
-    }
-    calls.sort_unstable_by_key(|c| c.span);
-    calls
+        settled.calls.extend(records.calls.iter().filter(|(of, _)| *of == t).map(|(_, c)| *c));
+        settled.calls.sort_unstable_by_key(|c| c.span);
+        settled
+    });
+    settled.collect()
 }
 
+fn call(records: &Records, at: Place, view: &SpanView, row: RowRef, mut owners: Owners) -> Call {
+    let mut call = Call { span: view.span, row, usage: row, usage_of_record: false, owners };
+    if let Some(tied) = records.tied.get(&at) {
+        if let Some(usage) = tied.usage {
+            call.usage = usage;
+            call.usage_of_record = true;
+        }
+        fill(&mut owners, &tied.owners);
+        call.owners = owners;
+    }
+    call
+}
+
+/// Rules 1 to 4 and 6 for one trace.
+fn in_trace(t: usize, spans: &Spans) -> InTrace<'_> {
+    let tree = Tree::of(spans);
+    let marks = vec![Mark::Other; tree.spans.len()];
+    let mut trace = InTrace { spans, tree, marks, owners: Vec::new() };
+    let told_below = from_below(t, &mut trace);
+    from_above(t, &mut trace, &told_below);
+    trace.owners = owners(&trace.tree);
+    trace
+}
+
+/// What lies under a span: the calls there, which one it is when there is one, and their usage or
+/// that of the roll-ups between, where it is more.
 #[derive(Clone, Copy, Default)]
 struct Below {
-    inference: bool,
-    usage: bool,
+    calls: u32,
+    /// Those of them with usage.
+    told: u32,
+    call: usize,
+    call_told: usize,
+    usage: Uncounted,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Above {
-    within_call: bool,
-    owners: [Option<RowRef>; OWNER_FACTS],
+impl Below {
+    fn add(&mut self, more: &Below) {
+        if more.calls > 0 {
+            self.call = more.call;
+        }
+        if more.told > 0 {
+            self.call_told = more.call_told;
+        }
+        self.calls += more.calls;
+        self.told += more.told;
+        self.usage.input = self.usage.input.saturating_add(more.usage.input);
+        self.usage.output = self.usage.output.saturating_add(more.usage.output);
+    }
 }
 
-/// Each span once, by rising id. Of several the one with usage, then the longest, then the one
-/// that names most, then the first received counts.
-fn fullest(spans: &[SpanView]) -> Vec<SpanView> {
-    let mut spans = spans.to_vec();
-    spans.sort_unstable_by_key(|s| {
-        let better = (s.usage, s.inference, s.duration_ns, s.names.count_ones(), s.names, s.parent);
-        (s.span, std::cmp::Reverse(better), s.received, s.row)
-    });
-    spans.dedup_by_key(|s| s.span);
-    spans
+/// Marks every span by what lies below it. Gives, for each, whether a call with usage does.
+fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
+    let mut below = vec![Below::default(); trace.tree.spans.len()];
+    for at in (0..trace.tree.order.len()).rev() {
+        let i = trace.tree.order[at];
+        let up = match trace.tree.spans[i] {
+            SpanView { role: Role::Other, .. } => below[i],
+            SpanView { role: Role::Rollup, usage: false, .. } => below[i],
+            SpanView { role: Role::Rollup, .. } => sum_of(trace, i, &below[i]),
+            SpanView { usage: true, .. } => with_usage(t, trace, i, &below[i]),
+            _ => without_usage(t, trace, i, &below[i]),
+        };
+        if let Some(parent) = trace.tree.parents[i] {
+            below[parent].add(&up);
+        }
+    }
+    below.iter().map(|b| b.told > 0).collect()
 }
 
-/// Places of all spans, each after its parent. Circles are opened.
-fn ancestors_first(parents: &mut [Option<usize>]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(parents.len());
-    // In which walk each was met; walks count from one.
-    let mut met = vec![0usize; parents.len()];
-    let mut path = Vec::new();
-    for start in 0..parents.len() {
-        let walk = start + 1;
-        let mut at = Some(start);
-        while let Some(i) = at.filter(|i| met[*i] == 0) {
-            met[i] = walk;
-            path.push(i);
-            at = parents[i];
-        }
-        if let (Some(end), Some(&last)) = (at, path.last())
-            && met[end] == walk
-        {
-            parents[last] = None;
-        }
-        order.extend(path.drain(..).rev());
+fn with_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {
+    let told = trace.told(i);
+    if under.told == 0 {
+        trace.marks[i] = Mark::Call;
+        let usage = usage_of(&told);
+        return Below { calls: 1, told: 1, call: i, call_told: i, usage };
     }
-    order
+    let inner = trace.told(under.call_told);
+    let rule = match under.told {
+        1 if same_response(&told, &inner) => Some(Rule::SameResponse),
+        1 if same_usage(&told, &inner) => Some(Rule::SameUsage),
+        _ => None,
+    };
+    let Some(rule) = rule else { return sum_of(trace, i, under) };
+    if tells_more(&told, &inner) {
+        trace.marks[under.call_told] = Mark::Same(Place { t, i }, rule);
+        trace.marks[i] = Mark::Call;
+        let call = if under.call == under.call_told { i } else { under.call };
+        return Below { call, call_told: i, usage: usage_of(&told), ..*under };
+    }
+    trace.marks[i] = Mark::Same(Place { t, i: under.call_told }, rule);
+    *under
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const TEAM: u8 = 1;
-
-    fn span(id: u64, parent: u64) -> SpanView {
-        SpanView {
-            span: id,
-            parent,
-            row: Some(RowRef { chunk: 0, row: id as u32 }),
-            inference: false,
-            usage: false,
-            names: 0,
-            duration_ns: 1,
-            received: 0,
-        }
+fn without_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {
+    trace.marks[i] = match under.calls {
+        0 => Mark::Call,
+        1 => Mark::Same(Place { t, i: under.call }, Rule::AroundCall),
+        _ => Mark::Rollup(Rule::AroundCalls, Uncounted::default()),
+    };
+    match under.calls {
+        0 => Below { calls: 1, call: i, ..Below::default() },
+        _ => *under,
     }
-    fn inference(id: u64, parent: u64, usage: bool) -> SpanView {
-        SpanView { inference: true, usage, ..span(id, parent) }
-    }
-    fn called(spans: &[SpanView]) -> Vec<u64> {
-        settle_trace(spans).iter().map(|c| c.span).collect()
-    }
+}
 
-    #[test]
-    fn wrapper_that_repeats_usage_is_no_call() {
-        assert_eq!(called(&[inference(1, 0, true), inference(2, 1, true)]), [2]);
-        // With an agent and a tool between them.
-        let spans = [span(1, 0), inference(2, 1, true), span(3, 2), inference(4, 3, true)];
-        assert_eq!(called(&spans), [4]);
-    }
+/// A span that repeats the usage of what lies below, as far as it does.
+fn sum_of(trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {
+    let own = usage_of(&trace.told(i));
+    let uncounted = Uncounted {
+        input: (own.input - under.usage.input).max(0),
+        output: (own.output - under.usage.output).max(0),
+    };
+    let role = trace.tree.spans[i].role;
+    trace.marks[i] = match uncounted {
+        // A span that says itself what it is needs no verdict.
+        Uncounted { input: 0, output: 0 } if role == Role::Rollup => Mark::Other,
+        Uncounted { input: 0, output: 0 } => Mark::Rollup(Rule::RepeatsCalls, uncounted),
+        _ if under.told == 0 => Mark::Rollup(Rule::UsageWithoutCall, uncounted),
+        _ => Mark::Rollup(Rule::MoreThanItsCalls, uncounted),
+    };
+    let usage = Uncounted {
+        input: own.input.max(under.usage.input),
+        output: own.output.max(under.usage.output),
+    };
+    Below { usage, ..*under }
+}
 
-    #[test]
-    fn failed_inference_is_a_call_unless_it_is_part_of_one() {
-        assert_eq!(called(&[inference(1, 0, false)]), [1]);
-        // A wrapper and its only attempt, both failed: one call.
-        assert_eq!(called(&[inference(1, 0, false), inference(2, 1, false)]), [2]);
-        // The wrapper knows the usage, the span of the transport does not: one call.
-        assert_eq!(called(&[inference(1, 0, true), inference(2, 1, false)]), [1]);
-        // A retry inside a wrapper: the failed attempt and the one that worked.
-        let spans = [inference(1, 0, true), inference(2, 1, false), inference(3, 1, true)];
-        assert_eq!(called(&spans), [2, 3]);
-    }
+fn usage_of(told: &Told) -> Uncounted {
+    let count = |n: Option<i64>| n.unwrap_or_default().max(0);
+    Uncounted { input: count(told.facts.input), output: count(told.facts.output) }
+}
 
-    #[test]
-    fn nearest_owner_wins() {
-        let spans = [
-            SpanView { names: TEAM, ..span(1, 0) },
-            SpanView { names: TEAM, ..span(2, 1) },
-            inference(3, 2, true),
-            inference(4, 1, true),
-        ];
-        let teams: Vec<_> = settle_trace(&spans).iter().map(|c| c.owners[0].unwrap().row).collect();
-        assert_eq!(teams, [2, 1]);
-    }
+/// Whether the outer span tells strictly more of a call than the inner one.
+fn tells_more(outer: &Told, inner: &Told) -> bool {
+    let tells = |t: &Told| (t.facts.counted, t.facts.leaves, t.facts.response != 0);
+    tells(outer) > tells(inner)
+}
 
-    #[test]
-    fn span_seen_twice_counts_once_and_the_fuller_one() {
-        let short = inference(1, 0, false);
-        let long = SpanView { row: Some(RowRef { chunk: 9, row: 9 }), ..inference(1, 0, true) };
-        for spans in [[short, long], [long, short]] {
-            let calls = settle_trace(&spans);
-            assert_eq!(calls.len(), 1);
-            assert_eq!(calls[0].row, long.row.unwrap());
-        }
-    }
-
-    #[test]
-    fn circles_and_missing_parents_end() {
-        assert_eq!(called(&[inference(1, 2, true), inference(2, 1, true)]), [1]);
-        assert_eq!(called(&[inference(1, 1, true)]), [1]);
-        assert_eq!(called(&[inference(1, 77, true)]), [1]);
-    }
-
-    #[test]
-    fn chain_of_a_hundred_thousand_spans_is_settled() {
-        let spans: Vec<_> = (1..=100_000).map(|i| inference(i, i - 1, i == 100_000)).collect();
-        assert_eq!(called(&spans), [100_000]);
-    }
-
-    /// Any forest: each span's parent is an earlier one, or none.
-    fn forest() -> impl Strategy<Value = Vec<SpanView>> {
-        let node = (any::<prop::sample::Index>(), any::<bool>(), any::<bool>(), 0..4u8);
-        prop::collection::vec(node, 1..40).prop_map(|nodes| {
-            nodes
-                .iter()
-                .enumerate()
-                .map(|(i, (parent, inference, usage, names))| SpanView {
-                    inference: *inference,
-                    usage: *usage,
-                    names: *names,
-                    ..span(i as u64 + 1, parent.index(i + 1) as u64)
-                })
-                .collect()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn arrival_order_and_repetition_do_not_matter(
-            spans in forest(), seed in any::<u64>(), again in any::<prop::sample::Index>(),
-        ) {
-            let expected = settle_trace(&spans);
-            let mut shuffled = spans.clone();
-            shuffled.push(spans[again.index(spans.len())]);
-            shuffled.sort_by_key(|s| s.span.wrapping_mul(seed | 1).rotate_left(17));
-            prop_assert_eq!(settle_trace(&shuffled), expected);
-        }
-
-        #[test]
-        fn adding_a_wrapper_never_changes_spend(
-            spans in forest(), under in any::<prop::sample::Index>(),
-        ) {
-            let spending = |spans: &[SpanView]| -> Vec<u64> {
-                let with_usage = |id: &u64| spans.iter().any(|s| s.span == *id && s.usage);
-                called(spans).into_iter().filter(with_usage).collect()
-            };
-            let expected = spending(&spans);
-            // Wrap a span that is, or contains, a call with usage.
-            let at = under.index(spans.len());
-            let wrapped_has_usage = {
-                let mut inside = vec![spans[at].span];
-                for s in &spans {
-                    if inside.contains(&s.parent) {
-                        inside.push(s.span);
-                    }
+/// Marks inferences without usage that lie below the lowest span that has it as parts of that call.
+fn from_above(t: usize, trace: &mut InTrace<'_>, told_below: &[bool]) {
+    let mut within: Vec<Option<usize>> = vec![None; trace.tree.spans.len()];
+    for &i in &trace.tree.order {
+        let view = &trace.tree.spans[i];
+        let mut here = trace.tree.parents[i].and_then(|p| within[p]);
+        if view.role == Role::Inference {
+            match (view.usage, here) {
+                (false, Some(call)) => {
+                    trace.marks[i] = Mark::Same(Place { t, i: call }, Rule::PartOfCall);
                 }
-                spans.iter().any(|s| inside.contains(&s.span) && s.inference && s.usage)
-            };
-            prop_assume!(wrapped_has_usage);
-            let mut wrapped = spans.clone();
-            wrapped.push(inference(1_000, spans[at].parent, true));
-            wrapped[at].parent = 1_000;
-            prop_assert_eq!(spending(&wrapped), expected);
+                (true, _) if !told_below[i] => here = Some(i),
+                _ => {}
+            }
         }
+        within[i] = here;
+    }
+}
 
-        #[test]
-        fn no_call_with_usage_lies_under_another(spans in forest()) {
-            let calls: Vec<u64> = called(&spans);
-            for s in spans.iter().filter(|s| calls.contains(&s.span) && s.usage) {
-                let mut parent = s.parent;
-                while let Some(p) = spans.iter().find(|p| p.span == parent) {
-                    prop_assert!(!(calls.contains(&p.span) && p.usage), "{} under {}", s.span, p.span);
-                    parent = p.parent;
-                }
+/// Rule 6: for every span the rows that name its facts of ownership.
+fn owners(tree: &Tree) -> Vec<Owners> {
+    let mut named: Vec<Owners> = vec![Owners::default(); tree.spans.len()];
+    let mut of_resource = named.clone();
+    for &i in &tree.order {
+        let span = &tree.spans[i];
+        let (mut here, mut resource) =
+            tree.parents[i].map_or_else(Default::default, |p| (named[p], of_resource[p]));
+        for fact in 0..OWNER_FACTS {
+            if span.names & 1 << fact != 0 {
+                here[fact] = span.row;
+            }
+            if span.resource_names & 1 << fact != 0 {
+                resource[fact] = span.row;
+            }
+        }
+        (named[i], of_resource[i]) = (here, resource);
+    }
+    for (named, resource) in named.iter_mut().zip(&of_resource) {
+        fill(named, resource);
+    }
+    named
+}
+
+/// Takes over what is not there yet.
+pub(super) fn fill(owners: &mut Owners, more: &Owners) {
+    for (owner, more) in owners.iter_mut().zip(more) {
+        *owner = owner.or(*more);
+    }
+}
+
+/// What duplicates inherit, for the calls they tell of; the fullest first.
+fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Owners> {
+    let mut found = Vec::new();
+    for (t, trace) in traces.iter().enumerate() {
+        for (i, mark) in trace.marks.iter().enumerate() {
+            if let Mark::Same(..) = mark
+                && let Some(call) = root(traces, Place { t, i })
+            {
+                found.push((call, trace.told(i), trace.owners[i]));
             }
         }
     }
+    found.sort_by(|a, b| (a.0, b.1.fullness()).cmp(&(b.0, a.1.fullness())));
+    let mut inherited: HashMap<Place, Owners> = HashMap::new();
+    for (call, _, owners) in found {
+        fill(inherited.entry(call).or_default(), &owners);
+    }
+    inherited
+}
+
+/// The call that a span is, or tells of; `None` when it is a roll-up or no inference.
+pub(super) fn root(traces: &[InTrace<'_>], mut at: Place) -> Option<Place> {
+    loop {
+        match traces[at.t].marks[at.i] {
+            Mark::Call => return Some(at),
+            Mark::Same(of, _) => at = of,
+            Mark::Other | Mark::Rollup(..) => return None,
+        }
+    }
+}
+
+fn judge(
+    traces: &[InTrace<'_>],
+    view: &SpanView,
+    trace: &InTrace<'_>,
+    mark: Mark,
+) -> Option<Judged> {
+    let (verdict, uncounted) = match mark {
+        Mark::Other | Mark::Call => return None,
+        Mark::Rollup(rule, uncounted) => (Verdict::Rollup(rule), uncounted),
+        Mark::Same(of, rule) => {
+            let call = root(traces, of)?;
+            let span = traces[call.t].tree.spans[call.i].span;
+            (Verdict::Duplicate(rule, Of { trace: call.t, span }), Uncounted::default())
+        }
+    };
+    let start_ns = trace.spans.facts(view).start_ns;
+    Some(Judged { span: view.span, start_ns, verdict, uncounted })
 }

@@ -1,21 +1,24 @@
 //! `log_records`: log records and events.
 
-use super::{TENANT, date};
-use crate::table::Kind::{Instant, Int, Text, TextMap};
-use crate::table::{Column, Table, optional, required};
+use super::{TENANT, call_facts, date};
+use crate::table::Kind::{Float, Instant, Int, Text, TextMap};
+use crate::table::{Column, Table, joined, optional, required};
 
 /// The table.
 pub static TABLE: Table = Table {
     name: "log_records",
     row: "one log record or event",
     written_by: "collector",
-    columns: COLUMNS,
+    columns: &COLUMNS,
     sort_by: &["service_name", "event_name", "time_unix_ns"],
     bloom: &["trace_id"],
     key: &[],
 };
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: [Column; IDENTITY.len() + call_facts::COLUMNS.len() + REST.len()] =
+    joined(&[IDENTITY, call_facts::COLUMNS, REST]);
+
+const IDENTITY: &[Column] = &[
     date("time_unix_ns"),
     TENANT,
     required(
@@ -47,8 +50,21 @@ const COLUMNS: &[Column] = &[
     optional("trace_id", Text, "32 hex digits", "trace of the record", "OTLP trace_id"),
     optional("span_id", Text, "16 hex digits", "span of the record", "OTLP span_id"),
     optional("service_name", Text, "", "service", "service.name"),
+    optional("service_version", Text, "", "its version", "service.version"),
+    optional("environment", Text, "", "deployment environment", "deployment.environment.name"),
     optional("scope_name", Text, "", "instrumentation library", "OTLP scope.name"),
     optional("scope_version", Text, "", "its version", "OTLP scope.version"),
+    optional(
+        "record_role",
+        Text,
+        "",
+        "call (the record tells of one model call) or other",
+        "event name and dialect; null in rows written before the column",
+    ),
+    optional("duration_ms", Float, "ms", "how long the call took", "duration_ms and kin"),
+];
+
+const REST: &[Column] = &[
     optional(
         "content_bytes",
         Int,

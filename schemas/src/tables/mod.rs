@@ -1,23 +1,26 @@
 //! The tables, one file each; the list in the order in which data meets them.
 
 pub mod billing_lines;
+pub mod call_facts;
 pub mod calls;
 pub mod contents;
 pub mod log_records;
 pub mod metric_points;
 pub mod prices;
+pub mod span_verdicts;
 pub mod spans;
 
 use crate::table::{Column, Kind, Table, required};
 
 /// Every table of the store.
-pub static ALL: [&Table; 7] = [
+pub static ALL: [&Table; 8] = [
     &spans::TABLE,
     &contents::TABLE,
     &metric_points::TABLE,
     &log_records::TABLE,
     &billing_lines::TABLE,
     &prices::TABLE,
+    &span_verdicts::TABLE,
     &calls::TABLE,
 ];
 

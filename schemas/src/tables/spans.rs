@@ -1,21 +1,24 @@
 //! `spans`: what was received, normalised. Unit: one span of one OTLP request.
 
-use super::{TENANT, date};
-use crate::table::Kind::{Bool, Float, Instant, Int, Text, TextMap};
-use crate::table::{Column, Table, optional, required};
+use super::{TENANT, call_facts, date};
+use crate::table::Kind::{Instant, Int, Text, TextMap};
+use crate::table::{Column, Table, joined, optional, required};
 
 /// The table.
 pub static TABLE: Table = Table {
     name: "spans",
     row: "one received span, normalised, with the attributes that have no column of their own kept",
     written_by: "collector",
-    columns: COLUMNS,
+    columns: &COLUMNS,
     sort_by: &["service_name", "request_model", "start_unix_ns"],
     bloom: &["trace_id"],
     key: &["tenant", "trace_id", "span_id"],
 };
 
-const COLUMNS: &[Column] = &[
+const COLUMNS: [Column; IDENTITY.len() + call_facts::COLUMNS.len() + REST.len()] =
+    joined(&[IDENTITY, call_facts::COLUMNS, REST]);
+
+const IDENTITY: &[Column] = &[
     date("start_unix_ns"),
     TENANT,
     required("trace_id", Text, "32 hex digits", "trace of the span", "OTLP trace_id"),
@@ -56,16 +59,8 @@ const COLUMNS: &[Column] = &[
     optional("service_name", Text, "", "service that made the span", "service.name"),
     optional("service_version", Text, "", "its version", "service.version"),
     optional("environment", Text, "", "deployment environment", "deployment.environment.name"),
-    optional("region", Text, "", "region of the call, else of the service", "cloud.region"),
     optional("scope_name", Text, "", "instrumentation library", "OTLP scope.name"),
     optional("scope_version", Text, "", "its version", "OTLP scope.version"),
-    optional(
-        "dialect",
-        Text,
-        "",
-        "whose attribute names the span speaks; null when it is no AI span",
-        "scope, then attributes",
-    ),
     required(
         "span_role",
         Text,
@@ -74,147 +69,9 @@ const COLUMNS: &[Column] = &[
         "operation and dialect, as seen on the span alone; `calls` decides over the whole trace",
     ),
     optional("duplicate_of", Text, "16 hex digits", "span that says the same call", "settle"),
-    optional(
-        "operation",
-        Text,
-        "",
-        "chat, text_completion, embeddings, invoke_agent, execute_tool …",
-        "gen_ai.operation.name",
-    ),
-    optional(
-        "provider",
-        Text,
-        "",
-        "provider of the model, in OpenTelemetry's spelling",
-        "gen_ai.provider.name, gen_ai.system",
-    ),
-    optional("request_model", Text, "", "model asked for", "gen_ai.request.model"),
-    optional("response_model", Text, "", "model that served", "gen_ai.response.model"),
-    optional("response_id", Text, "", "provider's id of the answer", "gen_ai.response.id"),
-    optional(
-        "service_tier",
-        Text,
-        "",
-        "served tier, else the requested one",
-        "gen_ai.openai.response.service_tier and kin",
-    ),
-    optional(
-        "streaming",
-        Bool,
-        "",
-        "whether the answer was streamed",
-        "attribute, or a time to first token",
-    ),
-    optional("finish_reason", Text, "", "first finish reason", "gen_ai.response.finish_reasons"),
-    optional("error_type", Text, "", "class of the error", "error.type"),
-    optional(
-        "ttft_ms",
-        Float,
-        "ms",
-        "time to first token",
-        "gen_ai.response.time_to_first_chunk and kin",
-    ),
-    optional("server_address", Text, "", "host that answered", "server.address"),
-    optional("agent_name", Text, "", "agent", "gen_ai.agent.name"),
-    optional("tool_name", Text, "", "tool", "gen_ai.tool.name"),
-    optional(
-        "team",
-        Text,
-        "",
-        "team, as said on the span or its resource",
-        "attributes of the owner mapping",
-    ),
-    optional("user_id", Text, "", "end user", "user.id, enduser.id and kin"),
-    optional(
-        "session_id",
-        Text,
-        "",
-        "session or conversation",
-        "session.id, gen_ai.conversation.id",
-    ),
-    optional("feature", Text, "", "product feature", "attributes of the owner mapping"),
-    optional(
-        "usage_basis",
-        Text,
-        "",
-        "whether the reported input contains cached tokens: inclusive, exclusive or unknown; null without usage",
-        "dialect, version and provider, or proof from the numbers",
-    ),
-    optional("usage_reason", Text, "", "rule by which the basis was chosen", "normalise"),
-    optional(
-        "reported_input_tokens",
-        Int,
-        "tokens",
-        "input as the span says it, before any rule",
-        "gen_ai.usage.input_tokens",
-    ),
-    optional(
-        "reported_output_tokens",
-        Int,
-        "tokens",
-        "output as the span says it, before any rule",
-        "gen_ai.usage.output_tokens",
-    ),
-    optional(
-        "input_tokens",
-        Int,
-        "tokens",
-        "all input: uncached, cache read, cache written, audio, image",
-        "usage rules",
-    ),
-    optional("output_tokens", Int, "tokens", "all output: text, reasoning, audio", "usage rules"),
-    optional(
-        "input_uncached_tokens",
-        Int,
-        "tokens",
-        "text input neither read from nor written to a cache",
-        "usage rules",
-    ),
-    optional(
-        "cache_read_tokens",
-        Int,
-        "tokens",
-        "input read from a cache",
-        "gen_ai.usage.cache_read.input_tokens",
-    ),
-    optional(
-        "cache_write_tokens",
-        Int,
-        "tokens",
-        "input written to a cache, all lifetimes",
-        "gen_ai.usage.cache_creation.input_tokens",
-    ),
-    optional(
-        "cache_write_5m_tokens",
-        Int,
-        "tokens",
-        "part of the cache writes with a 5-minute lifetime",
-        "provider's usage",
-    ),
-    optional(
-        "cache_write_1h_tokens",
-        Int,
-        "tokens",
-        "part of the cache writes with a 1-hour lifetime",
-        "provider's usage",
-    ),
-    optional(
-        "output_text_tokens",
-        Int,
-        "tokens",
-        "output without reasoning and audio",
-        "usage rules",
-    ),
-    optional(
-        "reasoning_tokens",
-        Int,
-        "tokens",
-        "reasoning output",
-        "gen_ai.usage.reasoning.output_tokens",
-    ),
-    optional("input_audio_tokens", Int, "tokens", "audio input", "provider's usage"),
-    optional("output_audio_tokens", Int, "tokens", "audio output", "provider's usage"),
-    optional("input_image_tokens", Int, "tokens", "image input", "provider's usage"),
+];
+
+const REST: &[Column] = &[
     optional(
         "content_bytes",
         Int,

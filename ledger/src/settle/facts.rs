@@ -1,0 +1,151 @@
+//! What is kept of an item that speaks of a model call, read from the columns that `spans` and
+//! `log_records` share: hashes of what two items of one call agree in, and how much is told of the
+//! usage. It compares nothing (that is `twins`).
+
+use arrow::array::{Array, Int64Array, RecordBatch, StringViewArray};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::SettleError;
+use super::view::Facts;
+use crate::prices::columns::{int, text};
+
+/// The columns that are read.
+pub(super) const COLUMNS: [&str; 18] = [
+    "response_id",
+    "request_model",
+    "response_model",
+    "provider",
+    "scope_name",
+    "session_id",
+    "usage_basis",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+];
+
+/// Where the token columns begin.
+const TOKENS: usize = 7;
+
+/// Of them, those that show by a number above zero that usage is reported.
+const USAGE: usize = 3;
+
+/// The columns of a batch.
+pub(super) struct FactColumns {
+    response_id: StringViewArray,
+    models: [StringViewArray; 2],
+    provider: StringViewArray,
+    scope: StringViewArray,
+    session: StringViewArray,
+    basis: StringViewArray,
+    tokens: Vec<Int64Array>,
+}
+
+impl FactColumns {
+    /// Of a batch with [`COLUMNS`].
+    ///
+    /// # Errors
+    /// When one is missing or of another type.
+    pub(super) fn of(batch: &RecordBatch) -> Result<FactColumns, SettleError> {
+        let tokens = COLUMNS[TOKENS..].iter().map(|c| int(batch, c));
+        Ok(FactColumns {
+            response_id: text(batch, "response_id")?,
+            models: [text(batch, "request_model")?, text(batch, "response_model")?],
+            provider: text(batch, "provider")?,
+            scope: text(batch, "scope_name")?,
+            session: text(batch, "session_id")?,
+            basis: text(batch, "usage_basis")?,
+            tokens: tokens.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether a row reports usage above zero.
+    pub(super) fn usage(&self, i: usize) -> bool {
+        self.tokens[..USAGE].iter().any(|c| c.is_valid(i) && c.value(i) > 0)
+    }
+
+    /// What a row says.
+    pub(super) fn row(&self, i: usize, start_ns: i64) -> Facts {
+        let told = |column: &Int64Array| column.is_valid(i).then(|| column.value(i));
+        let leaves = self.tokens.iter().filter(|c| c.is_valid(i)).count();
+        let basis = at(&self.basis, i);
+        Facts {
+            start_ns,
+            response: at(&self.response_id, i).map_or(0, response_hash),
+            models: [0, 1].map(|m| at(&self.models[m], i).map_or(0, |t| short_hash(model(t)))),
+            provider: at(&self.provider, i).map_or(0, short_hash),
+            scope: at(&self.scope, i).map_or(0, short_hash),
+            session: at(&self.session, i).map_or(0, |s| xxh3_64(s.as_bytes())),
+            input: told(&self.tokens[0]),
+            output: told(&self.tokens[1]),
+            leaves: leaves as u8,
+            counted: !matches!(basis, Some("estimated" | "unknown")),
+            record: false,
+        }
+    }
+}
+
+fn at(column: &StringViewArray, i: usize) -> Option<&str> {
+    column.is_valid(i).then(|| column.value(i)).filter(|text| !text.is_empty())
+}
+
+/// A response id as a number; never zero.
+pub(super) fn response_hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes()).max(1)
+}
+
+fn short_hash(text: &str) -> u32 {
+    (xxh3_64(text.as_bytes()) as u32).max(1)
+}
+
+/// The model's name without what one library adds and another leaves out: the road to it before
+/// the last slash, and the date of the release or the word `latest` after it.
+fn model(name: &str) -> &str {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let name = name.strip_suffix("-latest").unwrap_or(name);
+    let date = |text: &str, shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(c, s)| match s {
+                b'0' => c.is_ascii_digit(),
+                s => c == s,
+            })
+    };
+    for shape in ["-0000-00-00", "-00000000", "@00000000"] {
+        if let Some(at) = name.len().checked_sub(shape.len()).filter(|at| *at > 0)
+            && name.get(at..).is_some_and(|end| date(end, shape))
+        {
+            return &name[..at];
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::model;
+
+    #[test]
+    fn model_is_known_with_and_without_its_date_and_road() {
+        for (name, expected) in [
+            ("gpt-4o-2024-08-06", "gpt-4o"),
+            ("gpt-4o", "gpt-4o"),
+            ("openai/gpt-4o", "gpt-4o"),
+            ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+            ("claude-3-5-sonnet-latest", "claude-3-5-sonnet"),
+            ("claude-3-5-sonnet@20240620", "claude-3-5-sonnet"),
+            // No date: another model.
+            ("gpt-4-0125", "gpt-4-0125"),
+            ("-20250929", "-20250929"),
+            ("gpt-größe", "gpt-größe"),
+        ] {
+            assert_eq!(model(name), expected);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Which traces may tell of the same calls: by response id, and by session and input tokens for
+//! what log records tell. Takes facts as they are read, gives traces to look at together; whether
+//! they do tell of one call is for `twins` to say, so a link too many costs a look. Two
+//! generations, the older forgotten when the newer is full: calls whose twin comes later than that
+//! stay two. Owns at most twice [`LINKS_MAX`] links.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::open::TraceKey;
+use super::view::Facts;
+use crate::limits::{LINKED_TRACES_MAX, LINKS_MAX};
+
+/// Where the spans of a linked trace are to be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Linked {
+    pub(super) key: TraceKey,
+    /// A day on which, or after which, it began.
+    pub(super) day: i32,
+}
+
+/// Links of traces seen lately.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    newer: HashMap<u64, Ends>,
+    older: HashMap<u64, Ends>,
+}
+
+/// The traces of a link; one, mostly.
+#[derive(Debug)]
+struct Ends {
+    first: Packed,
+    #[expect(clippy::box_collection, reason = "eight bytes where a vector would take 24")]
+    more: Option<Box<Vec<Packed>>>,
+}
+
+/// [`Linked`] without the padding that 128 bits ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Packed {
+    trace: [u64; 2],
+    tenant: u32,
+    day: i32,
+}
+
+impl From<Linked> for Packed {
+    fn from(at: Linked) -> Packed {
+        let trace = [(at.key.trace >> 64) as u64, at.key.trace as u64];
+        Packed { trace, tenant: at.key.tenant, day: at.day }
+    }
+}
+
+impl From<Packed> for Linked {
+    fn from(at: Packed) -> Linked {
+        let trace = u128::from(at.trace[0]) << 64 | u128::from(at.trace[1]);
+        Linked { key: TraceKey { tenant: at.tenant, trace }, day: at.day }
+    }
+}
+
+impl Ends {
+    fn all(&self) -> impl Iterator<Item = Packed> + '_ {
+        std::iter::once(self.first).chain(self.more.iter().flat_map(|m| m.iter().copied()))
+    }
+}
+
+impl Links {
+    /// Adds the links of a span or record of a trace.
+    pub(super) fn insert(&mut self, at: Linked, facts: &Facts) {
+        for link in links_of(at.key.tenant, facts) {
+            self.insert_link(link, at);
+        }
+    }
+
+    /// Adds a link by the hash of a response id.
+    pub(super) fn insert_response(&mut self, at: Linked, response: u64) {
+        self.insert(at, &Facts { response, ..Facts::default() });
+    }
+
+    fn insert_link(&mut self, link: u64, at: Linked) {
+        if self.newer.len() >= LINKS_MAX {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        let at = Packed::from(at);
+        let same = |p: &Packed| p.trace == at.trace && p.tenant == at.tenant;
+        match self.newer.entry(link) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(Ends { first: at, more: None });
+            }
+            std::collections::hash_map::Entry::Occupied(mut there) => {
+                let ends = there.get_mut();
+                let known = ends.all().any(|p| same(&p));
+                let room = ends.more.as_ref().map_or(1, |m| m.len() + 1) <= LINKED_TRACES_MAX;
+                if !known && room {
+                    ends.more.get_or_insert_default().push(at);
+                }
+            }
+        }
+    }
+
+    /// The traces, beside `key` itself, that something in it is linked to. A link of more than
+    /// [`LINKED_TRACES_MAX`] traces leads nowhere: what so many share is no id.
+    pub(super) fn of<'a>(
+        &'a self,
+        key: &'a TraceKey,
+        facts: &'a [Facts],
+    ) -> impl Iterator<Item = Linked> + 'a {
+        let of_link = move |link: u64| {
+            let ends = [self.newer.get(&link), self.older.get(&link)];
+            let all = ends.into_iter().flatten().flat_map(Ends::all);
+            let all: Vec<Linked> = all.map(Linked::from).filter(|at| at.key != *key).collect();
+            if all.len() < LINKED_TRACES_MAX { all } else { Vec::new() }
+        };
+        facts.iter().flat_map(|f| links_of(key.tenant, f)).flat_map(of_link)
+    }
+
+    /// Memory they take, about.
+    pub(super) fn bytes(&self) -> usize {
+        (self.newer.capacity() + self.older.capacity()) * (size_of::<(u64, Ends)>() + 1)
+    }
+}
+
+/// The links of an item.
+fn links_of(tenant: u32, facts: &Facts) -> impl Iterator<Item = u64> + use<> {
+    let hash = |kind: u64, a: u64, b: u64| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&a.to_le_bytes());
+        bytes[8..].copy_from_slice(&b.to_le_bytes());
+        xxh3_64_with_seed(&bytes, kind << 32 | u64::from(tenant))
+    };
+    let response = (facts.response != 0).then(|| hash(1, facts.response, 0));
+    let input = facts.input.filter(|n| facts.session != 0 && *n > 0);
+    let session = input.map(|n| hash(2, facts.session, n as u64));
+    response.into_iter().chain(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(tenant: u32, trace: u128) -> Linked {
+        Linked { key: TraceKey { tenant, trace }, day: 20_000 }
+    }
+    fn said(response: u64) -> Facts {
+        Facts { response, ..Facts::default() }
+    }
+
+    #[test]
+    fn traces_of_one_response_find_each_other_within_a_tenant() {
+        let mut links = Links::default();
+        let (one, two) = (at(0, u128::MAX - 1), at(0, 2));
+        links.insert(one, &said(7));
+        links.insert(two, &said(7));
+        links.insert(at(1, 3), &said(7));
+        links.insert(at(0, 4), &said(8));
+        assert_eq!(links.of(&one.key, &[said(7)]).collect::<Vec<_>>(), [two]);
+        assert_eq!(links.of(&two.key, &[said(7)]).collect::<Vec<_>>(), [one]);
+        assert_eq!(links.of(&at(1, 3).key, &[said(7)]).count(), 0);
+        assert_eq!(links.of(&one.key, &[Facts::default()]).count(), 0);
+    }
+
+    #[test]
+    fn what_many_traces_share_links_none() {
+        let mut links = Links::default();
+        for n in 0..100 {
+            links.insert(at(0, n), &said(7));
+        }
+        assert_eq!(links.of(&at(0, 0).key, &[said(7)]).count(), 0);
+    }
+
+    #[test]
+    fn at_least_the_last_generation_is_remembered() {
+        let mut links = Links::default();
+        for n in 0..LINKS_MAX as u64 * 2 + 1 {
+            links.insert(at(0, u128::from(n)), &said(n + 1));
+        }
+        let linked = |n: u64| links.of(&at(0, u128::MAX).key, &[said(n + 1)]).count();
+        assert_eq!(linked(0), 0);
+        assert!((LINKS_MAX as u64..LINKS_MAX as u64 * 2 + 1).all(|n| linked(n) == 1));
+        assert!(links.bytes() < 64 << 20, "{}", links.bytes());
+    }
+}

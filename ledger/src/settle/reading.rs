@@ -1,0 +1,213 @@
+//! Reading: spans as they are committed, what an earlier run left open, and what is written of it.
+//! Takes snapshots, gives chunks to the open traces. It decides nothing and writes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use futures::TryStreamExt;
+use spanledger_schemas::tables::{calls, log_records, spans};
+use spanledger_schemas::{Table, time};
+use spanledger_store::{DataFile, Snapshot};
+
+use super::chunk::Chunk;
+use super::content::contents;
+use super::job::{Round, Rounds, micros};
+use super::open::{TraceKey, WrittenRows};
+use super::writing::WRITTEN;
+use super::{CallState, SettleError, TXN_APP, chunk, facts, record_rows, tables};
+use crate::limits;
+use crate::prices::columns::{int, text};
+
+impl Rounds {
+    /// The first round: what an earlier run left open is read again, in the order in which it was
+    /// received, a window at a time, so that a long backlog needs no more memory than live spans.
+    pub(super) async fn recover(
+        &mut self,
+        snapshot: &Snapshot,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        self.recorded = self.store.txn_version(&calls::TABLE, TXN_APP).await?;
+        let recovering = self.recorded.is_some() || !snapshot.files(&calls::TABLE).is_empty();
+        let first = tables::first_received(&self.session, snapshot).await?;
+        let mut from = first.unwrap_or(now);
+        if let Some(recorded) = self.recorded {
+            let since = tables::instant_of(recorded) - micros(limits::RESTART_OVERLAP);
+            from = from.max(since);
+            self.remember_traces(snapshot, from).await?;
+        }
+        while from <= now {
+            let to = from.saturating_add(micros(limits::RECOVERY_WINDOW)).min(now + 1);
+            // What is received from now on comes with the last window.
+            let end = if to > now { i64::MAX } else { to };
+            let mut rows = tables::spans_between(&self.session, snapshot, from, end).await?;
+            while let Some(batch) = rows.try_next().await? {
+                let read = chunk::read(&batch, self.open.next_chunk(), false)?;
+                self.take(read, recovering, to, round).await?;
+            }
+            let mut rows = tables::records_between(&self.session, snapshot, from, end).await?;
+            while let Some(batch) = rows.try_next().await? {
+                self.take_records(&batch, recovering, to, round).await?;
+            }
+            self.look_up_written(snapshot).await?;
+            self.settle_quiet(to, round).await?;
+            from = to;
+        }
+        let version = snapshot.versions().get(spans::TABLE.name).copied();
+        self.spans_version = Some(version.unwrap_or_default());
+        let version = snapshot.versions().get(log_records::TABLE.name).copied();
+        self.records_version = version.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Remembers which traces have spans that were received before an instant, and which responses
+    /// they tell of.
+    pub(super) async fn remember_traces(
+        &mut self,
+        snapshot: &Snapshot,
+        to: i64,
+    ) -> Result<(), SettleError> {
+        let from = to - micros(limits::RECENT_TRACES_WINDOW);
+        let mut rows = tables::traces_between(&self.session, snapshot, from, to).await?;
+        while let Some(batch) = rows.try_next().await? {
+            let keys = self.keys(&batch)?;
+            let response = text(&batch, "response_id")?;
+            let start = int(&batch, "start_unix_ns")?;
+            for (i, key) in keys.into_iter().enumerate() {
+                self.open.remember(key);
+                if let Some(id) = response.is_valid(i).then(|| response.value(i)) {
+                    let hash = facts::response_hash(id);
+                    self.open.remember_response(key, start.value(i).div_euclid(1_000), hash);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that an earlier run wrote for the traces now in memory, in one scan of each table.
+    pub(super) async fn look_up_written(&mut self, snapshot: &Snapshot) -> Result<(), SettleError> {
+        let mut unknown: HashMap<TraceKey, WrittenRows> = HashMap::new();
+        let mut from = i64::MAX;
+        for (key, trace) in self.open.rows_unknown() {
+            unknown.insert(*key, WrittenRows::default());
+            from = from.min(trace.start);
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let day = time::day(from.saturating_mul(1_000));
+        for table in WRITTEN {
+            let mut rows = tables::rows_since(&self.session, snapshot, table, day).await?;
+            while let Some(batch) = rows.try_next().await? {
+                self.group_written(table, &batch, &mut unknown)?;
+            }
+        }
+        for (key, written) in unknown {
+            self.open.set_written(key, written);
+        }
+        Ok(())
+    }
+
+    /// Sorts rows of a table into the traces that ask for them.
+    pub(super) fn group_written(
+        &mut self,
+        table: &'static Table,
+        batch: &RecordBatch,
+        traces: &mut HashMap<TraceKey, WrittenRows>,
+    ) -> Result<(), SettleError> {
+        let keys = self.keys(batch)?;
+        let wanted: Vec<bool> = keys.iter().map(|k| traces.contains_key(k)).collect();
+        let rows = filter_record_batch(batch, &BooleanArray::from(wanted.clone()))?;
+        let keys = keys.into_iter().zip(wanted).filter(|(_, w)| *w).map(|(k, _)| k);
+        for (key, written) in keys.zip(contents(table, &rows)?) {
+            traces.entry(key).or_default().of(table).push(written);
+        }
+        Ok(())
+    }
+
+    /// Reads the spans of a new file; settles on the way what has been quiet as seen from where
+    /// the reading is.
+    pub(super) async fn follow(
+        &mut self,
+        snapshot: &Snapshot,
+        file: &DataFile,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        let mut rows = tables::spans_in(&self.session, snapshot, file).await?;
+        let (mut first, mut step) = (0, 0);
+        while let Some(batch) = rows.try_next().await? {
+            let read = chunk::read_of(file, first, &batch, self.open.next_chunk())?;
+            first += batch.num_rows() as u32;
+            self.take(read, false, now, round).await?;
+            if first as usize / limits::ROWS_PER_STEP > step {
+                step = first as usize / limits::ROWS_PER_STEP;
+                let here = self.open.received().unwrap_or(now).min(now);
+                self.settle_quiet(here, round).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the log records of a new file that tell of calls.
+    pub(super) async fn follow_records(
+        &mut self,
+        snapshot: &Snapshot,
+        file: &DataFile,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        let mut rows = tables::records_in(&self.session, snapshot, file).await?;
+        while let Some(batch) = rows.try_next().await? {
+            self.take_records(&batch, false, now, round).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_records(
+        &mut self,
+        batch: &RecordBatch,
+        recovering: bool,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.records_seen = true;
+        let spans = record_rows::as_spans(batch)?;
+        let read = chunk::read(&spans, self.open.next_chunk(), true)?;
+        self.take(read, recovering, now, round).await
+    }
+
+    /// Takes in spans; what memory has no room for is settled early.
+    pub(super) async fn take(
+        &mut self,
+        read: Chunk,
+        recovering: bool,
+        now: i64,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        let spans = read.spans.len();
+        round.spans += spans;
+        let reopened = self.open.take(read, recovering);
+        metrics::counter!("spanledger_settle_spans_total").increment(spans as u64);
+        metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
+        while let Some(early) = self.open.over(self.settings.open_bytes_max) {
+            Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
+            self.open.forget_oldest();
+        }
+        Ok(())
+    }
+
+    pub(super) fn keys(&mut self, batch: &RecordBatch) -> Result<Vec<TraceKey>, SettleError> {
+        let (tenant, trace) = (text(batch, "tenant")?, text(batch, "trace_id")?);
+        let key = |i: usize| TraceKey {
+            tenant: self.open.tenant(&Arc::from(tenant.value(i))),
+            trace: chunk::trace_id(trace.value(i)),
+        };
+        Ok((0..batch.num_rows()).map(key).collect())
+    }
+}

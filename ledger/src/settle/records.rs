@@ -1,0 +1,188 @@
+//! Log records that tell of calls, beside the spans that do. Takes traces whose spans are decided,
+//! gives for each record the call it tells of, or makes it a call where no span is one. A span
+//! stays the call, because it has its place in the trace and its true duration; where the record
+//! tells more of the usage, the usage is the record's.
+//!
+//! A record is tied, in this order: to the inference it was written in; to one with the same
+//! response or request id; to the nearest in time with the same model and usage, in its trace or
+//! its session. Metrics never make calls.
+
+use std::collections::HashMap;
+
+use super::across::Place;
+use super::trace::{Call, InTrace, Mark, Owners, fill, root};
+use super::twins::{Told, apart_ns, same_as_record, same_response};
+use super::view::{OWNER_FACTS, Role, RowRef};
+use crate::limits::RECORD_CANDIDATES_MAX;
+
+/// What log records add.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// By the call they tell of.
+    pub(super) tied: HashMap<Place, Tied>,
+    /// Calls that no span tells of, with the place of their trace.
+    pub(super) calls: Vec<(usize, Call)>,
+}
+
+/// What the records of a call add to it.
+#[derive(Debug, Default)]
+pub(super) struct Tied {
+    /// Where its usage is told better than on its span.
+    pub(super) usage: Option<RowRef>,
+    pub(super) owners: Owners,
+}
+
+/// A record, by its trace.
+#[derive(Clone, Copy)]
+struct Record {
+    t: usize,
+    told: Told,
+}
+
+/// Ties records to calls.
+pub(super) fn tie_records(traces: &[InTrace<'_>]) -> Records {
+    let mut records = records_of(traces);
+    if records.is_empty() {
+        return Records::default();
+    }
+    // The fullest first, so that what the first of several adds is what counts.
+    records.sort_by(|a, b| b.told.fullness().cmp(&a.told.fullness()).then(a.t.cmp(&b.t)));
+    let calls = Calls::of(traces);
+    let mut found = Records::default();
+    let mut alone: Vec<Record> = Vec::new();
+    for record in records {
+        match calls.told_by(traces, &record) {
+            Some(call) => found.tie(traces, call, &record),
+            None if alone.iter().rev().take(RECORD_CANDIDATES_MAX).any(|a| same(a, &record)) => {}
+            None => alone.push(record),
+        }
+    }
+    for record in alone {
+        if let Some(row) = record.told.view.row {
+            let call = Call {
+                span: record.told.view.span,
+                row,
+                usage: row,
+                usage_of_record: true,
+                owners: owners_of(&traces[record.t], &record.told),
+            };
+            found.calls.push((record.t, call));
+        }
+    }
+    found
+}
+
+/// Each record once.
+fn records_of(traces: &[InTrace<'_>]) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (t, trace) in traces.iter().enumerate() {
+        let mut views = trace.spans.records.clone();
+        views.sort_unstable_by_key(|v| (v.span, v.received, v.row));
+        views.dedup_by_key(|v| v.span);
+        let told = |view| Told { view, facts: trace.spans.facts(&view) };
+        records.extend(views.into_iter().map(|view| Record { t, told: told(view) }));
+    }
+    records
+}
+
+impl Records {
+    fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
+        let span = traces[call.t].told(call.i);
+        let tells = |t: &Told| (t.view.usage, t.facts.counted, t.facts.leaves);
+        let tied = self.tied.entry(call).or_default();
+        if tied.usage.is_none() && tells(&record.told) > tells(&span) {
+            tied.usage = record.told.view.row;
+        }
+        fill(&mut tied.owners, &owners_of(&traces[record.t], &record.told));
+    }
+}
+
+/// Two records of one call: of different kinds, or with one id.
+fn same(a: &Record, b: &Record) -> bool {
+    let kinds = a.told.facts.scope != b.told.facts.scope;
+    let near = a.t == b.t || a.told.facts.session == b.told.facts.session;
+    same_response(&a.told, &b.told)
+        || (kinds && near && same_as_record(&a.told, &b.told) && same_as_record(&b.told, &a.told))
+}
+
+/// What the span that a record was written in inherits, and what the record names itself.
+fn owners_of(trace: &InTrace<'_>, record: &Told) -> Owners {
+    let mut owners = Owners::default();
+    let mut own = |names: u16| {
+        for (fact, owner) in owners.iter_mut().enumerate().take(OWNER_FACTS) {
+            if owner.is_none() && names & 1 << fact != 0 {
+                *owner = record.view.row;
+            }
+        }
+    };
+    own(record.view.names);
+    own(record.view.resource_names);
+    let parent = trace.tree.spans.binary_search_by_key(&record.view.parent, |s| s.span);
+    if let Ok(parent) = parent {
+        fill(&mut owners, &trace.owners[parent]);
+    }
+    owners
+}
+
+/// Where calls are found by what a record tells.
+struct Calls {
+    by_response: HashMap<u64, Vec<Place>>,
+    /// Calls by their input, each list by rising start.
+    by_input: HashMap<Option<i64>, Vec<(i64, Place)>>,
+}
+
+impl Calls {
+    fn of(traces: &[InTrace<'_>]) -> Calls {
+        let mut by_response: HashMap<u64, Vec<Place>> = HashMap::new();
+        let mut by_input: HashMap<Option<i64>, Vec<(i64, Place)>> = HashMap::new();
+        for (t, trace) in traces.iter().enumerate() {
+            for (i, view) in trace.tree.spans.iter().enumerate() {
+                if view.role != Role::Inference {
+                    continue;
+                }
+                let facts = trace.spans.facts(view);
+                if facts.response != 0 {
+                    by_response.entry(facts.response).or_default().push(Place { t, i });
+                }
+                if trace.marks[i] == Mark::Call {
+                    let input = facts.input.filter(|_| view.usage);
+                    by_input.entry(input).or_default().push((facts.start_ns, Place { t, i }));
+                }
+            }
+        }
+        for list in by_input.values_mut() {
+            list.sort_unstable();
+        }
+        Calls { by_response, by_input }
+    }
+
+    /// The call that a record tells of.
+    fn told_by(&self, traces: &[InTrace<'_>], record: &Record) -> Option<Place> {
+        let facts = &record.told.facts;
+        let tree = &traces[record.t].tree;
+        let written_in = tree.spans.binary_search_by_key(&record.told.view.parent, |s| s.span);
+        if let Ok(i) = written_in
+            && let Some(call) = root(traces, Place { t: record.t, i })
+        {
+            return Some(call);
+        }
+        let same_id = self.by_response.get(&facts.response).into_iter().flatten();
+        let same_id = same_id
+            .take(RECORD_CANDIDATES_MAX)
+            .filter(|at| same_response(&traces[at.t].told(at.i), &record.told));
+        if let Some(call) = same_id.filter_map(|at| root(traces, *at)).min() {
+            return Some(call);
+        }
+        let list = self.by_input.get(&facts.input.filter(|_| record.told.view.usage))?;
+        let here = list.partition_point(|(start, _)| *start < facts.start_ns);
+        let from = here.saturating_sub(RECORD_CANDIDATES_MAX / 2);
+        let near = list[from..].iter().take(RECORD_CANDIDATES_MAX).map(|(_, at)| *at);
+        near.filter(|at| {
+            let call = traces[at.t].told(at.i);
+            let session = call.facts.session;
+            let near = at.t == record.t || (session != 0 && session == facts.session);
+            near && same_as_record(&record.told, &call)
+        })
+        .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))
+    }
+}

@@ -1,0 +1,438 @@
+//! Tests of the rules over traces: which spans are calls, whose, and what the others are.
+
+use proptest::prelude::*;
+
+use super::trace::{Call, Settled, settle_together};
+use super::verdict::{Of, Rule, Uncounted, Verdict};
+use super::view::{Facts, NO_FACTS, Role, RowRef, SpanView, Spans};
+
+const TEAM: u16 = 1;
+/// 2026-11-20T10:00:00Z
+const T0: i64 = 1_795_168_800_000_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+/// A span under construction.
+#[derive(Debug, Clone, Copy)]
+struct S {
+    view: SpanView,
+    facts: Option<Facts>,
+}
+
+impl S {
+    fn response(self, response: u64) -> S {
+        self.with(|f| f.response = response)
+    }
+    fn library(self, scope: u32) -> S {
+        self.with(|f| f.scope = scope)
+    }
+    fn model(self, model: u32) -> S {
+        self.with(|f| f.models = [model, 0])
+    }
+    fn leaves(self, leaves: u8) -> S {
+        self.with(|f| f.leaves = leaves)
+    }
+    fn at(self, second: i64) -> S {
+        self.with(|f| f.start_ns = T0 + second * SECOND)
+    }
+    fn with(mut self, change: impl Fn(&mut Facts)) -> S {
+        self.facts.iter_mut().for_each(change);
+        self
+    }
+    fn names(mut self, names: u16) -> S {
+        self.view.names = names;
+        self
+    }
+    fn of_resource(mut self, names: u16) -> S {
+        self.view.resource_names = names;
+        self
+    }
+}
+
+fn span(id: u64, parent: u64) -> S {
+    let view = SpanView {
+        span: id,
+        parent,
+        row: Some(RowRef { chunk: 0, row: id as u32 }),
+        role: Role::Other,
+        usage: false,
+        names: 0,
+        resource_names: 0,
+        facts: NO_FACTS,
+        duration_ns: SECOND,
+        received: 0,
+    };
+    S { view, facts: None }
+}
+
+/// An inference with so many input tokens and a tenth of them as output; untold with `None`.
+fn inference(id: u64, parent: u64, input: impl Into<Option<i64>>) -> S {
+    let input = input.into();
+    let output = input.map(|n| n / 10);
+    let facts = Facts { start_ns: T0, input, output, counted: true, ..Facts::default() };
+    let view = SpanView { role: Role::Inference, usage: input.is_some(), ..span(id, parent).view };
+    S { view, facts: Some(facts) }
+}
+
+fn agent(id: u64, parent: u64, input: i64) -> S {
+    let mut agent = inference(id, parent, input);
+    agent.view.role = Role::Rollup;
+    agent
+}
+
+/// A log record written in a span.
+fn record(id: u64, parent: u64, input: i64) -> S {
+    inference(id, parent, input).with(|f| f.record = true)
+}
+
+fn trace(spans: &[S]) -> Spans {
+    let mut trace = Spans::default();
+    for s in spans {
+        trace.push(s.view, s.facts);
+    }
+    trace
+}
+
+fn settle(spans: &[S]) -> Settled {
+    settle_together(&[&trace(spans)]).remove(0)
+}
+
+fn called(spans: &[S]) -> Vec<u64> {
+    ids(&settle(spans).calls)
+}
+
+fn ids(calls: &[Call]) -> Vec<u64> {
+    calls.iter().map(|c| c.span).collect()
+}
+
+fn verdicts(settled: &Settled) -> Vec<(u64, Verdict)> {
+    settled.judged.iter().map(|j| (j.span, j.verdict)).collect()
+}
+
+fn duplicate(rule: Rule, trace: usize, span: u64) -> Verdict {
+    Verdict::Duplicate(rule, Of { trace, span })
+}
+
+#[test]
+fn wrapper_that_repeats_usage_is_no_call() {
+    let settled = settle(&[inference(1, 0, 30), inference(2, 1, 10), inference(3, 1, 20)]);
+    assert_eq!(ids(&settled.calls), [2, 3]);
+    assert_eq!(verdicts(&settled), [(1, Verdict::Rollup(Rule::RepeatsCalls))]);
+    // With an agent and a tool between them.
+    let spans = [agent(1, 0, 10), inference(2, 1, 10), span(3, 2), inference(4, 3, 10)];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [4]);
+    assert_eq!(verdicts(&settled), [(2, duplicate(Rule::SameUsage, 0, 4))]);
+}
+
+#[test]
+fn what_a_wrapper_tells_beyond_its_calls_is_noted_and_not_charged() {
+    // 100 in and 10 out, of which the one part that tells has 40 and 4.
+    let settled = settle(&[inference(1, 0, 100), inference(2, 1, 40), inference(3, 1, None)]);
+    assert_eq!(ids(&settled.calls), [2, 3]);
+    assert_eq!(verdicts(&settled), [(1, Verdict::Rollup(Rule::MoreThanItsCalls))]);
+    assert_eq!(settled.judged[0].uncounted, Uncounted { input: 60, output: 6 });
+}
+
+#[test]
+fn nested_sums_note_the_rest_once() {
+    // 100 over 70 over 40: 30 is told above alone, 30 in the middle alone.
+    let settled = settle(&[agent(1, 0, 100), agent(2, 1, 70), inference(3, 2, 40)]);
+    assert_eq!(ids(&settled.calls), [3]);
+    let uncounted: Vec<i64> = settled.judged.iter().map(|j| j.uncounted.input).collect();
+    assert_eq!(uncounted, [30, 30]);
+}
+
+#[test]
+fn agent_whose_calls_are_not_there_is_noted_and_not_charged() {
+    let settled = settle(&[agent(1, 0, 100), span(2, 1)]);
+    assert_eq!(ids(&settled.calls), [] as [u64; 0]);
+    assert_eq!(verdicts(&settled), [(1, Verdict::Rollup(Rule::UsageWithoutCall))]);
+    assert_eq!(settled.judged[0].uncounted, Uncounted { input: 100, output: 10 });
+}
+
+#[test]
+fn failed_inference_is_a_call_unless_it_is_part_of_one() {
+    assert_eq!(called(&[inference(1, 0, None)]), [1]);
+    // A wrapper and its only attempt, both failed: one call.
+    let settled = settle(&[inference(1, 0, None), inference(2, 1, None)]);
+    assert_eq!(ids(&settled.calls), [2]);
+    assert_eq!(verdicts(&settled), [(1, duplicate(Rule::AroundCall, 0, 2))]);
+    // The wrapper knows the usage, the span of the transport does not: one call.
+    let settled = settle(&[inference(1, 0, 10), inference(2, 1, None)]);
+    assert_eq!(ids(&settled.calls), [1]);
+    assert_eq!(verdicts(&settled), [(2, duplicate(Rule::PartOfCall, 0, 1))]);
+    // A retry inside a wrapper: the failed attempt and the one that worked.
+    let spans = [inference(1, 0, 10), inference(2, 1, None), inference(3, 1, 10)];
+    assert_eq!(called(&spans), [2, 3]);
+}
+
+#[test]
+fn of_two_libraries_on_one_call_the_one_that_tells_more_is_the_call() {
+    let outer = inference(1, 0, 10).library(1).response(7);
+    let inner = inference(2, 1, 10).library(2).response(7);
+    assert_eq!(called(&[outer, inner]), [2]);
+    let settled = settle(&[outer.leaves(5), inner.leaves(3)]);
+    assert_eq!(ids(&settled.calls), [1]);
+    assert_eq!(verdicts(&settled), [(2, duplicate(Rule::SameResponse, 0, 1))]);
+    // Without ids the same usage ties them, as long as the models do not differ.
+    let (outer, inner) = (outer.response(0).leaves(5), inner.response(0));
+    assert_eq!(called(&[outer, inner]), [1]);
+    let settled = settle(&[outer.model(1), inner.model(2)]);
+    assert_eq!(ids(&settled.calls), [2]);
+    assert_eq!(verdicts(&settled), [(1, Verdict::Rollup(Rule::RepeatsCalls))]);
+}
+
+#[test]
+fn one_response_in_two_traces_is_one_call_with_the_owner_of_both() {
+    // The client's own span tells most, the instrumentation's is where the team is known.
+    let instrumented =
+        trace(&[span(1, 0).names(TEAM), inference(2, 1, 10).library(1).response(7).leaves(2)]);
+    let client = trace(&[inference(3, 0, 10).library(2).response(7).leaves(5)]);
+    let settled = settle_together(&[&instrumented, &client]);
+    assert_eq!(ids(&settled[0].calls), [] as [u64; 0]);
+    assert_eq!(verdicts(&settled[0]), [(2, duplicate(Rule::SameResponse, 1, 3))]);
+    assert_eq!(ids(&settled[1].calls), [3]);
+    assert_eq!(settled[1].calls[0].owners[0].map(|r| r.row), Some(1));
+}
+
+#[test]
+fn constant_response_id_merges_nothing() {
+    let call = |id: u64| inference(id, 0, 10).response(7);
+    // Of one library; of other models; at another time.
+    assert_eq!(called(&[call(1).library(1), call(2).library(1)]), [1, 2]);
+    assert_eq!(called(&[call(1).library(1).model(1), call(2).library(2).model(2)]), [1, 2]);
+    assert_eq!(called(&[call(1).library(1), call(2).library(2).at(10)]), [1, 2]);
+    // Of more spans than one call ever has.
+    let many: Vec<S> = (1..=40).map(|id| call(id).library(id as u32)).collect();
+    assert_eq!(called(&many).len(), 40);
+}
+
+#[test]
+fn retried_call_with_two_responses_stays_two() {
+    let spans =
+        [inference(1, 0, 10).response(7).library(1), inference(2, 0, 10).response(8).library(2)];
+    assert_eq!(called(&spans), [1, 2]);
+    let nested =
+        [inference(1, 0, 10).response(7).library(1), inference(2, 1, 10).response(8).library(2)];
+    assert_eq!(verdicts(&settle(&nested)), [(1, Verdict::Rollup(Rule::RepeatsCalls))]);
+}
+
+#[test]
+fn log_record_of_a_span_adds_what_it_tells_more_and_no_call() {
+    // Written in the span; with its response id; of the same usage and time.
+    let fuller = record(9, 1, 10).leaves(4);
+    for (call, told) in [
+        (inference(1, 0, 10), fuller),
+        (inference(1, 0, 10).response(7), record(9, 0, 10).response(7).leaves(4)),
+        (inference(1, 0, 10), record(9, 0, 10).leaves(4)),
+    ] {
+        let calls = settle(&[call.leaves(2), told]).calls;
+        assert_eq!(ids(&calls), [1]);
+        assert_eq!((calls[0].usage.row, calls[0].usage_of_record), (9, true));
+        let calls = settle(&[call.leaves(4), told]).calls;
+        assert_eq!((calls[0].usage.row, calls[0].usage_of_record), (1, false));
+    }
+    // The span knows no usage.
+    let calls = settle(&[inference(1, 0, None), record(9, 1, 10)]).calls;
+    assert_eq!((ids(&calls), calls[0].usage.row), (vec![1], 9));
+}
+
+#[test]
+fn log_record_without_a_span_is_a_call_and_two_of_one_call_are_one() {
+    let calls = settle(&[span(1, 0).names(TEAM), record(8, 1, 10), record(9, 1, 20)]).calls;
+    assert_eq!(ids(&calls), [8, 9]);
+    assert_eq!(calls[0].owners[0].map(|r| r.row), Some(1));
+    // Two kinds of event.
+    let spans = [record(8, 0, 10).library(1).leaves(3), record(9, 0, 10).library(2)];
+    assert_eq!(called(&spans), [8]);
+    // Two of one kind, as when the same question is asked twice.
+    let spans = [record(8, 0, 10).library(1), record(9, 0, 10).library(1)];
+    assert_eq!(called(&spans), [8, 9]);
+}
+
+#[test]
+fn record_of_a_session_is_tied_across_traces_only_by_that_session() {
+    let session = |s: S, session: u64| s.with(|f| f.session = session);
+    let tied = |told: u64, by: u64| {
+        let spans = trace(&[session(inference(1, 0, 10), told)]);
+        let records = trace(&[session(record(9, 0, 10), by)]);
+        let settled = settle_together(&[&spans, &records]);
+        settled.iter().map(|s| s.calls.len()).sum::<usize>()
+    };
+    assert_eq!(tied(5, 5), 1);
+    assert_eq!(tied(5, 6), 2);
+    assert_eq!(tied(0, 0), 2);
+}
+
+#[test]
+fn nearest_owner_wins_and_a_resource_only_where_no_span_says() {
+    let spans = [
+        span(1, 0).names(TEAM),
+        span(2, 1).names(TEAM),
+        inference(3, 2, 10),
+        inference(4, 1, 10).of_resource(TEAM),
+        inference(5, 0, 10).of_resource(TEAM),
+    ];
+    let teams: Vec<_> = settle(&spans).calls.iter().map(|c| c.owners[0].unwrap().row).collect();
+    assert_eq!(teams, [2, 1, 5]);
+}
+
+#[test]
+fn span_seen_twice_counts_once_and_the_fuller_one() {
+    let short = inference(1, 0, None);
+    let mut long = inference(1, 0, 10);
+    long.view.row = Some(RowRef { chunk: 9, row: 9 });
+    for spans in [[short, long], [long, short]] {
+        let calls = settle(&spans).calls;
+        assert_eq!(calls.len(), 1);
+        assert_eq!(Some(calls[0].row), long.view.row);
+    }
+}
+
+#[test]
+fn circles_and_missing_parents_end() {
+    assert_eq!(called(&[inference(1, 2, 10), inference(2, 1, 10)]), [1]);
+    assert_eq!(called(&[inference(1, 1, 10)]), [1]);
+    assert_eq!(called(&[inference(1, 77, 10)]), [1]);
+}
+
+#[test]
+fn chain_of_a_hundred_thousand_spans_is_settled() {
+    let spans: Vec<_> =
+        (1..=100_000).map(|i| inference(i, i - 1, (i == 100_000).then_some(10))).collect();
+    assert_eq!(called(&spans), [100_000]);
+    let spans: Vec<_> = (1..=100_000).map(|i| inference(i, i - 1, 10)).collect();
+    assert_eq!(called(&spans), [100_000]);
+}
+
+/// What is spent: input tokens of calls, each by the span or record that tells its usage.
+fn spent(traces: &[Vec<S>]) -> i64 {
+    let looked: Vec<Spans> = traces.iter().map(|t| trace(t)).collect();
+    let settled = settle_together(&looked.iter().collect::<Vec<_>>());
+    let told = |row: RowRef| {
+        let all = traces.iter().flatten();
+        all.filter(|s| s.view.row == Some(row)).find_map(|s| s.facts?.input).unwrap_or_default()
+    };
+    settled.iter().flat_map(|s| &s.calls).map(|c| told(c.usage)).sum()
+}
+
+/// Any forest: each span's parent is an earlier one, or none. Usages are distinct enough that two
+/// calls seldom have the same, and calls have ids of their own or none.
+fn forest() -> impl Strategy<Value = Vec<S>> {
+    let node = (any::<prop::sample::Index>(), 0..4u8, prop::option::of(1..1_000i64), 0..4u16);
+    prop::collection::vec((node, any::<bool>()), 1..40).prop_map(|nodes| {
+        type Node = ((prop::sample::Index, u8, Option<i64>, u16), bool);
+        let node = |(i, ((parent, kind, input, names), id)): (usize, &Node)| {
+            let (span_id, parent): (u64, prop::sample::Index) = (i as u64 + 1, *parent);
+            let parent = parent.index(i + 1) as u64;
+            let s = match kind {
+                0 => span(span_id, parent),
+                1 => agent(span_id, parent, input.unwrap_or(1)),
+                _ => inference(span_id, parent, *input),
+            };
+            let response = if *id { span_id + 100 } else { 0 };
+            s.names(*names).response(response).library(1)
+        };
+        nodes.iter().enumerate().map(node).collect()
+    })
+}
+
+fn shuffled(spans: &[S], seed: u64) -> Vec<S> {
+    let mut spans = spans.to_vec();
+    spans.sort_by_key(|s| s.view.span.wrapping_mul(seed | 1).rotate_left(17));
+    spans
+}
+
+proptest! {
+    #[test]
+    fn arrival_order_and_repetition_do_not_matter(
+        spans in forest(), seed in any::<u64>(), again in any::<prop::sample::Index>(),
+    ) {
+        let mut twice = spans.clone();
+        twice.push(spans[again.index(spans.len())]);
+        prop_assert_eq!(settle(&shuffled(&twice, seed)), settle(&spans));
+    }
+
+    #[test]
+    fn adding_a_wrapper_never_changes_spend(
+        spans in forest(), under in any::<prop::sample::Index>(), input in 1..2_000i64,
+        is_agent in any::<bool>(), library in 1..3u32,
+    ) {
+        let at = under.index(spans.len());
+        // Around something that tells usage; else there is nothing that it could repeat.
+        let mut inside = vec![spans[at].view.span];
+        for s in &spans {
+            if inside.contains(&s.view.parent) {
+                inside.push(s.view.span);
+            }
+        }
+        let tells = |s: &S| s.view.role == Role::Inference && s.view.usage;
+        prop_assume!(spans.iter().any(|s| inside.contains(&s.view.span) && tells(s)));
+        let mut wrapped = spans.clone();
+        let parent = spans[at].view.parent;
+        let wrapper = if is_agent { agent(1_000, parent, input) } else { inference(1_000, parent, input) };
+        wrapped.push(wrapper.library(library));
+        wrapped[at].view.parent = 1_000;
+        prop_assert_eq!(spent(&[wrapped]), spent(&[spans]));
+    }
+
+    #[test]
+    fn a_second_library_never_changes_spend(
+        spans in forest(), of in any::<prop::sample::Index>(), leaves in 0..9u8,
+        place in 0..4u8, seed in any::<u64>(),
+    ) {
+        let of = of.index(spans.len());
+        let it = spans[of];
+        prop_assume!(it.view.role == Role::Inference);
+        let spans: Vec<S> = spans.iter().map(|s| {
+            if s.view.span == it.view.span { s.response(7) } else { *s }
+        }).collect();
+        let mut second = inference(1_000, 0, it.facts.and_then(|f| f.input));
+        second = second.response(7).library(2).leaves(leaves);
+        let mut all = spans.clone();
+        let mut traces = vec![spans.clone()];
+        match place {
+            // Around it, in it, in another trace, or a record written in it.
+            0 => {
+                second.view.parent = it.view.parent;
+                all[of].view.parent = 1_000;
+                all.push(second);
+                traces = vec![all];
+            }
+            1 => {
+                for s in all.iter_mut().filter(|s| s.view.parent == it.view.span) {
+                    s.view.parent = 1_000;
+                }
+                second.view.parent = it.view.span;
+                all.push(second);
+                traces = vec![all];
+            }
+            2 => {
+                // A roll-up is no call, so what repeats its id in another trace is no twin of one.
+                prop_assume!(settle(&spans).calls.iter().any(|c| c.span == it.view.span));
+                traces.push(vec![second]);
+            }
+            _ => {
+                prop_assume!(settle(&spans).calls.iter().any(|c| c.span == it.view.span));
+                second.view.parent = it.view.span;
+                all.push(second.with(|f| f.record = true));
+                traces = vec![all];
+            }
+        }
+        let traces: Vec<Vec<S>> = traces.iter().map(|t| shuffled(t, seed)).collect();
+        prop_assert_eq!(spent(&traces), spent(&[spans]));
+    }
+
+    #[test]
+    fn no_call_with_usage_lies_under_another(spans in forest()) {
+        let calls: Vec<u64> = called(&spans);
+        let told = |s: &&S| calls.contains(&s.view.span) && s.view.usage;
+        for s in spans.iter().filter(told) {
+            let mut parent = s.view.parent;
+            while let Some(p) = spans.iter().find(|p| p.view.span == parent) {
+                prop_assert!(!told(&p), "{} under {}", s.view.span, p.view.span);
+                parent = p.view.parent;
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! When two items tell of one call, and which of them tells it better. Takes the facts of two
+//! inferences, gives yes or no and an order; it does not know where they stand in their trace.
+//! Every rule is symmetric and looks at the two alone, so that no order of arrival matters.
+
+use std::cmp::Reverse;
+
+use super::view::{Facts, SpanView};
+use crate::limits::TWIN_SLACK;
+
+/// An inference with what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) view: SpanView,
+    pub(super) facts: Facts,
+}
+
+impl Told {
+    fn end_ns(&self) -> i64 {
+        self.facts.start_ns.saturating_add(self.view.duration_ns.max(0))
+    }
+
+    /// Larger for the one that tells more: usage before none, counted before guessed, more leaves,
+    /// a response id, more facts of ownership, then the longer. The last ones only make the order
+    /// total.
+    pub(super) fn fullness(&self) -> impl Ord + use<> {
+        let (view, facts) = (&self.view, &self.facts);
+        let usage = (view.usage, facts.counted, facts.leaves);
+        let rest = (facts.response != 0, view.names.count_ones(), view.duration_ns);
+        (usage, rest, Reverse((facts.start_ns, view.span)))
+    }
+}
+
+/// Whether both carry the same response id and nothing speaks against it. An id alone does not
+/// do: some servers answer every call with the same one.
+pub(super) fn same_response(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    x.response != 0 && x.response == y.response && models_agree(x, y) && at_one_time(a, b)
+}
+
+/// Whether two spans, one below the other, tell of one call although no id says so: the same
+/// usage, model and time, from two libraries, or ids that are not told by both.
+pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    let ids_differ = x.response != 0 && y.response != 0 && x.response != y.response;
+    let told = x.input.is_some() || x.output.is_some();
+    let same = told && x.input == y.input && x.output == y.output;
+    !ids_differ && same && models_agree(x, y) && at_one_time(a, b)
+}
+
+/// Whether a log record tells of the call of an inference in the same trace or session. What a
+/// record adds (a CLI counts thoughts that its span leaves out) makes its output no smaller.
+pub(super) fn same_as_record(record: &Told, call: &Told) -> bool {
+    let (r, c) = (&record.facts, &call.facts);
+    let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;
+    let sessions_differ = r.session != 0 && c.session != 0 && r.session != c.session;
+    let usage = match (record.view.usage, call.view.usage) {
+        (true, true) => r.input == c.input && r.output >= c.output,
+        // One that failed, or whose stream was cut, has no numbers on either.
+        (a, b) => a == b,
+    };
+    !ids_differ && !sessions_differ && usage && models_agree(r, c) && at_one_time(record, call)
+}
+
+/// Whether no model, or else no provider, speaks against one call: a library may tell the model
+/// asked for, the one that served, or both, and may name itself as the provider.
+fn models_agree(a: &Facts, b: &Facts) -> bool {
+    let known = |f: &Facts| f.models != [0, 0];
+    if known(a) && known(b) {
+        return a.models.iter().any(|m| *m != 0 && b.models.contains(m));
+    }
+    a.provider == b.provider || a.provider == 0 || b.provider == 0
+}
+
+/// Whether they overlap in time, give or take what clocks and the end of a stream differ by.
+fn at_one_time(a: &Told, b: &Told) -> bool {
+    let slack = TWIN_SLACK.as_nanos() as i64;
+    let before = |x: &Told, y: &Told| x.facts.start_ns <= y.end_ns().saturating_add(slack);
+    before(a, b) && before(b, a)
+}
+
+/// How far apart they begin.
+pub(super) fn apart_ns(a: &Told, b: &Told) -> u64 {
+    let ends = a.end_ns().abs_diff(b.end_ns());
+    a.facts.start_ns.abs_diff(b.facts.start_ns).min(ends)
+}
