@@ -94,6 +94,9 @@ impl Problem {
 const INCLUDE_USAGE: &str = "OpenAI's API sends the usage of a stream only when asked: pass \
     `stream_options={\"include_usage\": true}` with the request";
 
+const STREAM_LIKELY: &str = "most likely streams, whose usage OpenAI's API sends only when asked: \
+    pass `stream_options={\"include_usage\": true}`; a stream that the client left has none";
+
 /// Beginning of the scope's name, problem, advice; the first that fits.
 const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     // OpenTelemetry's own.
@@ -119,6 +122,13 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
         "@opentelemetry/instrumentation-openai tells no cached tokens: update it, or use the \
          OpenLLMetry or langfuse instrumentation, which do",
     ),
+    // These do not say that a call was streamed.
+    ("opentelemetry.instrumentation.openai_v2", NoUsage, STREAM_LIKELY),
+    ("opentelemetry.util.genai", NoUsage, STREAM_LIKELY),
+    ("@opentelemetry/instrumentation-openai", NoUsage, STREAM_LIKELY),
+    ("openinference.instrumentation.openai", NoUsage, STREAM_LIKELY),
+    ("langsmith", NoUsage, STREAM_LIKELY),
+    ("langfuse-sdk", NoUsage, STREAM_LIKELY),
     // Coding agents.
     (
         "com.anthropic.claude_code",

@@ -40,6 +40,11 @@ pub struct Patient {
     pub counts: [i64; COUNTS.len()],
 }
 
+/// What the reason of a usage says where the library tells no cached tokens, so that some of the
+/// input may have been cheaper. A library that leaves them out only when there are none is not
+/// meant.
+pub(crate) const UPPER_BOUND: &str = "upper bound";
+
 /// What is counted of each.
 pub const COUNTS: [&str; 17] = [
     "spans",

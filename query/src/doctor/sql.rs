@@ -1,6 +1,8 @@
 //! The SQL of the doctor: three statements over one snapshot, one per signal. Takes a window, gives
 //! texts; the columns of the first are those of the report.
 
+use super::UPPER_BOUND;
+
 /// The three statements.
 pub(super) struct Statements {
     /// One row per service and library that speaks of models, and one per service that does not.
@@ -11,7 +13,8 @@ pub(super) struct Statements {
     pub(super) metrics: String,
 }
 
-/// Names of events that tell of a model call: those of the GenAI conventions and of coding agents.
+/// Names of events that tell of a model call: those of the GenAI conventions and of coding agents,
+/// beside those that normalise knows by their dialect.
 const EVENTS: [&str; 4] = ["gen_ai.%", "claude_code.api_%", "codex.%", "gemini_cli.api_%"];
 
 /// Names of metrics that count tokens, in the client's telemetry. An inference server's own
@@ -39,7 +42,7 @@ impl Statements {
   GROUP BY trace_id, span_id
 ), called AS (
   SELECT trace_id, span_id, service_name, dialect, team, user_id, streaming, usage_basis,
-    cache_read_tokens, price_state, status_code,
+    usage_reason, price_state, status_code,
     input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS usage
   FROM calls WHERE true{call_window}
 )
@@ -58,8 +61,7 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
     AS not_counted,
   count(*) FILTER (WHERE c.price_state = 'unpriced') AS unpriced,
   count(*) FILTER (WHERE c.price_state = 'part-priced') AS part_priced,
-  count(*) FILTER (WHERE c.usage AND c.cache_read_tokens IS NULL
-    AND c.usage_basis IN ('inclusive', 'exclusive')) AS cached_untold,
+  count(*) FILTER (WHERE c.usage_reason LIKE '%{UPPER_BOUND}%') AS cached_untold,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming
     AND c.status_code <> 'error') AS streams_without_usage,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
@@ -77,7 +79,7 @@ LIMIT {}",
         let named: Vec<String> = EVENTS.iter().map(|e| format!("event_name LIKE '{e}'")).collect();
         let events = format!(
             "SELECT service_name AS service, scope_name AS library, scope_version AS version, \
-             count(*) AS events\nFROM log_records\nWHERE ({}){window}\nGROUP BY 1, 2, 3\n\
+             count(*) AS events\nFROM log_records\nWHERE (dialect IS NOT NULL OR {}){window}\nGROUP BY 1, 2, 3\n\
              ORDER BY 1, 2, 3\nLIMIT {}",
             named.join(" OR "),
             crate::limits::DOCTOR_ROWS_MAX

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{Patient, Report};
+use crate::render::page::{one_line, wrapped};
 
 impl Report {
     /// The report as text.
@@ -19,18 +20,13 @@ impl Report {
         }
         for patient in &self.patients {
             let _ = writeln!(out, "{}", heading(patient));
-            let _ = writeln!(out, "  {}", counts(patient));
+            let _ = writeln!(out, "  {}", wrapped(&counts(patient), 2, 2));
             let mut healthy = true;
             for finding in self.of(patient) {
                 healthy = false;
-                let _ = writeln!(
-                    out,
-                    "  ! {} of {} {}",
-                    finding.count,
-                    finding.of,
-                    finding.problem.says()
-                );
-                let _ = writeln!(out, "      → {}", finding.advice);
+                let (count, of) = (finding.count, finding.of);
+                let _ = writeln!(out, "  ! {count} of {of} {}", finding.problem.says());
+                let _ = writeln!(out, "      → {}", wrapped(finding.advice, 8, 8));
             }
             if healthy {
                 let _ = writeln!(out, "  nothing is amiss");
@@ -52,11 +48,7 @@ fn heading(patient: &Patient) -> String {
         (None, _) => String::new(),
     };
     let dialect = patient.dialect.as_ref().map(|dialect| format!(" · {dialect}"));
-    // Nothing that came from outside may move the cursor.
-    format!("{service}{library}{}", dialect.unwrap_or_default())
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    one_line(&format!("{service}{library}{}", dialect.unwrap_or_default()))
 }
 
 fn counts(patient: &Patient) -> String {

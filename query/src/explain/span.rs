@@ -11,6 +11,7 @@ use super::id::{Id, Subject};
 use super::read::{Reader, Row};
 use super::verdict::Trace;
 use super::{Explanation, Found, Step, Unknown, owner, price};
+use crate::doctor::UPPER_BOUND;
 use crate::doctor::advice::{self, Problem};
 use crate::error::QueryError;
 use crate::limits;
@@ -60,16 +61,25 @@ pub(super) struct Case {
     pub(super) times: usize,
     /// The row of `calls`.
     pub(super) call: Option<Row>,
+    /// The row of `log_records` that tells of the call where no span does.
+    pub(super) record: Option<Row>,
     /// Which attribute filled which column, as far as the row tells.
     pub(super) sources: BTreeMap<String, String>,
 }
 
 impl Case {
-    /// The row that says most: of the span, else of the call.
+    /// The row that says most of what was received: of the span, else of the record, else of the
+    /// call.
     pub(super) fn told(&self) -> &Row {
-        // One of the two is there: the id was found in a table.
+        // One of them is there: the id was found in a table.
         static NONE: std::sync::LazyLock<Row> = std::sync::LazyLock::new(Row::default);
-        self.span.as_ref().or(self.call.as_ref()).unwrap_or(&NONE)
+        let rows = [&self.span, &self.record, &self.call];
+        rows.into_iter().find_map(Option::as_ref).unwrap_or(&NONE)
+    }
+
+    /// The row whose usage counts: of the call, whose usage may be told by another item.
+    fn counted(&self) -> &Row {
+        self.call.as_ref().unwrap_or(self.told())
     }
 
     fn source(&self, column: &str) -> Option<String> {
@@ -106,9 +116,14 @@ pub(super) async fn explain(
     // The same choice as settle's: the one with usage, then the longest.
     let fullest = |row: &Row| (row.known("input_tokens").is_some(), row.int("duration_ns"));
     let span = spans.into_iter().max_by_key(fullest);
-    let sources = span.as_ref().and_then(|row| row.text("column_sources")).map(sources);
     let call = calls.into_iter().next();
-    let case = Case { span, times, call, sources: sources.unwrap_or_default() };
+    let record = match (&span, &call) {
+        (None, Some(call)) => record_of(reader, call).await?,
+        _ => None,
+    };
+    let told = span.as_ref().or(record.as_ref());
+    let sources = told.and_then(|row| row.text("column_sources")).map(sources);
+    let case = Case { span, times, call, record, sources: sources.unwrap_or_default() };
     let trace = Trace::read(reader, trace_id, span_id).await?;
 
     let mut unknown = Vec::new();
@@ -150,6 +165,27 @@ async fn matches(reader: &Reader, subject: Subject, id: &Id) -> Result<Vec<Row>,
         ),
     };
     reader.rows(&sql).await
+}
+
+/// The log record that a call without a span was made of: it ended when the call did, and tells
+/// the same usage.
+async fn record_of(reader: &Reader, call: &Row) -> Result<Option<Row>, QueryError> {
+    let (Some(start), Some(took)) = (call.int("start_unix_ns"), call.known("duration_ms")) else {
+        return Ok(None);
+    };
+    // Durations are stored as milliseconds: they may be off by their rounding.
+    let end = start.saturating_add((took.as_f64().unwrap_or(0.0) * 1e6) as i64);
+    let sql = format!(
+        "SELECT * FROM log_records WHERE record_role = 'call' AND time_unix_ns BETWEEN {} AND {}",
+        end.saturating_sub(1_000_000),
+        end.saturating_add(1_000_000)
+    );
+    let same = |record: &Row| {
+        ["service_name", "input_tokens", "output_tokens", "request_model"]
+            .iter()
+            .all(|column| record.value(column) == call.value(column))
+    };
+    Ok(reader.rows(&sql).await?.into_iter().find(same))
 }
 
 /// Says what there is in place of what was asked for.
@@ -224,10 +260,11 @@ fn received(case: &Case) -> Step {
 
 /// The attributes as they are kept; none for a call without a span.
 fn attributes(case: &Case) -> Option<Step> {
-    let span = case.span.as_ref()?;
-    let own = span.map("span_attributes").count();
-    let mut says = format!("{own} attributes of the span are kept as they came");
-    match span.int("content_bytes") {
+    let row = case.span.as_ref().or(case.record.as_ref())?;
+    let own_column = if case.span.is_some() { "span_attributes" } else { "log_attributes" };
+    let own = row.map(own_column).count();
+    let mut says = format!("{own} attributes of its own are kept as they came");
+    match row.int("content_bytes") {
         Some(bytes) => says.push_str(&format!(
             "; {bytes} bytes of prompts, completions or tool payloads are not among them \
              (table contents has them when `contents.capture` is on)"
@@ -235,9 +272,9 @@ fn attributes(case: &Case) -> Option<Step> {
         None => says.push_str("; no prompt, completion or tool payload came with it"),
     }
     let mut step = Step::new("attributes", says);
-    for (column, from) in [("span_attributes", "span"), ("resource_attributes", "resource")] {
-        for (name, value) in span.map(column) {
-            step.fact(name.clone(), value.clone(), Some(from.to_owned()));
+    for (column, from) in [(own_column, None), ("resource_attributes", Some("resource"))] {
+        for (name, value) in row.map(column) {
+            step.fact(name.clone(), value.clone(), from.map(str::to_owned));
         }
     }
     Some(step)
@@ -284,10 +321,10 @@ fn columns(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
 }
 
 fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
-    let told = case.told();
+    let (told, counted) = (case.told(), case.counted());
     let scope = told.text("scope_name").unwrap_or_default();
     let mend = |problem| Some(advice::on(scope, problem).to_owned());
-    let says = match told.text("usage_basis") {
+    let says = match counted.text("usage_basis") {
         None => "no usage was reported",
         Some("inclusive") => "reported input is read as containing the cached tokens",
         Some("exclusive") => "reported input is read as standing beside the cached tokens",
@@ -295,7 +332,7 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
         Some(_) => "nothing tells whether reported input contains cached tokens",
     };
     let mut step = Step::new("usage", says);
-    step.rule = told.text("usage_reason").map(str::to_owned);
+    step.rule = counted.text("usage_reason").map(str::to_owned);
     for column in REPORTED {
         if let Some(value) = told.known(column) {
             step.fact(column, value.clone(), case.source(column));
@@ -303,29 +340,33 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
     }
     for (parts, whole) in [(&INPUT[..], "input_tokens"), (&OUTPUT[..], "output_tokens")] {
         for column in parts {
-            if let Some(value) = told.known(column) {
+            if let Some(value) = counted.known(column) {
                 step.fact(*column, value.clone(), case.sources.get(*column).cloned());
             }
         }
-        if let Some(value) = told.known(whole) {
-            step.fact(whole, value.clone(), Some(sum_of(told, parts)));
+        if let Some(value) = counted.known(whole) {
+            step.fact(whole, value.clone(), Some(sum_of(counted, parts)));
         }
     }
     for column in COUNTS {
-        if let Some(value) = told.known(column) {
+        if let Some(value) = counted.known(column) {
             step.fact(column, value.clone(), case.sources.get(column).cloned());
         }
     }
-    if let Some(cost) = told.known("reported_cost") {
-        let kind = told.text("reported_cost_kind").unwrap_or("the library");
+    if counted.text("usage_source") == Some("log-record") && case.span.is_some() {
+        let from = "a log record of the call tells more of it than the span".to_owned();
+        step.fact("usage_source", json!("log-record"), Some(from));
+    }
+    if let Some(cost) = counted.known("reported_cost") {
+        let kind = counted.text("reported_cost_kind").unwrap_or("the library");
         step.fact("reported_cost", cost.clone(), Some(format!("{kind}; never counted as our own")));
     }
     // Of what is no call nothing is missing.
     if case.call.is_none() {
         return step;
     }
-    let basis = told.text("usage_basis");
-    let reason = told.text("usage_reason").unwrap_or("no rule").to_owned();
+    let basis = counted.text("usage_basis");
+    let reason = counted.text("usage_reason").unwrap_or("no rule").to_owned();
     match basis {
         None if told.known("streaming") == Some(&Value::Bool(true)) => unknown.push(Unknown {
             what: "usage",
@@ -350,9 +391,9 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             why: reason,
             mend: mend(Problem::UsageEstimated),
         }),
-        Some(_) if told.known("cache_read_tokens").is_none() => unknown.push(Unknown {
+        Some(_) if reason.contains(UPPER_BOUND) => unknown.push(Unknown {
             what: "cached tokens",
-            why: format!("none are told ({reason}): the price of the input may be too high"),
+            why: reason,
             mend: mend(Problem::CachedUntold),
         }),
         Some(_) => {}

@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Answer, Explanation, Found, Step};
+use crate::render::page::{one_line, wrapped};
 
+/// Where the sentence of a step begins: after its number and name.
+const STEP_INDENT: usize = 14;
 /// Letters of a value that are shown; the whole of it is in JSON.
 const VALUE_CHARS_MAX: usize = 100;
-/// Letters that a name may take before its value moves out of line.
-const NAME_CHARS_MAX: usize = 44;
+/// Letters that a name, or a value, may take before what follows moves out of line.
+const NAME_CHARS_MAX: usize = 50;
 
 impl Answer {
     /// The answer as text.
@@ -32,12 +35,14 @@ impl Answer {
 fn explanation(one: &Explanation, out: &mut String) {
     let _ = writeln!(out, "{} {}", one.subject.word(), one.id);
     if !one.title.is_empty() {
-        let _ = writeln!(out, "{}", one.title);
+        let _ = writeln!(out, "{}", one_line(&one.title));
     }
     for (number, step) in one.steps.iter().enumerate() {
-        let _ = writeln!(out, "\n{} {:11} {}", number + 1, step.name, step.says);
+        let says = wrapped(&one_line(&step.says), STEP_INDENT, STEP_INDENT);
+        let _ = writeln!(out, "\n{} {:11} {says}", number + 1, step.name);
         if let Some(rule) = &step.rule {
-            let _ = writeln!(out, "  {:11} rule: {rule}", "");
+            let rule = wrapped(&one_line(rule), STEP_INDENT + 6, STEP_INDENT + 6);
+            let _ = writeln!(out, "{:STEP_INDENT$}rule: {rule}", "");
         }
         facts(step, out);
         rows(step, out);
@@ -48,9 +53,10 @@ fn explanation(one: &Explanation, out: &mut String) {
     }
     let _ = writeln!(out, "\nunknown");
     for unknown in &one.unknown {
-        let _ = writeln!(out, "  {}: {}", unknown.what, unknown.why);
+        let why = format!("{}: {}", unknown.what, one_line(&unknown.why));
+        let _ = writeln!(out, "  {}", wrapped(&why, 2, 4));
         if let Some(mend) = &unknown.mend {
-            let _ = writeln!(out, "      → {mend}");
+            let _ = writeln!(out, "      → {}", wrapped(mend, 8, 8));
         }
     }
 }
@@ -66,8 +72,10 @@ fn facts(step: &Step, out: &mut String) {
         let right = fact.value.is_number();
         let text = if right { format!("{text:>value$}") } else { format!("{text:value$}") };
         let line = match &fact.from {
-            Some(from) => format!("    {:name$}  {text}  ← {from}", fact.name),
-            None => format!("    {:name$}  {text}", fact.name),
+            Some(from) => {
+                format!("    {:name$}  {text}  ← {}", one_line(&fact.name), one_line(from))
+            }
+            None => format!("    {:name$}  {text}", one_line(&fact.name)),
         };
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -130,8 +138,7 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    // Nothing that came from outside may move the cursor.
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = one_line(&text);
     match line.char_indices().nth(VALUE_CHARS_MAX) {
         Some((end, _)) => format!("{}… ({} letters)", &line[..end], line.chars().count()),
         None => line,

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use spanledger_schemas::tables;
 
 use super::Step;
 use super::read::{Reader, Row};
@@ -14,7 +13,7 @@ use super::span::Case;
 use crate::error::QueryError;
 use crate::limits;
 
-/// Columns of a span that its place in the trace needs; those the table does not have are left out.
+/// Columns of a span that its place in the trace needs.
 const COLUMNS: [&str; 17] = [
     "span_id",
     "parent_span_id",
@@ -53,13 +52,11 @@ impl Trace {
         trace_id: &str,
         span_id: &str,
     ) -> Result<Self, QueryError> {
-        let there = |c: &&&str| tables::spans::TABLE.column(c).is_some();
-        let columns: Vec<&str> = COLUMNS.iter().filter(there).copied().collect();
         let most = limits::EXPLAIN_TRACE_SPANS_MAX;
         let rows = reader
             .rows(&format!(
                 "SELECT {} FROM spans WHERE trace_id = '{trace_id}' LIMIT {}",
-                columns.join(", "),
+                COLUMNS.join(", "),
                 most + 1
             ))
             .await?;
@@ -89,17 +86,11 @@ impl Trace {
             .await?;
         let id = |row: Row| Some((row.text("span_id")?.to_owned(), row));
         let calls = calls.into_iter().filter_map(id).collect();
-        let verdicts = match tables::find("span_verdicts") {
-            None => Vec::new(),
-            Some(table) => {
-                let name = table.name;
-                reader
-                    .rows(&format!(
-                        "SELECT * FROM {name} WHERE trace_id = '{trace_id}' LIMIT {most}"
-                    ))
-                    .await?
-            }
-        };
+        let verdicts = reader
+            .rows(&format!(
+                "SELECT * FROM span_verdicts WHERE trace_id = '{trace_id}' LIMIT {most}"
+            ))
+            .await?;
         let verdicts = verdicts.into_iter().filter_map(id).collect();
         Ok(Trace { here: span_id.to_owned(), spans, children, calls, verdicts, cut })
     }
@@ -214,10 +205,6 @@ impl Trace {
         let called = |row: &&Row| row.text("span_id").is_some_and(|id| self.calls.contains_key(id));
         if let Some(verdict) = self.verdicts.get(&self.here) {
             return decided(verdict);
-        }
-        if let Some(other) = span.text("duplicate_of") {
-            let says = format!("it tells of the same call as span {other}, which is counted");
-            return (says, rule("duplicate"));
         }
         match span.text("span_role") {
             Some("call") => {}

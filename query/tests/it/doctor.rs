@@ -64,6 +64,7 @@ async fn an_empty_store_has_nothing_amiss() {
 async fn each_library_is_counted_and_told_what_to_set() {
     let openai = "opentelemetry.instrumentation.openai_v2";
     let usage = json!({"input_tokens": 10, "output_tokens": 1, "usage_basis": "inclusive",
+                       "usage_reason": "library: it tells no cached tokens: an upper bound",
                        "price_state": "priced", "cost": "1", "currency": "USD"});
     let cached = json!({"input_tokens": 10, "cache_read_tokens": 4, "usage_basis": "inclusive",
                         "price_state": "priced", "cost": "1", "currency": "USD"});

@@ -6,7 +6,7 @@ use spanledger_ledger::prices::PriceRow;
 use spanledger_ledger::usage::Unit;
 use spanledger_query::QuerySettings;
 use spanledger_schemas::Money;
-use spanledger_schemas::tables::{billing_lines, calls, prices, spans};
+use spanledger_schemas::tables::{billing_lines, calls, log_records, prices, span_verdicts, spans};
 
 use crate::fixture::{World, small, world};
 
@@ -175,6 +175,65 @@ async fn a_wrapper_says_which_call_is_counted_in_its_place() {
     let detail = body["detail"].as_str().unwrap();
     assert_eq!(status, 404);
     assert!(detail.contains(&format!("explain span {TRACE}/{WRAPPER}")), "{detail}");
+}
+
+#[tokio::test]
+async fn a_verdict_of_settle_is_shown_with_its_rule() {
+    let other = "ffffffffffffffffffffffffffffffff";
+    let spans = vec![
+        json!({"span_id": WRAPPER, "name": "ChatOpenAI", "dialect": "otel-genai"}),
+        json!({"span_id": AGENT, "name": "agent", "span_role": "rollup"}),
+    ];
+    let verdicts = vec![
+        json!({"span_id": WRAPPER, "span_role": "duplicate", "duplicate_of": CALL,
+               "duplicate_of_trace": other, "rule": "same-response-id"}),
+        json!({"span_id": AGENT, "span_role": "rollup", "rule": "more-than-its-calls",
+               "uncounted_input_tokens": 7}),
+    ];
+    let tables = [(&spans::TABLE, spans), (&span_verdicts::TABLE, verdicts)];
+    let world = world(QuerySettings::default(), &tables.map(|(t, rows)| (t as _, rows))).await;
+    let (_, body) = explain(&world, &format!("span/{WRAPPER}")).await;
+    let trace = step(&body, "trace");
+    let says = trace["says"].as_str().unwrap();
+    assert!(says.contains(&format!("the call {CALL} of trace {other}")), "{says}");
+    assert!(trace["rule"].as_str().unwrap().starts_with("same-response-id: "), "{trace}");
+    let (_, body) = explain(&world, &format!("span/{AGENT}")).await;
+    let trace = step(&body, "trace");
+    let says = trace["says"].as_str().unwrap();
+    assert!(says.contains("roll-up") && says.contains("7 input tokens"), "{says}");
+}
+
+#[tokio::test]
+async fn a_call_that_only_a_log_record_told_of_shows_the_record() {
+    let usage = json!({"service_name": "laptop", "request_model": "claude", "input_tokens": 7,
+                       "output_tokens": 3, "usage_basis": "exclusive", "usage_reason": "a test"});
+    let with = |more: Value| {
+        let mut row = usage.as_object().unwrap().clone();
+        row.extend(more.as_object().unwrap().clone());
+        Value::Object(row)
+    };
+    // The record is written when the call ends: 1,500 ms after it started.
+    let start = 1_795_514_400_000_000_000_i64;
+    let call = with(json!({"span_id": CALL, "start_unix_ns": start, "duration_ms": 1500.0,
+        "usage_source": "log-record", "user_id": "u1", "owner_sources": format!("user_id=user.id@{CALL}")}));
+    let end = start + 1_500_000_000;
+    let record = with(json!({"event_name": "claude_code.api_request", "record_role": "call",
+        "time_unix_ns": end, "scope_name": "com.anthropic.claude_code",
+        "column_sources": "reported_input_tokens=input_tokens user_id=user.id",
+        "reported_input_tokens": 7, "log_attributes": {"request_id": "r1"}}));
+    let other = with(json!({"event_name": "other", "record_role": "call", "time_unix_ns": end,
+        "input_tokens": 8}));
+    let tables = [(&calls::TABLE, vec![call]), (&log_records::TABLE, vec![other, record])];
+    let world = world(QuerySettings::default(), &tables.map(|(t, rows)| (t as _, rows))).await;
+    let (status, body) = explain(&world, &format!("call/{CALL}")).await;
+    assert_eq!(status, 200, "{body}");
+    let says = step(&body, "received")["says"].as_str().unwrap();
+    assert!(says.contains("log record `claude_code.api_request`"), "{says}");
+    assert_eq!(fact(step(&body, "attributes"), "request_id")["value"], "r1");
+    let usage = step(&body, "usage");
+    assert_eq!(fact(usage, "reported_input_tokens")["from"], "input_tokens");
+    let user = fact(step(&body, "owner"), "user_id");
+    assert_eq!(user["from"], format!("span {CALL}, user.id"));
 }
 
 #[tokio::test]
