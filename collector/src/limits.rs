@@ -116,3 +116,18 @@ pub const REDACTION_DEPTH_MAX: usize = 4;
 pub const REDACTION_REPLACEMENT_BYTES_MAX: usize = 64;
 /// A shorter secret could be found by trying.
 pub const REDACTION_HASH_KEY_BYTES_MIN: usize = 16;
+
+/// Bytes read of one attribute whose value holds others (usage, metadata, parameters as JSON). The
+/// facts stand at the beginning or are small; what follows is content.
+pub const INSIDE_BYTES_MAX: usize = 16 * KIB as usize;
+/// Levels read of such a value; usage objects have three.
+pub const INSIDE_DEPTH_MAX: usize = 12;
+/// Attributes of one item that are read so; real ones have at most four.
+pub const INSIDE_ATTRIBUTES_MAX: usize = 8;
+/// Shapes of `column_sources` remembered; a shape is a set of attribute names, so a service has a
+/// few. Beyond it they are forgotten and made again.
+pub const SOURCE_SHAPES_MAX: usize = 1024;
+/// Bytes searched for the provider's id in an answer that tells it nowhere else.
+pub const ANSWER_SEARCH_BYTES_MAX: usize = 64 * KIB as usize;
+/// Attribute names a user may add for one owner; ranks must stay below those of the defaults.
+pub const OWNER_NAMES_MAX: usize = 60;

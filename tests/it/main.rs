@@ -11,4 +11,5 @@
 mod contents;
 mod crash;
 mod dashboards;
+mod suites;
 mod tidy;

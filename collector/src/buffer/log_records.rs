@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use arrow::array::{Date32Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::array::{
+    ArrayRef, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
+};
 use spanledger_schemas::{tables, time};
 
+use super::call_columns::{CallColumns, first};
 use super::columns::{
     Instants, LeftOut, PreparedMap, TextMaps, batch, cut, done, said, scope_entries,
 };
@@ -13,7 +16,7 @@ use super::spans::{Receipt, ascii};
 use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, Group, LOG_BODY_BYTES_MAX, LogRecordView, Value,
 };
-use crate::normalise::{self, ContentKind, ResourceFacts, ScopeFacts};
+use crate::normalise::{self, ContentKind, Fate, Names, Normalised, ResourceFacts, ScopeFacts};
 
 /// What a group says about all its records.
 #[derive(Debug)]
@@ -25,10 +28,10 @@ pub(super) struct LogGroup<'a> {
 }
 
 impl<'a> LogGroup<'a> {
-    pub(super) fn of(group: &Group<'a, '_>) -> Self {
+    pub(super) fn of(names: &Names, group: &Group<'a, '_>) -> Self {
         Self {
-            resource: ResourceFacts::of(group.resource),
-            scope: ScopeFacts::of(group.scope, group.resource),
+            resource: ResourceFacts::of(names, group.resource),
+            scope: ScopeFacts::of(group.scope, group.resource.schema_url),
             resource_map: PreparedMap::of_resource(group.resource, &[]),
             scope_entries: scope_entries(group.scope),
         }
@@ -60,8 +63,13 @@ pub(super) struct LogColumns {
     trace_id: StringBuilder,
     span_id: StringBuilder,
     service_name: StringBuilder,
+    service_version: StringBuilder,
+    environment: StringBuilder,
     scope_name: StringBuilder,
     scope_version: StringBuilder,
+    record_role: StringBuilder,
+    duration_ms: Float64Builder,
+    call: CallColumns,
     content_bytes: Int64Builder,
     log_attributes: TextMaps,
     resource_attributes: TextMaps,
@@ -70,17 +78,22 @@ pub(super) struct LogColumns {
 impl LogColumns {
     /// `record_number` counts the records of the request: by it, content of several records of one
     /// span and time gets different positions.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one flush, each lent for a row")]
     pub(super) fn append<'a>(
         &mut self,
         receipt: &Receipt<'_>,
         group: &LogGroup<'a>,
         record: &LogRecordView<'a, '_>,
         record_number: i64,
+        builder: &mut normalise::Builder,
         rules: &ContentRules,
         contents: &mut ContentColumns,
     ) {
         let named_by = match record.event_name {
-            "" => record.attributes.iter().position(names_event),
+            // Rust's tracing names an event after its place in the code: `event src/x.rs:1`.
+            name if name.is_empty() || name.starts_with("event ") => {
+                record.attributes.iter().position(names_event)
+            }
             _ => None,
         };
         let event_name = match named_by.map(|i| record.attributes[i].value) {
@@ -88,7 +101,16 @@ impl LogColumns {
             _ => said(record.event_name),
         };
         let of_event = event_name.and_then(normalise::of_event);
-        let content_of = |key: &str| normalise::content_of(&group.scope, of_event, key);
+        let normal = normalise::record(
+            builder,
+            &group.resource,
+            &group.scope,
+            record,
+            event_name.unwrap_or_default(),
+        );
+        let builder = &*builder;
+        let (names, fates) = (builder.names(), builder.fates());
+        let content_of = |key: &str| normalise::content_of(names, &group.scope, of_event, key);
 
         let mut content_bytes = None;
         let mut position = record.time_unix_ns.saturating_add(record_number);
@@ -116,7 +138,8 @@ impl LogColumns {
             content(kind, event_name.unwrap_or_default(), record.body);
         }
 
-        self.identity(receipt, group, record, event_name);
+        self.identity(receipt, group, record, event_name, &normal);
+        self.call.append(&normal, builder.sources(&normal));
         let mut left_out = LeftOut::default();
         let body_bytes = self.body(record, body_is_content.is_some(), &mut left_out);
         self.content_bytes.append_option(content_bytes);
@@ -125,13 +148,13 @@ impl LogColumns {
             record.attributes,
             &group.scope_entries,
             ATTRIBUTE_BYTES_MAX,
-            |i, a| named_by != Some(i) && content_of(a.key).is_none(),
+            |i, a| named_by != Some(i) && fates[i] != Fate::InColumn && content_of(a.key).is_none(),
             left_out,
         );
         let resource_bytes = self.resource_attributes.append_prepared(&group.resource_map);
         self.rows += 1;
-        // Fixed widths and short texts of the typed columns come to about 200 bytes.
-        self.bytes += 200 + body_bytes + attribute_bytes + resource_bytes;
+        // Fixed widths and short texts of the typed columns come to about 400 bytes.
+        self.bytes += 400 + body_bytes + attribute_bytes + resource_bytes;
     }
 
     fn identity(
@@ -140,6 +163,7 @@ impl LogColumns {
         group: &LogGroup<'_>,
         record: &LogRecordView<'_, '_>,
         event_name: Option<&str>,
+        normal: &Normalised<'_>,
     ) {
         self.date.append_value(time::day(record.time_unix_ns));
         self.tenant.append_value(receipt.tenant);
@@ -159,9 +183,15 @@ impl LogColumns {
             Some(id) => self.span_id.append_value(ascii(&id.hex())),
             None => self.span_id.append_null(),
         }
-        self.service_name.append_option(group.resource.service_name.as_deref());
+        let resource = &group.resource;
+        self.service_name.append_option(first(&resource.service_name, &normal.service_name));
+        self.service_version
+            .append_option(first(&resource.service_version, &normal.service_version));
+        self.environment.append_option(first(&resource.environment, &normal.environment));
         self.scope_name.append_option(said(group.scope.name));
         self.scope_version.append_option(said(group.scope.version));
+        self.record_role.append_value(if normal.record_is_call { "call" } else { "other" });
+        self.duration_ms.append_option(normal.duration_ms);
     }
 
     /// Appends the body, unless it is content; returns its bytes.
@@ -184,28 +214,33 @@ impl LogColumns {
     }
 
     pub(super) fn finish(mut self) -> RecordBatch {
-        batch(
-            &tables::log_records::TABLE,
-            vec![
-                done(&mut self.date),
-                done(&mut self.tenant),
-                self.at.finish(),
-                done(&mut self.time_unix_ns),
-                self.observed_at.finish(),
-                self.received_at.finish(),
-                done(&mut self.severity_number),
-                done(&mut self.severity_text),
-                done(&mut self.event_name),
-                done(&mut self.body),
-                done(&mut self.trace_id),
-                done(&mut self.span_id),
-                done(&mut self.service_name),
-                done(&mut self.scope_name),
-                done(&mut self.scope_version),
-                done(&mut self.content_bytes),
-                self.log_attributes.finish(),
-                self.resource_attributes.finish(),
-            ],
-        )
+        let mut columns: Vec<ArrayRef> = vec![
+            done(&mut self.date),
+            done(&mut self.tenant),
+            self.at.finish(),
+            done(&mut self.time_unix_ns),
+            self.observed_at.finish(),
+            self.received_at.finish(),
+            done(&mut self.severity_number),
+            done(&mut self.severity_text),
+            done(&mut self.event_name),
+            done(&mut self.body),
+            done(&mut self.trace_id),
+            done(&mut self.span_id),
+            done(&mut self.service_name),
+            done(&mut self.service_version),
+            done(&mut self.environment),
+            done(&mut self.scope_name),
+            done(&mut self.scope_version),
+            done(&mut self.record_role),
+            done(&mut self.duration_ms),
+        ];
+        columns.extend(self.call.finish());
+        columns.extend([
+            done(&mut self.content_bytes),
+            self.log_attributes.finish(),
+            self.resource_attributes.finish(),
+        ]);
+        batch(&tables::log_records::TABLE, columns)
     }
 }

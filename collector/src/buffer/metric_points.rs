@@ -19,7 +19,7 @@ use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, Exponential, Group, MetricKind, MetricView, Number, PointView,
     Quantile, Resource, Value, write_json_double, write_json_map,
 };
-use crate::normalise::ResourceFacts;
+use crate::normalise::{Names, ResourceFacts};
 
 /// One data point as the table has it. Columns that follow from attributes (`model`, `gpu_uuid`,
 /// `host`, `date`, `at`) are not here: appending works them out.
@@ -115,8 +115,8 @@ pub(super) struct PointGroup<'a> {
 }
 
 impl<'a> PointGroup<'a> {
-    pub(super) fn of(group: &Group<'a, '_>) -> Self {
-        let facts = ResourceFacts::of(group.resource);
+    pub(super) fn of(names: &Names, group: &Group<'a, '_>) -> Self {
+        let facts = ResourceFacts::of(names, group.resource);
         Self {
             service_name: facts.service_name,
             scope_name: group.scope.name,
@@ -264,7 +264,7 @@ impl PointColumns {
         resource: &[Attribute<'_>],
     ) {
         let resource = Resource { attributes: resource.to_vec(), ..Resource::default() };
-        let host = ResourceFacts::of(&resource).host;
+        let host = ResourceFacts::of(&Names::shared(), &resource).host;
         self.append(tenant, row, host.as_deref(), &[], LeftOut::default());
         let map = PreparedMap::of_resource(&resource, &[]);
         self.bytes += self.resource_attributes.append_prepared(&map);

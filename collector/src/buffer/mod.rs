@@ -3,6 +3,7 @@
 //! record batches in the order and types of `schemas`. It neither sorts nor writes files; how many frames go into
 //! one flush is the caller's choice, by [`Builders::rows`] and [`Builders::bytes`].
 
+mod call_columns;
 mod columns;
 mod contents;
 mod log_records;
@@ -11,11 +12,14 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use spanledger_schemas::{Table, tables};
 
 use crate::decode::{self, Attribute, DecodeError, DecodeLimits, Item};
 use crate::frame::{Frame, Signal};
+use crate::normalise::{self, Names};
 use contents::ContentColumns;
 pub use contents::ContentRules;
 use log_records::{LogColumns, LogGroup};
@@ -28,6 +32,7 @@ use spans::{Receipt, SpanColumns, SpanGroup};
 pub struct Builders {
     rules: ContentRules,
     limits: DecodeLimits,
+    normalise: normalise::Builder,
     spans: SpanColumns,
     contents: ContentColumns,
     metric_points: PointColumns,
@@ -45,6 +50,12 @@ impl Builders {
         Self { rules, limits, ..Self::default() }
     }
 
+    /// The same with attribute names of a user's own.
+    #[must_use]
+    pub fn with_names(self, names: Arc<Names>) -> Self {
+        Self { normalise: normalise::Builder::with(names), ..self }
+    }
+
     /// Appends the rows of a frame: of exactly those items that `decode::check` accepted.
     ///
     /// Fails on a body that `check` would have refused; rows of the part before the fault may
@@ -52,28 +63,47 @@ impl Builders {
     pub fn append(&mut self, frame: &Frame) -> Result<(), DecodeError> {
         let receipt = Receipt { tenant: &frame.tenant, received_unix_ns: frame.received_unix_ns };
         let (now, body) = (frame.received_unix_ns, &frame.body[..]);
-        let Self { rules, limits, spans, contents, metric_points, log_records } = self;
+        let Self { rules, limits, normalise, spans, contents, metric_points, log_records } = self;
+        let names = normalise.share_names();
         let walked = match frame.signal {
-            Signal::Traces => decode::spans(body, now, limits, SpanGroup::of, |group, item| {
-                if let Item::Taken(span) = item {
-                    spans.append(&receipt, group, &span, rules, contents);
-                }
-            }),
-            Signal::Metrics => {
-                decode::points(body, now, limits, PointGroup::of, |group, metric, item| {
+            Signal::Traces => decode::spans(
+                body,
+                now,
+                limits,
+                |g| SpanGroup::of(&names, g),
+                |group, item| {
+                    if let Item::Taken(span) = item {
+                        spans.append(&receipt, group, &span, normalise, rules, contents);
+                    }
+                },
+            ),
+            Signal::Metrics => decode::points(
+                body,
+                now,
+                limits,
+                |g| PointGroup::of(&names, g),
+                |group, metric, item| {
                     if let (Some(metric), Item::Taken(point)) = (metric, item) {
                         metric_points.append_point(&receipt, group, metric, &point);
                     }
-                })
-            }
+                },
+            ),
             Signal::Logs => {
                 let mut number = 0;
-                decode::log_records(body, now, limits, LogGroup::of, |group, item| {
-                    if let Item::Taken(record) = item {
-                        log_records.append(&receipt, group, &record, number, rules, contents);
-                        number += 1;
-                    }
-                })
+                decode::log_records(
+                    body,
+                    now,
+                    limits,
+                    |g| LogGroup::of(&names, g),
+                    |group, item| {
+                        if let Item::Taken(record) = item {
+                            log_records.append(
+                                &receipt, group, &record, number, normalise, rules, contents,
+                            );
+                            number += 1;
+                        }
+                    },
+                )
             }
         };
         walked.map_err(|fault| DecodeError::protobuf(frame.signal, body, fault))

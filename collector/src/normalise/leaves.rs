@@ -2,7 +2,7 @@
 //! reported and the decision of `usage`; gives leaves and totals. It never clamps: a negative
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
-use super::usage::Basis::{Exclusive, Inclusive, Unknown};
+use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
 use super::usage::Reasoning::{Beside, BesideUnsent, Inside};
 use super::usage::{Basis, Decision, Reasoning, Reporter, decide};
 
@@ -31,6 +31,14 @@ pub struct Reported {
     pub audio_out: Option<i64>,
     /// Image input.
     pub image_in: Option<i64>,
+    /// Image output.
+    pub image_out: Option<i64>,
+    /// Input outside any cache, said beside the rest: for proofs only.
+    pub uncached: Option<i64>,
+    /// Output without reasoning, said beside the rest: for proofs only.
+    pub output_text: Option<i64>,
+    /// Output of predictions, accepted and not, where it stands beside output.
+    pub predicted: Option<i64>,
     /// A usage attribute was there whose value is no whole number.
     pub unreadable: bool,
 }
@@ -70,6 +78,8 @@ pub struct Usage {
     pub audio_out: Option<i64>,
     /// Image input.
     pub image_in: Option<i64>,
+    /// Image output.
+    pub image_out: Option<i64>,
 }
 
 const UNREADABLE: &str = "unreadable: a usage attribute is no whole number";
@@ -85,6 +95,13 @@ impl Reported {
             (None, None) => None,
             (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
         })
+    }
+
+    /// Whether zeros stand where a call has numbers. An embedding writes nothing, and a call with
+    /// everything cached may read nothing beside; none does both.
+    pub(super) fn is_zero(&self) -> bool {
+        let all = [self.input, self.output, self.total, self.cache_read, self.cache_write];
+        self.input.is_some() && all.iter().flatten().all(|n| *n == 0)
     }
 }
 
@@ -106,6 +123,10 @@ pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
     let decision = decide(reported, who);
     usage.basis = Some(decision.input);
     usage.reason = Some(decision.name);
+    // What was not told, or guessed, is in no column but the reported ones.
+    if decision.input == Estimated || reported.is_zero() {
+        return usage;
+    }
     if let Err(why) = input_leaves(reported, &decision, &mut usage) {
         usage.basis = Some(Unknown);
         usage.reason = Some(why);
@@ -129,15 +150,16 @@ fn input_leaves(
     }
     let cached = reported.cache_read.unwrap_or(0) + write.unwrap_or(0);
     let other = reported.audio_in.unwrap_or(0) + reported.image_in.unwrap_or(0);
-    if cached > 0 && other > 0 {
+    let (inside, beside) = if decision.parts_beside { (0, other) } else { (other, 0) };
+    if cached > 0 && inside > 0 {
         return Err(OVERLAP);
     }
     let (total, uncached) = match decision.input {
-        Inclusive => (Some(input), input - cached - other),
+        Inclusive => (Some(input + beside), input - cached - inside),
         // Without the cached tokens beside it the total is not known, the uncached part is.
-        Exclusive if !decision.cached_told => (None, input - other),
-        Exclusive => (Some(input + cached), input - other),
-        Unknown => return Ok(()),
+        Exclusive if !decision.cached_told => (None, input - inside),
+        Exclusive => (Some(input + cached + beside), input - inside),
+        Unknown | Estimated => return Ok(()),
     };
     if uncached < 0 {
         return Err(NEGATIVE_INPUT);
@@ -159,15 +181,20 @@ fn output_leaves(
     usage: &mut Usage,
 ) -> Result<(), &'static str> {
     let Some(output) = reported.output else { return Ok(()) };
+    if let Some(why) = decision.output_wrong {
+        return Err(why);
+    }
     let reasoning = reported.reasoning.unwrap_or(0);
-    let audio = reported.audio_out.unwrap_or(0);
+    let other = reported.audio_out.unwrap_or(0) + reported.image_out.unwrap_or(0);
+    let (inside, beside) = if decision.parts_beside { (0, other) } else { (other, 0) };
+    let output = output + reported.predicted.unwrap_or(0);
     let (total, text) = match decision.reasoning {
-        Inside => (Some(output), output - reasoning - audio),
-        Beside => (Some(output + reasoning), output - audio),
-        BesideUnsent if reported.reasoning.is_none() => (None, output - audio),
-        BesideUnsent => (Some(output + reasoning), output - audio),
+        Inside => (Some(output + beside), output - reasoning - inside),
+        Beside => (Some(output + beside + reasoning), output - inside),
+        BesideUnsent if reported.reasoning.is_none() => (None, output - inside),
+        BesideUnsent => (Some(output + beside + reasoning), output - inside),
         // Without reasoning tokens both readings agree.
-        Reasoning::Unknown if reasoning == 0 => (Some(output), output - audio),
+        Reasoning::Unknown if reasoning == 0 => (Some(output + beside), output - inside),
         Reasoning::Unknown => return Ok(()),
     };
     if text < 0 {
@@ -177,6 +204,7 @@ fn output_leaves(
     usage.output_text = Some(text);
     usage.reasoning = reported.reasoning;
     usage.audio_out = reported.audio_out;
+    usage.image_out = reported.image_out;
     Ok(())
 }
 
@@ -186,7 +214,7 @@ mod tests {
     use super::*;
 
     fn who<'a>(scope: &'a str, version: &'a str, provider: &'a str) -> Reporter<'a> {
-        Reporter { scope, version, provider: Some(provider), conventions: None }
+        Reporter { scope, version, provider: Some(provider), ..Reporter::default() }
     }
 
     fn tokens(input: i64, output: i64, read: Option<i64>, write: Option<i64>) -> Reported {

@@ -1,97 +1,125 @@
-//! From a span in whichever dialect to one record: what the columns of `spans` hold, and for each
-//! attribute whether it is kept, said by a column, or content. Takes the views of `decode`,
-//! gives [`Normalised`]; it reads one span at a time and decides nothing that needs the trace
-//! (that is `settle`).
+//! From a span or log record in whichever dialect to one record: what the typed columns hold, and
+//! for each attribute whether it is kept, said by a column, or content. Takes the views of
+//! `decode`, gives [`Normalised`]; it reads one item at a time and decides nothing that needs the
+//! trace (that is `settle`).
 //!
-//! A new dialect is a file beside this one and a line in [`DIALECTS`].
+//! In the order of the data: `dialects` tells whose names are spoken, `names` what each means,
+//! `inside` and `loose` read values that hold others, `facts` picks the best of each, `provider`,
+//! `kinds`, `events` and `usage` say what follows, `leaves` makes counts disjoint.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 mod content;
+mod dialects;
+mod events;
+mod facts;
+mod inside;
+mod kinds;
 mod leaves;
+mod loose;
 mod names;
-mod otel_genai;
 mod owner;
 mod provider;
+mod reported;
+mod resource;
+mod sources;
 mod usage;
 
-use spanledger_schemas::semconv;
+use dialects::{Dialect, ServerTtft};
+use facts::{Facts, Reading};
+use names::{Fact, Index, Meaning};
+use sources::{Shape, Source};
 
-use crate::decode::{Attribute, Resource, Scope, SpanView, Value};
+use crate::decode::{Attribute, LogRecordView, Scope, SpanView};
 pub use content::ContentKind;
 pub(crate) use content::of_event;
+pub use kinds::SpanRole;
 pub use leaves::{Reported, Usage, leaves};
-use names::{FACTS, Fact, GENERAL, Index, Meaning, Name};
+pub use owner::OwnerSettings;
+pub use reported::{CostKind, ReportedCost};
+pub use resource::ResourceFacts;
+pub use sources::SourceTexts;
 pub use usage::{Basis, Reporter};
 
-/// Whose attribute names a span speaks.
+/// The attribute names that are known: those of the dialects, and a user's own for owners.
 #[derive(Debug)]
-struct Dialect {
-    /// The word of the column `dialect`.
-    name: &'static str,
-    /// Beginnings of the scope names that speak it.
-    scopes: &'static [&'static str],
-    /// Else: the beginning of an attribute name that only it has.
-    attribute_prefix: &'static str,
-    names: &'static [Name],
+pub struct Names {
+    /// One per dialect.
+    dialects: Vec<Index>,
+    /// For items of no dialect, and for resources.
+    plain: Index,
 }
 
-/// All dialects, most particular first.
-static DIALECTS: &[&Dialect] = &[&otel_genai::DIALECT];
+static DEFAULT_NAMES: LazyLock<Arc<Names>> =
+    LazyLock::new(|| Arc::new(Names::with(&OwnerSettings::default())));
 
-static INDEXES: LazyLock<Vec<Index>> = LazyLock::new(|| {
-    let over = |d: &&Dialect| Index::over(&[d.names, GENERAL, owner::NAMES]);
-    DIALECTS.iter().map(over).collect()
-});
+impl Names {
+    /// The default names.
+    pub fn shared() -> Arc<Names> {
+        Arc::clone(&DEFAULT_NAMES)
+    }
 
-/// For spans of no dialect, resources and log records.
-static PLAIN: LazyLock<Index> = LazyLock::new(|| Index::over(&[GENERAL, owner::NAMES]));
-
-/// What a resource says about all its items; worked out once per group.
-#[derive(Debug, Default)]
-pub struct ResourceFacts<'a> {
-    /// `service.name`
-    pub service_name: Option<Cow<'a, str>>,
-    /// `service.version`
-    pub service_version: Option<Cow<'a, str>>,
-    /// `deployment.environment.name`
-    pub environment: Option<Cow<'a, str>>,
-    /// `host.name`
-    pub host: Option<Cow<'a, str>>,
-    /// `cloud.region`
-    region: Option<Cow<'a, str>>,
-    team: Option<Cow<'a, str>>,
-    user: Option<Cow<'a, str>>,
-    session: Option<Cow<'a, str>>,
-    feature: Option<Cow<'a, str>>,
-}
-
-impl<'a> ResourceFacts<'a> {
-    /// The facts of a resource.
-    pub fn of(resource: &Resource<'a>) -> Self {
-        let mut facts = Facts::default();
-        for (i, attribute) in resource.attributes.iter().enumerate() {
-            if let Some(Meaning::Fact(fact, rank)) = PLAIN.meaning(attribute.key) {
-                facts.note(fact, rank, i);
+    /// The default names, and before them a user's own.
+    pub fn with(owner: &OwnerSettings) -> Names {
+        let index = |lists: &[&'static [names::Name]], inside: &[_]| {
+            let mut index = Index::default();
+            for (_, keys, fact) in owner.lists() {
+                for (rank, key) in keys.iter().enumerate() {
+                    index.fact(key, fact, names::SETTINGS.saturating_add(rank as u8));
+                }
             }
-        }
-        let named = |key: &str| {
-            resource.attributes.iter().find(|a| a.key == key).and_then(|a| text(a.value))
+            let mut lists = names::ranked(lists);
+            lists.push((names::GENERAL, names::EVERY));
+            lists.push((owner::NAMES, names::EVERY));
+            index.extend(&lists, inside);
+            index
         };
-        let owner = |fact| facts.text(fact, &resource.attributes);
-        Self {
-            service_name: named(semconv::SERVICE_NAME),
-            service_version: named(semconv::SERVICE_VERSION),
-            environment: named(semconv::DEPLOYMENT_ENVIRONMENT_NAME)
-                .or_else(|| named(semconv::DEPLOYMENT_ENVIRONMENT)),
-            host: named("host.name"),
-            region: owner(Fact::Region),
-            team: owner(Fact::Team),
-            user: owner(Fact::User),
-            session: owner(Fact::Session),
-            feature: owner(Fact::Feature),
+        Names {
+            dialects: dialects::ALL.iter().map(|d| index(d.names, d.inside)).collect(),
+            plain: index(&[], &[]),
         }
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { names: Names::shared(), fates: Vec::new(), sources: SourceTexts::default() }
+    }
+}
+
+/// What normalising needs beside the item: the names, and memory used again.
+#[derive(Debug)]
+pub struct Builder {
+    names: Arc<Names>,
+    fates: Vec<Fate>,
+    sources: SourceTexts,
+}
+
+impl Builder {
+    /// With names of a user's own.
+    pub fn with(names: Arc<Names>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// The names.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The names, to keep beside.
+    pub fn share_names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// What became of each attribute of the last item, in order.
+    pub fn fates(&self) -> &[Fate] {
+        &self.fates
+    }
+
+    /// Text of the column `column_sources` of an item.
+    pub fn sources(&self, normal: &Normalised<'_>) -> Option<&str> {
+        self.sources.text(normal.sources)
     }
 }
 
@@ -108,16 +136,15 @@ pub struct ScopeFacts<'a> {
 }
 
 impl<'a> ScopeFacts<'a> {
-    /// The facts of a scope; `resource` gives the version of the conventions where the scope does
-    /// not.
-    pub fn of(scope: &Scope<'a>, resource: &Resource<'a>) -> Self {
-        let speaks = |d: &&Dialect| d.scopes.iter().any(|s| scope.name.starts_with(s));
+    /// The facts of a scope; `resource_schema_url` gives the version of the conventions where the
+    /// scope does not.
+    pub fn of(scope: &Scope<'a>, resource_schema_url: &str) -> Self {
         Self {
             name: scope.name,
             version: scope.version,
             own_content: content::scope_has_own(scope.name),
-            conventions: conventions(scope.schema_url).or_else(|| conventions(resource.schema_url)),
-            dialect: DIALECTS.iter().position(speaks),
+            conventions: conventions(scope.schema_url).or_else(|| conventions(resource_schema_url)),
+            dialect: dialects::of_scope(scope.name),
         }
     }
 }
@@ -136,29 +163,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
-/// What a span is in its trace, as seen on the span alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanRole {
-    /// A model inference.
-    Call,
-    /// An agent or workflow span that repeats the usage below it.
-    Rollup,
-    /// Neither.
-    Other,
-}
-
-impl SpanRole {
-    /// The word of the column `span_role`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Call => "call",
-            Self::Rollup => "rollup",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// What becomes of one attribute of a span.
+/// What becomes of one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It stays an attribute.
@@ -169,13 +174,15 @@ pub enum Fate {
     Content(ContentKind),
 }
 
-/// One span, normalised. Text that the span spells as the column does is borrowed.
+/// One item, normalised. Text that the item spells as the column does is borrowed.
 #[derive(Debug)]
 pub struct Normalised<'a> {
-    /// Whose names the span speaks; none when it is no AI span.
+    /// Whose names are spoken; none when nothing of AI is said.
     pub dialect: Option<&'static str>,
-    /// What the span is.
+    /// What a span is.
     pub role: SpanRole,
+    /// Whether a log record tells of one whole model call.
+    pub record_is_call: bool,
     /// What is done.
     pub operation: Option<Cow<'a, str>>,
     /// Provider in OpenTelemetry's spelling.
@@ -196,12 +203,26 @@ pub struct Normalised<'a> {
     pub error_type: Option<Cow<'a, str>>,
     /// Time to first token in milliseconds.
     pub ttft_ms: Option<f64>,
+    /// Time in a queue in milliseconds.
+    pub queue_ms: Option<f64>,
+    /// How long the call took in milliseconds, where an attribute says it.
+    pub duration_ms: Option<f64>,
+    /// Requests made before this one.
+    pub retries: Option<i64>,
     /// Host that answered.
     pub server_address: Option<Cow<'a, str>>,
     /// Region of the call, else of the service.
     pub region: Option<Cow<'a, str>>,
+    /// Service, where the resource does not say.
+    pub service_name: Option<Cow<'a, str>>,
+    /// Its version, where the resource does not say.
+    pub service_version: Option<Cow<'a, str>>,
+    /// Environment, where the resource does not say.
+    pub environment: Option<Cow<'a, str>>,
     /// Agent.
     pub agent: Option<Cow<'a, str>>,
+    /// Workflow.
+    pub workflow: Option<Cow<'a, str>>,
     /// Tool.
     pub tool: Option<Cow<'a, str>>,
     /// Team.
@@ -214,25 +235,66 @@ pub struct Normalised<'a> {
     pub feature: Option<Cow<'a, str>>,
     /// Token usage.
     pub usage: Usage,
+    /// Web searches the provider made.
+    pub web_searches: Option<i64>,
+    /// Tool calls the provider made.
+    pub tool_calls: Option<i64>,
+    /// Images made.
+    pub output_images: Option<i64>,
+    /// Seconds of audio.
+    pub audio_seconds: Option<f64>,
+    /// Cost as it was said.
+    pub cost: Option<ReportedCost>,
+    /// Whether a gateway answered from its own cache.
+    pub gateway_cache_hit: Option<bool>,
+    sources: u64,
 }
 
-/// Normalises a span. `fates` is cleared and filled with one entry per attribute of the span.
+/// The item whose attributes are read.
+enum Item<'v, 'a> {
+    Span(&'v SpanView<'a, 'v>),
+    /// A log record, by the name of its event.
+    Record(&'v str),
+}
+
+/// Normalises a span.
 pub fn span<'a>(
+    builder: &mut Builder,
     resource: &ResourceFacts<'a>,
     scope: &ScopeFacts<'a>,
     span: &SpanView<'a, '_>,
-    fates: &mut Vec<Fate>,
 ) -> Normalised<'a> {
-    let attributes = span.attributes;
-    let dialect = scope.dialect.or_else(|| speaks(attributes));
-    let index = dialect.map_or(&*PLAIN, |d| &INDEXES[d]);
+    item(builder, resource, scope, span.attributes, &Item::Span(span))
+}
+
+/// Normalises a log record. `event_name` is its event's, empty for none.
+pub fn record<'a>(
+    builder: &mut Builder,
+    resource: &ResourceFacts<'a>,
+    scope: &ScopeFacts<'a>,
+    record: &LogRecordView<'a, '_>,
+    event_name: &str,
+) -> Normalised<'a> {
+    item(builder, resource, scope, record.attributes, &Item::Record(event_name))
+}
+
+fn item<'a>(
+    builder: &mut Builder,
+    resource: &ResourceFacts<'a>,
+    scope: &ScopeFacts<'a>,
+    attributes: &[Attribute<'a>],
+    item: &Item<'_, 'a>,
+) -> Normalised<'a> {
+    let Builder { names, fates, sources } = builder;
+    let dialect = scope.dialect.or_else(|| dialects::of_keys(attributes.iter().map(|a| a.key)));
+    let index = dialect.map_or(&names.plain, |d| &names.dialects[d]);
     let mut facts = Facts::default();
     fates.clear();
     for (i, attribute) in attributes.iter().enumerate() {
         let fate = match index.meaning(attribute.key) {
             Some(Meaning::Content(kind)) => Fate::Content(kind),
-            Some(Meaning::Fact(fact, rank)) => {
-                facts.note(fact, rank, i);
+            Some(meaning) => {
+                facts.note(meaning, i, attribute.value);
                 Fate::Kept
             }
             None if scope.own_content => {
@@ -242,267 +304,289 @@ pub fn span<'a>(
         };
         fates.push(fate);
     }
+    let speaks = dialect.map(|d| dialects::ALL[d]);
+    let json_values = speaks.is_some_and(|d| d.json_values);
+    let mut said = Reading { facts: &facts, attributes, fates, json_values, told: 0 };
+    let mut normal = call(&mut said, scope, speaks, item);
+    owners(&mut said, resource, &mut normal);
+    normal.sources = sources_of(sources, dialect, resource, &said, &normal);
+    normal
+}
 
-    let mut said = Said { facts: &facts, attributes, fates };
-    let server_address = said.column(Fact::ServerAddress);
-    let provider = facts.first(Fact::Provider, attributes).and_then(|(i, name)| {
-        let spelled = provider::spelled(name, server_address.as_deref())?;
-        if spelled == name {
-            said.fates[i] = Fate::InColumn;
-        }
-        Some(spelled)
+/// What the item says of a model call.
+fn call<'a>(
+    said: &mut Reading<'a, '_>,
+    scope: &ScopeFacts<'a>,
+    speaks: Option<&'static Dialect>,
+    item: &Item<'_, 'a>,
+) -> Normalised<'a> {
+    let server_address = said.column(Fact::ServerAddress).or_else(|| {
+        let url = said.text(Fact::ServerUrl, false)?;
+        provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
-    let usage = said.usage(&Reporter {
-        scope: scope.name,
-        version: scope.version,
-        provider: provider.as_deref(),
-        conventions: scope.conventions,
+    let provider = provider_of(said, server_address.as_deref())
+        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed));
+    let kind_word = said.text(Fact::Kind, false);
+    let kind = kind_word.as_deref().and_then(kinds::kind);
+    let operation = operation(said, speaks, kind);
+    let ttft_ms = ttft_ms(said, speaks, item);
+    let streaming = said
+        .truth(Fact::Streaming)
+        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true));
+    // Where nothing was streamed, a time to first token is the duration under another name.
+    let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
+    let ttft_ms = ttft_ms.filter(|_| !bogus || streaming == Some(true));
+    let streaming = streaming.or(ttft_ms.map(|_| true));
+    let (usage, counts) = reported::usage(
+        said,
+        &Reporter {
+            scope: scope.name,
+            version: scope.version,
+            provider: provider.as_deref(),
+            conventions: scope.conventions,
+            dialect: speaks.map_or("", |d| d.name),
+            streaming,
+            ..Reporter::default()
+        },
+    );
+    let (request_model, response_model) = models(said, usage.basis.is_some());
+    let agent = said.column(Fact::Agent);
+    let role = kinds::role(&kinds::Seen {
+        ai: speaks.is_some(),
+        kind,
+        operation: operation.as_deref(),
+        has_model: request_model.is_some()
+            || response_model.is_some()
+            || speaks.is_some_and(|d| d.usage_is_call),
+        has_usage: usage.basis.is_some(),
+        has_agent: agent.is_some(),
+        is_sum: speaks
+            .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
     });
-    let ttft_ms = said.ttft_ms();
-    let streaming = said.streaming().or(ttft_ms.map(|_| true));
-    let operation = said.column(Fact::Operation);
-    let request_model = said.column(Fact::RequestModel);
-    let response_model = said.column(Fact::ResponseModel);
-    let has_model = request_model.is_some() || response_model.is_some();
+    let response_id = said.column(Fact::ResponseId).or_else(|| {
+        let answers = speaks.filter(|_| role == SpanRole::Call)?.answers;
+        let answer = said.attributes.iter().find(|a| answers.contains(&a.key))?.value;
+        let crate::decode::Value::Text(text) = answer else { return None };
+        events::answer_id(text, provider.as_deref()).map(Cow::Borrowed)
+    });
+    let error_type = error_type(said, speaks.is_some(), item);
+    let record_is_call = match item {
+        Item::Record(name) => speaks.is_some_and(|d| events::is_call(d.name, name, said)),
+        Item::Span(_) => false,
+    };
     Normalised {
-        dialect: dialect.map(|d| DIALECTS[d].name),
-        role: role(dialect.is_some(), operation.as_deref(), has_model, usage.basis.is_some()),
+        dialect: speaks.map(|d| d.name),
+        role,
+        record_is_call,
         operation,
         provider,
         request_model,
         response_model,
-        response_id: said.column(Fact::ResponseId),
+        response_id,
         service_tier: said.column(Fact::ServiceTier),
         streaming,
-        finish_reason: said.finish_reason(),
-        error_type: said.column(Fact::ErrorType),
+        finish_reason: reported::finish_reason(said),
+        error_type,
         ttft_ms,
+        queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
+        duration_ms: said.filling(Fact::DurationMillis),
+        retries: reported::retries(said),
         server_address,
-        region: said.column(Fact::Region).or_else(|| resource.region.clone()),
-        agent: said.column(Fact::Agent),
-        tool: said.column(Fact::Tool),
-        team: said.column(Fact::Team).or_else(|| resource.team.clone()),
-        user: said.column(Fact::User).or_else(|| resource.user.clone()),
-        session: said.column(Fact::Session).or_else(|| resource.session.clone()),
-        feature: said.column(Fact::Feature).or_else(|| resource.feature.clone()),
+        agent,
         usage,
+        web_searches: counts.web_searches,
+        tool_calls: counts.tool_calls,
+        output_images: counts.images,
+        audio_seconds: counts.audio_seconds,
+        cost: reported::cost(said, speaks.is_some_and(|d| d.name == "litellm")),
+        gateway_cache_hit: said.truth(Fact::CacheHit),
+        region: None,
+        service_name: None,
+        service_version: None,
+        environment: None,
+        workflow: None,
+        tool: None,
+        team: None,
+        user: None,
+        session: None,
+        feature: None,
+        sources: sources::NONE,
     }
+}
+
+/// Whose the item is: as it says itself, else as its resource does.
+fn owners<'a>(
+    said: &mut Reading<'a, '_>,
+    resource: &ResourceFacts<'a>,
+    normal: &mut Normalised<'a>,
+) {
+    let mut own = |fact| said.column(fact).or_else(|| resource.owner(fact));
+    normal.region = own(Fact::Region);
+    normal.workflow = own(Fact::Workflow);
+    normal.team = own(Fact::Team);
+    normal.user = own(Fact::User);
+    normal.session = own(Fact::Session);
+    normal.feature = own(Fact::Feature);
+    normal.agent = normal.agent.take().or_else(|| resource.owner(Fact::Agent));
+    normal.tool = said.column(Fact::Tool);
+    if resource.service_name.is_none() {
+        normal.service_name = said.column(Fact::Service);
+    }
+    if resource.service_version.is_none() {
+        normal.service_version = said.column(Fact::ServiceVersion);
+    }
+    if resource.environment.is_none() {
+        normal.environment = said.column(Fact::Environment);
+    }
+}
+
+fn provider_of<'a>(
+    said: &mut Reading<'a, '_>,
+    server_address: Option<&str>,
+) -> Option<Cow<'a, str>> {
+    let (at, name) = said.only_text(Fact::Provider)?;
+    let spelled = match name {
+        Cow::Borrowed(name) => provider::spelled(name, server_address)?,
+        Cow::Owned(name) => Cow::Owned(provider::spelled(&name, server_address)?.into_owned()),
+    };
+    if let Some(i) = at
+        && matches!(said.attributes[i].value, crate::decode::Value::Text(t) if t == spelled)
+    {
+        said.fates[i] = Fate::InColumn;
+    }
+    said.tell(Fact::Provider);
+    Some(spelled)
+}
+
+fn operation<'a>(
+    said: &mut Reading<'a, '_>,
+    speaks: Option<&Dialect>,
+    kind: Option<kinds::Kind>,
+) -> Option<Cow<'a, str>> {
+    if let Some(word) = said.text(Fact::Operation, false) {
+        let own = speaks.map_or(&[][..], |d| d.operations);
+        let (operation, changed) = kinds::operation(word, own);
+        if !changed {
+            said.in_full(Fact::Operation);
+        }
+        return Some(operation);
+    }
+    kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// Requested and served model. A library that has one name for both writes the served one over
+/// the requested one as soon as there is an answer.
+fn models<'a>(
+    said: &mut Reading<'a, '_>,
+    answered: bool,
+) -> (Option<Cow<'a, str>>, Option<Cow<'a, str>>) {
+    let (request, response) = (said.column(Fact::RequestModel), said.column(Fact::ResponseModel));
+    if response.is_some() {
+        return (request, response);
+    }
+    let Some(model) = said.text(Fact::Model, false) else { return (request, response) };
+    match request {
+        Some(request) if request == model => (Some(request), None),
+        Some(request) => (Some(request), Some(model)),
+        None if answered => (None, Some(model)),
+        None => (Some(model), None),
+    }
+}
+
+/// Time to first token in whichever unit its name means in the dialect; else from the first event
+/// of a chunk. A time of zero is a clock that did not tick.
+fn ttft_ms(
+    said: &mut Reading<'_, '_>,
+    speaks: Option<&Dialect>,
+    item: &Item<'_, '_>,
+) -> Option<f64> {
+    let duration_ms = match item {
+        Item::Span(span) => Some((span.end_unix_ns - span.start_unix_ns) as f64 / 1e6),
+        Item::Record(_) => None,
+    };
+    let of_server = said.name(Fact::TtftSeconds) == "gen_ai.server.time_to_first_token";
+    let millis = of_server && speaks.is_some_and(|d| d.server_ttft == ServerTtft::Millis);
+    let seconds = said.number(Fact::TtftSeconds).map(|number| match duration_ms {
+        _ if millis => number,
+        // No answer begins after its end: as seconds it would, as milliseconds it does not.
+        Some(ms) if of_server && number * 1e3 > ms && number <= ms => number,
+        _ => number * 1e3,
+    });
+    let positive = |ms: &f64| ms.is_finite() && *ms > 0.0;
+    let attribute = match seconds.filter(positive) {
+        Some(ms) => Some((ms, Fact::TtftSeconds)),
+        None => said.number(Fact::TtftMillis).filter(positive).map(|ms| (ms, Fact::TtftMillis)),
+    };
+    if let Some((ms, fact)) = attribute {
+        said.tell(fact);
+        return Some(ms);
+    }
+    let (Item::Span(span), Some(_)) = (item, speaks) else { return None };
+    let at = said.text(Fact::FirstTokenAt, false).and_then(|date| {
+        let at = date.trim_matches('"').parse::<jiff::Timestamp>().ok()?;
+        let ns = i64::try_from(at.as_nanosecond()).ok()? - span.start_unix_ns;
+        Some(ns as f64 / 1e6).filter(positive)
+    });
+    at.or_else(|| events::first_chunk_ms(span))
+}
+
+/// Class of an error: as said, else that of the exception of a failed span, else that there was
+/// one at all, where only a level says it.
+fn error_type<'a>(
+    said: &mut Reading<'a, '_>,
+    ai: bool,
+    item: &Item<'_, 'a>,
+) -> Option<Cow<'a, str>> {
+    said.column(Fact::ErrorType).or_else(|| {
+        let Item::Span(span) = item else { return None };
+        if ai && span.status_code == 2 {
+            return events::exception(span).map(Cow::Borrowed);
+        }
+        // The word of the conventions for an error whose class is not known.
+        let level = said.text(Fact::Level, false)?;
+        (level == "ERROR").then_some(Cow::Borrowed("_OTHER"))
+    })
+}
+
+/// Notes the text that says where the columns came from, and gives its key.
+fn sources_of(
+    texts: &mut SourceTexts,
+    dialect: Option<usize>,
+    resource: &ResourceFacts<'_>,
+    said: &Reading<'_, '_>,
+    normal: &Normalised<'_>,
+) -> u64 {
+    let mut shape = Shape::of(dialect);
+    said.shape(&mut shape);
+    let inherited = resource.inherited(said, normal);
+    shape.add(inherited.key());
+    if said.told == 0 && inherited.is_empty() {
+        return sources::NONE;
+    }
+    let key = shape.key();
+    texts.note(
+        key,
+        sources::COLUMNS.iter().filter_map(|(fact, column)| {
+            let source = said.source(*fact).or_else(|| inherited.of(*fact).map(Source::Resource));
+            source.map(|source| (*column, source))
+        }),
+    );
+    key
 }
 
 /// What content an attribute outside a span's own list is: of an event of that kind, or of a log
 /// record; none when it is no content.
 pub fn content_of(
+    names: &Names,
     scope: &ScopeFacts<'_>,
     event: Option<ContentKind>,
     key: &str,
 ) -> Option<ContentKind> {
-    match PLAIN.meaning(key) {
+    match names.plain.meaning(key) {
         Some(Meaning::Content(kind)) => Some(kind),
-        Some(Meaning::Fact(..)) => None,
+        Some(_) => None,
         None if event.is_some() && content::is_event_payload(key) => event,
         None if scope.own_content => content::by_scope(scope.name, key),
         None => None,
     }
-}
-
-/// The dialect that an attribute's name gives away.
-fn speaks(attributes: &[Attribute<'_>]) -> Option<usize> {
-    let has = |d: &&Dialect| attributes.iter().any(|a| a.key.starts_with(d.attribute_prefix));
-    DIALECTS.iter().position(has)
-}
-
-/// The role that operation, model and usage give a span. A failed or cut inference has no usage
-/// and is a call all the same.
-fn role(ai: bool, operation: Option<&str>, has_model: bool, has_usage: bool) -> SpanRole {
-    match operation {
-        _ if !ai => SpanRole::Other,
-        Some(
-            "chat"
-            | "text_completion"
-            | "generate_content"
-            | "embeddings"
-            | "completion"
-            | "response"
-            | "image_generation"
-            | "audio_transcription"
-            | "rerank",
-        ) => SpanRole::Call,
-        Some("invoke_agent" | "invoke_workflow" | "create_agent" | "agent" | "workflow")
-            if has_usage =>
-        {
-            SpanRole::Rollup
-        }
-        Some(
-            "invoke_agent" | "invoke_workflow" | "create_agent" | "agent" | "workflow"
-            | "execute_tool" | "tool" | "task" | "retrieval" | "plan",
-        ) => SpanRole::Other,
-        // An operation that is not known, or none: usage of a model makes it a call.
-        _ if has_model && has_usage => SpanRole::Call,
-        _ => SpanRole::Other,
-    }
-}
-
-/// Text of a column from an attribute; none for what is no single value, or empty.
-fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Array(_) | Value::Map(_) | Value::Bytes(_) => None,
-        single => single.text().filter(|t| !t.is_empty()),
-    }
-}
-
-/// For each fact the attribute that says it best.
-#[derive(Debug)]
-struct Facts([Option<(u8, usize)>; FACTS]);
-
-impl Default for Facts {
-    fn default() -> Self {
-        Self([None; FACTS])
-    }
-}
-
-impl Facts {
-    fn note(&mut self, fact: Fact, rank: u8, attribute: usize) {
-        let best = &mut self.0[fact as usize];
-        if best.is_none_or(|(known, _)| rank < known) {
-            *best = Some((rank, attribute));
-        }
-    }
-
-    fn at(&self, fact: Fact) -> Option<usize> {
-        self.0[fact as usize].map(|(_, attribute)| attribute)
-    }
-
-    fn first<'a>(&self, fact: Fact, attributes: &[Attribute<'a>]) -> Option<(usize, &'a str)> {
-        let i = self.at(fact)?;
-        match attributes[i].value {
-            Value::Text(name) if !name.is_empty() => Some((i, name)),
-            _ => None,
-        }
-    }
-
-    fn text<'a>(&self, fact: Fact, attributes: &[Attribute<'a>]) -> Option<Cow<'a, str>> {
-        text(attributes[self.at(fact)?].value)
-    }
-}
-
-/// What a span says, turned into columns; notes which attributes a column says verbatim.
-struct Said<'a, 's> {
-    facts: &'s Facts,
-    attributes: &'s [Attribute<'a>],
-    fates: &'s mut Vec<Fate>,
-}
-
-impl<'a> Said<'a, '_> {
-    fn column(&mut self, fact: Fact) -> Option<Cow<'a, str>> {
-        let i = self.facts.at(fact)?;
-        let said = text(self.attributes[i].value)?;
-        self.fates[i] = Fate::InColumn;
-        Some(said)
-    }
-
-    fn value(&self, fact: Fact) -> Option<(usize, Value<'a>)> {
-        let i = self.facts.at(fact)?;
-        Some((i, self.attributes[i].value))
-    }
-
-    fn streaming(&mut self) -> Option<bool> {
-        let (i, value) = self.value(Fact::Streaming)?;
-        let streaming = match value {
-            Value::Bool(streaming) => streaming,
-            Value::Text("true" | "True") => true,
-            Value::Text("false" | "False") => false,
-            _ => return None,
-        };
-        self.fates[i] = Fate::InColumn;
-        Some(streaming)
-    }
-
-    /// In whichever unit its name says; the attribute is kept, since the column changes it.
-    fn ttft_ms(&self) -> Option<f64> {
-        let number = |fact| match self.value(fact)?.1 {
-            Value::Double(number) => Some(number),
-            Value::Int(number) => Some(number as f64),
-            Value::Text(text) => text.parse().ok(),
-            _ => None,
-        };
-        number(Fact::TtftSeconds)
-            .map(|seconds| seconds * 1e3)
-            .or_else(|| number(Fact::TtftMillis))
-            .filter(|ms| ms.is_finite() && *ms >= 0.0)
-    }
-
-    /// The first of a list, of a list written as JSON, or the text itself.
-    fn finish_reason(&mut self) -> Option<Cow<'a, str>> {
-        let (i, value) = self.value(Fact::FinishReason)?;
-        let first = value.first_text().filter(|t| !t.is_empty())?;
-        if first.starts_with('[') {
-            let list: Vec<String> = serde_json::from_str(first).ok()?;
-            return list.into_iter().next().map(Cow::Owned);
-        }
-        if matches!(value, Value::Text(_)) {
-            self.fates[i] = Fate::InColumn;
-        }
-        Some(Cow::Borrowed(first))
-    }
-
-    fn usage(&mut self, who: &Reporter<'_>) -> Usage {
-        let mut unreadable = false;
-        let mut tokens = |fact| match whole(self.value(fact)?.1) {
-            Some(tokens) => Some(tokens),
-            None => {
-                unreadable = true;
-                None
-            }
-        };
-        let mut reported = Reported {
-            input: tokens(Fact::Input),
-            output: tokens(Fact::Output),
-            total: tokens(Fact::Total),
-            cache_read: tokens(Fact::CacheRead),
-            cache_write: tokens(Fact::CacheWrite),
-            cache_write_5m: tokens(Fact::CacheWrite5m),
-            cache_write_1h: tokens(Fact::CacheWrite1h),
-            reasoning: tokens(Fact::Reasoning),
-            audio_in: tokens(Fact::AudioIn),
-            audio_out: tokens(Fact::AudioOut),
-            image_in: tokens(Fact::ImageIn),
-            unreadable: false,
-        };
-        reported.unreadable = unreadable;
-        let usage = leaves(&reported, who);
-        for (fact, column) in [
-            (Fact::Input, usage.reported_input),
-            (Fact::Output, usage.reported_output),
-            (Fact::CacheRead, usage.cache_read),
-            (Fact::CacheWrite, usage.cache_write),
-            (Fact::CacheWrite5m, usage.cache_write_5m),
-            (Fact::CacheWrite1h, usage.cache_write_1h),
-            (Fact::Reasoning, usage.reasoning),
-            (Fact::AudioIn, usage.audio_in),
-            (Fact::AudioOut, usage.audio_out),
-            (Fact::ImageIn, usage.image_in),
-        ] {
-            if let (Some(i), Some(_)) = (self.facts.at(fact), column) {
-                self.fates[i] = Fate::InColumn;
-            }
-        }
-        usage
-    }
-}
-
-/// The most tokens one span may report; more than a quadrillion is no count of tokens, and sums
-/// of a few such numbers must fit 64 bits.
-const TOKENS_MAX: i64 = 1_000_000_000_000_000;
-
-/// A count that came as integer, double or text; none when it is not whole, negative or too large.
-fn whole(value: Value<'_>) -> Option<i64> {
-    let whole = match value {
-        Value::Int(number) => Some(number),
-        Value::Double(number) if number.fract() == 0.0 && number.abs() <= TOKENS_MAX as f64 => {
-            Some(number as i64)
-        }
-        Value::Text(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    whole.filter(|n| (0..=TOKENS_MAX).contains(n))
 }

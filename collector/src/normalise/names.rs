@@ -3,20 +3,25 @@
 //! that a key is looked up in. It reads no values.
 
 use super::content::{self, ContentKind};
+use super::inside::Inside;
 
 /// What an attribute can say about a call. Where two names say the same, the one with the lower
 /// rank wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub(super) enum Fact {
     /// What is done: chat, embeddings, invoke_agent …
     Operation,
+    /// The dialect's own kind of span: LLM, CHAIN, generation …
+    Kind,
     /// Who serves the model.
     Provider,
     /// Model asked for.
     RequestModel,
     /// Model that served.
     ResponseModel,
+    /// A model of which the library does not say whether it was asked for or served.
+    Model,
     /// The provider's id of the answer.
     ResponseId,
     /// Service tier, served before requested.
@@ -27,16 +32,38 @@ pub(super) enum Fact {
     FinishReason,
     /// Class of an error.
     ErrorType,
+    /// A level that is `ERROR` when the call failed.
+    Level,
     /// Time to first token in seconds.
     TtftSeconds,
     /// Time to first token in milliseconds.
     TtftMillis,
+    /// Instant of the first token, as a date.
+    FirstTokenAt,
+    /// Time in a queue in seconds.
+    QueueSeconds,
+    /// Requests sent again.
+    Resends,
+    /// Number of the attempt, the first being 1.
+    Attempt,
+    /// How long the call took in milliseconds; only log records say it so.
+    DurationMillis,
     /// Host that answered.
     ServerAddress,
+    /// URL of it.
+    ServerUrl,
     /// Region of the call.
     Region,
+    /// Service, where the resource does not say.
+    Service,
+    /// Its version.
+    ServiceVersion,
+    /// Deployment environment, where the resource does not say.
+    Environment,
     /// Agent.
     Agent,
+    /// Workflow.
+    Workflow,
     /// Tool.
     Tool,
     /// Owner: team.
@@ -53,6 +80,8 @@ pub(super) enum Fact {
     Output,
     /// Reported sum of both.
     Total,
+    /// Input tokens outside any cache, under a name of their own.
+    Uncached,
     /// Input tokens read from a cache.
     CacheRead,
     /// Input tokens written to a cache.
@@ -61,27 +90,59 @@ pub(super) enum Fact {
     CacheWrite5m,
     /// Those with a lifetime of an hour.
     CacheWrite1h,
+    /// Output tokens without reasoning, under a name of their own.
+    OutputText,
     /// Reasoning tokens.
     Reasoning,
+    /// Output tokens of predictions that were accepted, where they stand beside output.
+    Predicted,
+    /// Those that were not.
+    Mispredicted,
     /// Audio input tokens.
     AudioIn,
     /// Audio output tokens.
     AudioOut,
     /// Image input tokens.
     ImageIn,
+    /// Image output tokens.
+    ImageOut,
+    /// Web searches the provider made.
+    WebSearches,
+    /// Tool calls the provider made.
+    ToolCalls,
+    /// Images made.
+    Images,
+    /// Seconds of audio.
+    AudioSeconds,
+    /// Reported cost.
+    Cost,
+    /// Its part for input, where no sum is said.
+    CostInput,
+    /// Its part for output.
+    CostOutput,
+    /// Cost as the provider said it.
+    ProviderCost,
+    /// Cost as a gateway said it.
+    GatewayCost,
+    /// A key that only a gateway gives out.
+    GatewayKey,
+    /// Whether a gateway answered from its cache.
+    CacheHit,
 }
 
 /// Number of [`Fact`]s.
-pub(super) const FACTS: usize = Fact::ImageIn as usize + 1;
+pub(super) const FACTS: usize = Fact::CacheHit as usize + 1;
 
 /// One name of one fact, with its rank.
 pub(super) type Name = (&'static str, Fact, u8);
 
 /// What a key means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Meaning {
-    /// It may fill a column.
-    Fact(Fact, u8),
+    /// It may fill a column; the number is that of the name in its index.
+    Fact(Fact, u8, u16),
+    /// Facts lie inside its value; the number is that of the name in its index.
+    Inside(&'static Inside, u16),
     /// It carries content.
     Content(ContentKind),
 }
@@ -93,45 +154,78 @@ pub(super) const GENERAL: &[Name] = &[
     // Before 1.21.
     ("net.peer.name", Fact::ServerAddress, 1),
     ("cloud.region", Fact::Region, 0),
+    ("service.name", Fact::Service, 0),
+    ("service.version", Fact::ServiceVersion, 0),
+    ("deployment.environment.name", Fact::Environment, 0),
+    ("deployment.environment", Fact::Environment, 1),
 ];
+
+/// Ranks of a list begin here, by the list's place: settings, the dialect's own names, the lists
+/// it builds upon, the general names, the owner mapping. No list has more ranks than lie between.
+pub(super) const SETTINGS: u8 = 0;
+pub(super) const OWN: u8 = 60;
+const ALSO: u8 = 30;
+pub(super) const EVERY: u8 = 180;
+
+/// A list with the rank at which it begins.
+pub(super) type Ranked = (&'static [Name], u8);
+
+/// The lists of a dialect, own names first, each ranked after the one before.
+pub(super) fn ranked(lists: &[&'static [Name]]) -> Vec<Ranked> {
+    let begin = |i: usize| OWN.saturating_add(ALSO.saturating_mul(i as u8)).min(EVERY);
+    lists.iter().enumerate().map(|(i, list)| (*list, begin(i))).collect()
+}
 
 /// Keys by length, then by comparison: real keys of one length are few, and a length costs
 /// nothing to compute.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Index {
-    by_length: Vec<Vec<(&'static str, Meaning)>>,
+    by_length: Vec<Vec<(Box<str>, Meaning)>>,
+    size: u16,
 }
 
 impl Index {
-    /// The index over these lists and all content names. A content name never hides a fact: the
-    /// facts are found first.
-    pub(super) fn over(lists: &[&'static [Name]]) -> Self {
-        let mut index = Self { by_length: Vec::new() };
-        for (key, fact, rank) in lists.iter().copied().flatten() {
-            index.add(key, Meaning::Fact(*fact, *rank));
+    /// The index over all content names and these lists. A content name never hides a fact: add
+    /// the facts of users first, then these.
+    pub(super) fn extend(&mut self, lists: &[Ranked], inside: &[(&'static str, &'static Inside)]) {
+        for (list, begin) in lists {
+            for (key, fact, rank) in *list {
+                self.fact(key, *fact, begin.saturating_add(*rank));
+            }
+        }
+        for (key, inside) in inside {
+            self.add(key, Meaning::Inside(inside, self.size));
         }
         for (key, kind) in content::KEYS {
-            index.add(key, Meaning::Content(*kind));
+            self.add(key, Meaning::Content(*kind));
         }
-        index
     }
 
-    fn add(&mut self, key: &'static str, meaning: Meaning) {
+    /// Adds one name, unless it is there.
+    pub(super) fn fact(&mut self, key: &str, fact: Fact, rank: u8) {
+        self.add(key, Meaning::Fact(fact, rank, self.size));
+    }
+
+    fn add(&mut self, key: &str, meaning: Meaning) {
         if self.by_length.len() <= key.len() {
             self.by_length.resize_with(key.len() + 1, Vec::new);
         }
         if self.find(key).is_none() {
-            self.by_length[key.len()].push((key, meaning));
+            self.by_length[key.len()].push((key.into(), meaning));
+            self.size += 1;
         }
     }
 
     /// What the key means, if anything.
+    #[inline]
     pub(super) fn meaning(&self, key: &str) -> Option<Meaning> {
         self.find(key).or_else(|| content::by_prefix(key).map(Meaning::Content))
     }
 
-    fn find(&self, key: &str) -> Option<Meaning> {
+    /// As [`Index::meaning`], without what is content by its beginning.
+    #[inline]
+    pub(super) fn find(&self, key: &str) -> Option<Meaning> {
         let same_length = self.by_length.get(key.len())?;
-        same_length.iter().find(|(k, _)| *k == key).map(|(_, meaning)| *meaning)
+        same_length.iter().find(|(k, _)| **k == *key).map(|(_, meaning)| *meaning)
     }
 }

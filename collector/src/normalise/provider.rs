@@ -1,6 +1,6 @@
 //! One spelling per provider: OpenTelemetry's. Takes what a library wrote, and the host it spoke
 //! to; gives the name that prices and questions use. A name that is not listed passes in lower
-//! case.
+//! case; the name of a framework, which serves no model, gives none.
 
 use std::borrow::Cow;
 
@@ -26,10 +26,17 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("anthropic", "anthropic"),
     ("anthropic.messages", "anthropic"),
     ("claude", "anthropic"),
+    // Claude Code's words for where it calls.
+    ("firstparty", "anthropic"),
+    ("foundry", "azure.ai.inference"),
+    ("vertex", "gcp.vertex_ai"),
     ("aws.bedrock", "aws.bedrock"),
     ("aws_bedrock", "aws.bedrock"),
     ("bedrock", "aws.bedrock"),
     ("bedrock_converse", "aws.bedrock"),
+    ("bedrock-runtime", "aws.bedrock"),
+    ("aws", "aws.bedrock"),
+    ("amazon", "aws.bedrock"),
     ("amazon-bedrock", "aws.bedrock"),
     ("amazon_bedrock", "aws.bedrock"),
     ("gcp.gemini", "gcp.gemini"),
@@ -42,7 +49,15 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("vertexai", "gcp.vertex_ai"),
     ("google-vertex", "gcp.vertex_ai"),
     ("google.vertex.chat", "gcp.vertex_ai"),
+    ("google.vertex", "gcp.vertex_ai"),
+    ("google_vertexai", "gcp.vertex_ai"),
+    ("google_anthropic_vertex", "gcp.vertex_ai"),
+    ("vertex_ai_beta", "gcp.vertex_ai"),
     ("gcp.gen_ai", "gcp.gen_ai"),
+    ("google", "gcp.gen_ai"),
+    ("google_generativeai", "gcp.gen_ai"),
+    ("googleai", "gcp.gemini"),
+    ("azure_openai_responses", "azure.ai.openai"),
     ("cohere", "cohere"),
     ("deepseek", "deepseek"),
     ("groq", "groq"),
@@ -63,10 +78,61 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("togetherai", "together_ai"),
     ("fireworks_ai", "fireworks_ai"),
     ("fireworks", "fireworks_ai"),
+    ("together", "together_ai"),
+    ("mistral-ai", "mistral_ai"),
+    ("cohere_chat", "cohere"),
+    ("lm_studio", "lm_studio"),
+];
+
+/// Endings by which the Vercel AI SDK and others tell the API of a provider apart:
+/// `openai.responses`, `anthropic.messages`, `google.vertex.chat`.
+const APIS: &[&str] = &[
+    ".chat",
+    ".chat_completions",
+    ".completion",
+    ".completions",
+    ".responses",
+    ".messages",
+    ".embedding",
+    ".embeddings",
+    ".textEmbedding",
+    ".image",
+    ".speech",
+    ".transcription",
+    ".generative-ai",
+    ".anthropic",
 ];
 
 /// Frameworks whose own name some libraries give as the provider; they serve no model.
-const FRAMEWORKS: &[&str] = &["crewai", "haystack", "langchain", "llama_index", "strands-agents"];
+const FRAMEWORKS: &[&str] = &[
+    "_OTHER",
+    "agno",
+    "ag2",
+    "autogen",
+    "beeai",
+    "claude-agent-sdk",
+    "crewai",
+    "custom",
+    "dspy",
+    "gateway",
+    "gcp.vertex.agent",
+    "haystack",
+    "langchain",
+    "langgraph",
+    "litellm",
+    "llama_index",
+    "llamaindex",
+    "mcp",
+    "microsoft.agent_framework",
+    "openai-agents",
+    "pydantic-ai",
+    "semantic_kernel",
+    "smolagents",
+    "strands",
+    "strands-agents",
+    "traceloop",
+    "unknown",
+];
 
 /// Hosts that tell apart what the OpenAI client calls `openai` for all of them.
 const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
@@ -86,10 +152,17 @@ const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
 
 /// The provider in OpenTelemetry's spelling; none when the name is that of a framework.
 pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option<Cow<'a, str>> {
-    if FRAMEWORKS.contains(&name) {
+    if FRAMEWORKS.iter().any(|f| f.eq_ignore_ascii_case(name)) {
         return None;
     }
-    let known = SPELLINGS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(name));
+    let listed = |name: &str| SPELLINGS.iter().find(|(s, _)| s.eq_ignore_ascii_case(name));
+    let shorter = || {
+        APIS.iter().find_map(|api| name.strip_suffix(api)).and_then(|head| {
+            listed(head)
+                .or_else(|| APIS.iter().find_map(|api| head.strip_suffix(api)).and_then(listed))
+        })
+    };
+    let known = listed(name).or_else(shorter);
     let provider = match known {
         Some((_, provider)) => Cow::Borrowed(*provider),
         None if name.chars().any(char::is_uppercase) => Cow::Owned(name.to_lowercase()),
@@ -99,6 +172,19 @@ pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option
         .filter(|_| provider == "openai")
         .and_then(|host| HOSTS_BEHIND_OPENAI.iter().find(|(suffix, _)| host.ends_with(suffix)));
     Some(behind.map_or(provider, |(_, real)| Cow::Borrowed(*real)))
+}
+
+/// The host of a URL, without user, port and path.
+pub(super) fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    // An IPv6 address stands in brackets.
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]
@@ -127,6 +213,23 @@ mod tests {
         check("openai", Some("openrouter.ai"), Some("openrouter"));
         check("openai", Some("127.0.0.1"), Some("openai"));
         check("anthropic", Some("openrouter.ai"), Some("anthropic"));
+    }
+
+    #[test]
+    fn the_api_of_a_provider_is_not_part_of_its_name() {
+        check("anthropic.messages", None, Some("anthropic"));
+        check("google.vertex.anthropic.messages", None, Some("gcp.vertex_ai"));
+        check("azure.responses", None, Some("azure.ai.openai"));
+        check("some.chat", None, Some("some.chat"));
+    }
+
+    #[test]
+    fn the_host_of_a_url_is_found() {
+        assert_eq!(host("http://127.0.0.1:9100/v1/"), Some("127.0.0.1"));
+        assert_eq!(host("https://u:p@acme.openai.azure.com"), Some("acme.openai.azure.com"));
+        assert_eq!(host("api.groq.com/openai/v1?x=1"), Some("api.groq.com"));
+        assert_eq!(host("http://[::1]:80/"), Some("::1"));
+        assert_eq!(host("http:///x"), None);
     }
 
     #[test]

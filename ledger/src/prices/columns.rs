@@ -83,7 +83,8 @@ pub fn usage_at(calls: &RecordBatch, row: usize) -> Result<Usage, PriceError> {
 /// columns of table `calls`.
 ///
 /// A call whose basis is `unknown` although it used a cache is at most part-priced: its input
-/// may or may not contain the cached tokens.
+/// may or may not contain the cached tokens. A call with a true `gateway_cache_hit`, where there is
+/// such a column, costs nothing.
 ///
 /// # Errors
 /// When a column is missing or of another type.
@@ -99,6 +100,7 @@ pub fn price_columns(
     let host = text(calls, "server_address")?;
     let basis = text(calls, "usage_basis")?;
     let start = int(calls, "start_unix_ns")?;
+    let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
     let counts = COUNTS
         .iter()
         .map(|(name, unit)| Ok((*unit, int(calls, name)?)))
@@ -133,6 +135,9 @@ pub fn price_columns(
         if quote.state == PriceState::Priced && cached && at(&basis, i) == Some("unknown") {
             quote.state = PriceState::PartPriced;
             quote.remark(format_args!("unknown whether input contains the cached tokens"));
+        }
+        if cache_hit.is_some_and(|c| c.is_valid(i) && c.value(i)) {
+            quote.free("a gateway answered from its own cache: no provider bills the call");
         }
         let priced = quote.state != PriceState::Unpriced;
         let amount = |m: Money| priced.then_some(m.0);

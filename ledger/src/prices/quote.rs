@@ -96,6 +96,16 @@ impl Default for Quote {
     }
 }
 
+impl Quote {
+    /// Makes it a quote of nothing to pay, whatever the usage. The currency stays that of the
+    /// prices that would have held; without any there is none.
+    pub(super) fn free(&mut self, reason: &str) {
+        let currency = self.currency.take();
+        *self = Quote { state: PriceState::Priced, currency, ..Quote::default() };
+        reason.clone_into(&mut self.reason);
+    }
+}
+
 /// The prices that hold for a call, specific units before the general ones that contain them.
 #[derive(Debug, Default)]
 pub(super) struct PriceList {

@@ -110,13 +110,16 @@ impl Ids {
         let (mut trace, mut record) = (Vec::new(), Vec::new());
         for i in 0..records.num_rows() {
             let mut hash = Xxh3::new();
+            // What a null holds is nobody's word.
             for column in &texts {
                 hash.update(&[u8::from(column.is_valid(i))]);
-                hash.update(column.value(i).as_bytes());
+                hash.update(if column.is_valid(i) { column.value(i).as_bytes() } else { b"" });
+                hash.update(b"\0");
             }
             for column in &numbers {
+                let value = if column.is_valid(i) { column.value(i) } else { 0 };
                 hash.update(&[u8::from(column.is_valid(i))]);
-                hash.update(&column.value(i).to_le_bytes());
+                hash.update(&value.to_le_bytes());
             }
             let (session, of_trace) = (&texts[3], &texts[1]);
             trace.push(match (of_trace.is_valid(i), session.is_valid(i)) {

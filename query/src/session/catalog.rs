@@ -16,6 +16,7 @@ use spanledger_ledger::prices::SHARED_TENANT;
 use spanledger_schemas::{Table, tables};
 
 use super::Providers;
+use super::overlay::Overlaid;
 
 /// A column that follows from stored ones.
 pub struct Derived {
@@ -67,7 +68,14 @@ impl SchemaProvider for TenantTables {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some((name, stored)) = self.tables.get_key_value(name) else { return Ok(None) };
-        Ok(Some(Arc::new(view(name, Arc::clone(stored), Some(&self.tenant))?)))
+        let verdicts = self.tables.get(tables::span_verdicts::TABLE.name);
+        let stored: Arc<dyn TableProvider> = match verdicts {
+            Some(verdicts) if *name == tables::spans::TABLE.name => {
+                Arc::new(Overlaid::new(Arc::clone(stored), Arc::clone(verdicts)))
+            }
+            _ => Arc::clone(stored),
+        };
+        Ok(Some(Arc::new(view(name, stored, Some(&self.tenant))?)))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>, DataFusionError> {

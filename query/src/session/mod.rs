@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod functions;
 pub mod memory;
+mod overlay;
 pub mod quantiles;
 pub mod statement;
 pub mod units;
@@ -25,11 +26,15 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+
+use spanledger_schemas::tables::{span_verdicts, spans};
 
 use crate::error::QueryError;
 use crate::limits;
@@ -149,16 +154,45 @@ impl Session {
     /// Versions of those tables that a plan scans.
     pub(crate) fn read_by(&self, plan: &LogicalPlan) -> BTreeMap<&'static str, i64> {
         let mut read = BTreeMap::new();
-        let noted = plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Some((name, version)) = self.versions.get_key_value(scan.table_name.table())
-            {
+        let mut note = |name: &str| {
+            if let Some((name, version)) = self.versions.get_key_value(name) {
                 read.insert(*name, *version);
+            }
+        };
+        let mut of_spans = false;
+        let noted = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                note(scan.table_name.table());
+                of_spans |= scan.table_name.table() == spans::TABLE.name;
             }
             Ok(TreeNodeRecursion::Continue)
         });
         debug_assert!(noted.is_ok(), "the visitor never fails");
+        if of_spans && self.reads_verdicts(plan) {
+            note(span_verdicts::TABLE.name);
+        }
         read
+    }
+
+    /// Whether a scan of `spans` needs what traces decide. Which columns are needed is known once
+    /// projections are pushed down; when they cannot be, all are taken to be.
+    fn reads_verdicts(&self, plan: &LogicalPlan) -> bool {
+        let optimizer = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+        let Ok(plan) = optimizer.optimize(plan.clone(), &self.context.state(), |_, _| {}) else {
+            return true;
+        };
+        let mut reads = false;
+        let looked = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && scan.table_name.table() == spans::TABLE.name
+            {
+                let schema = scan.source.schema();
+                reads |= overlay::reads_verdicts(&schema, scan.projection.as_ref());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(looked.is_ok(), "the visitor never fails");
+        reads
     }
 
     /// The state to optimise and run a plan with.

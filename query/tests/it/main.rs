@@ -18,3 +18,4 @@ mod pg;
 mod plans;
 mod questions;
 mod slt;
+mod verdicts;

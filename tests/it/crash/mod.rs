@@ -8,7 +8,7 @@
 
 mod audit;
 mod client;
-mod process;
+pub(crate) mod process;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

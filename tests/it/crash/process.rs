@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Everything happens often: commits, segments, rounds of upkeep, settling.
-pub(super) const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 flush_interval = "20ms"
 upkeep_interval = "200ms"
 [wal]
@@ -18,19 +18,19 @@ quiet = "300ms"
 "#;
 
 /// Names and addresses of its open doors.
-pub(super) type Doors = BTreeMap<String, String>;
+pub(crate) type Doors = BTreeMap<String, String>;
 
 /// How long a process that met its fault may take to be gone: its sockets close a little earlier.
 const GONE_WITHIN: Duration = Duration::from_millis(200);
 
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Whether a fault was asked for.
     armed: bool,
 }
 
 impl Process {
-    pub(super) fn start(folder: &Path, fault: Option<&str>) -> Process {
+    pub(crate) fn start(folder: &Path, fault: Option<&str>) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger"));
         command.arg("serve").arg("--data-dir").arg(folder.join("data"));
         command.arg("--config").arg(folder.join("spanledger.toml"));
@@ -46,7 +46,7 @@ impl Process {
     }
 
     /// The doors once it is ready; none when a fault was met before.
-    pub(super) fn doors(&mut self) -> Option<Doors> {
+    pub(crate) fn doors(&mut self) -> Option<Doors> {
         let stdout = self.child.stdout.as_mut().unwrap();
         let mut doors = Doors::new();
         tokio::task::block_in_place(|| {
@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// Kills it with SIGKILL; says whether it had ended by itself.
-    pub(super) fn kill(mut self) -> bool {
+    pub(crate) fn kill(mut self) -> bool {
         let asked = Instant::now();
         let mut ended = self.child.try_wait().unwrap().is_some();
         while self.armed && !ended && asked.elapsed() < GONE_WITHIN {

@@ -6,14 +6,18 @@ mod generate;
 mod oracle;
 mod real;
 mod reference;
+mod truth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
 use bytes::Bytes;
 use spanledger_schemas::ids::LogSeq;
+use spanledger_schemas::money::Money;
 use spanledger_schemas::tables;
 
 use super::contents::ContentColumns;
@@ -74,6 +78,9 @@ fn cell(column: &Arc<dyn Array>, i: usize) -> Option<String> {
         DataType::Int64 => column.as_primitive::<Int64Type>().value(i).to_string(),
         DataType::Float64 => format!("{:?}", column.as_primitive::<Float64Type>().value(i)),
         DataType::Boolean => column.as_boolean().value(i).to_string(),
+        DataType::Decimal128(..) => {
+            Money(column.as_primitive::<Decimal128Type>().value(i)).to_string()
+        }
         DataType::Date32 => column.as_primitive::<Date32Type>().value(i).to_string(),
         DataType::Timestamp(..) => {
             column.as_primitive::<TimestampMicrosecondType>().value(i).to_string()

@@ -2,7 +2,6 @@
 //! outside the project, so these tests say that they skipped when the folder is not there; the
 //! fixtures of `decode` are always read.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,15 +11,14 @@ use opentelemetry_proto::tonic::collector::{
 };
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
-use serde_json::Value;
 
-use super::{NOW, Row, rows_of};
+use super::{NOW, rows_of};
 use crate::buffer::ContentRules;
 use crate::decode::{DecodeLimits, check, json_to_protobuf};
 use crate::frame::Signal;
 
 /// `shared/data/otlp` beside the project, or beside one of the folders it lies in.
-fn captures() -> Option<PathBuf> {
+pub(super) fn captures() -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = here.ancestors().map(|a| a.join("shared/data/otlp")).find(|p| p.is_dir());
     if found.is_none() {
@@ -29,13 +27,13 @@ fn captures() -> Option<PathBuf> {
     found
 }
 
-fn suites(captures: &Path) -> Vec<PathBuf> {
+pub(super) fn suites(captures: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(captures).unwrap().map(|e| e.unwrap().path());
     entries.filter(|p| p.is_dir()).collect()
 }
 
 /// The bodies of a suite, as protobuf, in order of arrival.
-fn bodies(suite: &Path) -> Vec<(Signal, PathBuf, Vec<u8>)> {
+pub(super) fn bodies(suite: &Path) -> Vec<(Signal, PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(suite).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     let body = |path: PathBuf| {
@@ -94,7 +92,7 @@ fn items(signal: Signal, body: &[u8]) -> usize {
     }
 }
 
-fn table(signal: Signal) -> &'static str {
+pub(super) fn table(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => "spans",
         Signal::Metrics => "metric_points",
@@ -183,105 +181,4 @@ fn no_content_of_a_captured_body_reaches_spans_or_log_records() {
     }
     println!("{kept} captured pieces of content in `contents`");
     assert!(kept > 100, "only {kept} pieces of content were captured");
-}
-
-fn number(row: &Row, column: &str) -> Option<i64> {
-    row[column].as_ref().map(|n| n.parse().unwrap())
-}
-
-/// Whether a request of the truth file is the one a span stands for.
-fn same_call(truth: &Value, row: &Row) -> bool {
-    if let Some(id) = truth["response_id"].as_str() {
-        return row["response_id"].as_deref() == Some(id);
-    }
-    let request = truth["request_id"].as_str().unwrap();
-    if row["span_attributes"].as_ref().unwrap().contains(request) {
-        return true;
-    }
-    // Embeddings have no id: the same model, and the request lies inside the span.
-    let time = |key: &str| truth[key].as_i64().unwrap();
-    let start = number(row, "start_unix_ns").unwrap();
-    let end = start + number(row, "duration_ns").unwrap();
-    row["request_model"].as_deref() == truth["model_requested"].as_str()
-        && (start..=end).contains(&time("start_unix_nano"))
-        && (start..=end).contains(&time("end_unix_nano"))
-}
-
-/// Compares a suite with what was billed: every call whose usage the client was told and that
-/// left a span (`with_span`, from the suite's README) has the billed totals, and the billed parts
-/// where the span tells them.
-fn check_truth(suite: &str, with_span: usize) {
-    let Some(captures) = captures() else { return };
-    let folder = captures.join(suite);
-    let mut rows = Vec::new();
-    for (signal, _, body) in bodies(&folder) {
-        rows.extend(rows_of(signal, body, "spans", ContentRules::default()));
-    }
-    let mut matched = 0;
-    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for line in fs::read_to_string(folder.join("truth.jsonl")).unwrap().lines() {
-        let truth: Value = serde_json::from_str(line).unwrap();
-        let told = truth["status"] == 200
-            && truth["usage_sent"] == true
-            && truth["error"].is_null()
-            && truth["client_disconnected"] == false;
-        let calls: Vec<_> = rows
-            .iter()
-            .filter(|r| r["span_role"].as_deref() == Some("call") && same_call(&truth, r))
-            .collect();
-        let [row] = calls[..] else {
-            assert!(calls.is_empty(), "{suite} {}: {} spans", truth["seq"], calls.len());
-            continue;
-        };
-        if !told {
-            continue;
-        }
-        matched += 1;
-        for (column, billed, must) in [
-            ("input_tokens", "input_total", true),
-            ("output_tokens", "output_total", row["operation"].as_deref() != Some("embeddings")),
-            ("cache_read_tokens", "cache_read", false),
-            ("cache_write_tokens", "cache_write", false),
-            ("reasoning_tokens", "reasoning", false),
-        ] {
-            let (got, billed) = (number(row, column), truth["billed"][billed].as_i64().unwrap());
-            let sum = sums.entry(column).or_default();
-            if must || got.is_some() {
-                assert_eq!(got, Some(billed), "{suite} {} {column}", truth["seq"]);
-                *sum = (sum.0 + billed, sum.1 + billed);
-            } else {
-                sum.1 += billed;
-            }
-        }
-    }
-    println!("{suite}: {matched} calls equal what was billed; (told, billed) sums {sums:?}");
-    assert_eq!(matched, with_span, "{suite}");
-}
-
-// The numbers are the calls with input tokens in the table “Against the truth” of each README.
-#[test]
-fn usage_of_openai_v2_is_what_was_billed() {
-    check_truth("otel-openai-v2-default", 28);
-    check_truth("otel-openai-v2-latest-content", 28);
-    check_truth("agent-otel-multitenant", 20);
-}
-
-#[test]
-fn usage_of_opentelemetry_js_openai_is_what_was_billed() {
-    check_truth("otel-js-openai", 17);
-}
-
-#[test]
-fn usage_of_google_genai_is_what_was_billed() {
-    check_truth("otel-google-genai-1.3b0", 7);
-}
-
-#[test]
-fn usage_of_botocore_bedrock_is_what_was_billed() {
-    check_truth("otel-botocore-bedrock", 9);
-}
-
-#[test]
-fn usage_of_the_anthropic_client_is_what_was_billed() {
-    check_truth("anthropic-sdk-native", 20);
 }

@@ -1,7 +1,7 @@
 //! The slow reference: reads with prost and says for each column in a line what it must hold.
 //! It shares with the code under test only `normalise::leaves`, which has tests of its own.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine as _;
 use opentelemetry_proto::tonic::common::v1::{
@@ -221,23 +221,35 @@ pub(super) fn spans(request: &[ResourceSpans]) -> Vec<Row> {
     rows
 }
 
-fn span_row(
+const ENVIRONMENTS: [&str; 2] = ["deployment.environment.name", "deployment.environment"];
+
+/// The columns that spans and log records share.
+struct Call {
+    row: Row,
+    in_column: HashSet<usize>,
+    role: &'static str,
+}
+
+fn call_cells(
     resource: &Option<Resource>,
     scope: &Option<InstrumentationScope>,
     conventions: bool,
-    s: &Span,
-) -> Row {
+    attributes: &[KeyValue],
+) -> Call {
     let none = InstrumentationScope::default();
     let said_scope = scope.as_ref().unwrap_or(&none);
     let ai = said_scope.name == "opentelemetry.instrumentation.openai_v2"
-        || s.attributes.iter().any(|a| a.key.starts_with("gen_ai."));
+        || attributes.iter().any(|a| a.key.starts_with("gen_ai."));
     let at =
-        |names: &[&str]| names.iter().find_map(|n| s.attributes.iter().position(|a| a.key == *n));
+        |names: &[&str]| names.iter().find_map(|n| attributes.iter().position(|a| a.key == *n));
     let mut in_column = HashSet::new();
-    let mut column = |names: &[&str]| {
+    // Column to the attribute it came from.
+    let mut sources: HashMap<&'static str, String> = HashMap::new();
+    let mut column = |name: &'static str, names: &[&str]| {
         let i = at(names)?;
-        let text = single(&s.attributes[i].value)?;
+        let text = single(&attributes[i].value)?;
         in_column.insert(i);
+        sources.insert(name, attributes[i].key.clone());
         Some(text)
     };
     let genai = |names: &'static [&'static str]| if ai { names } else { &[] };
@@ -246,53 +258,66 @@ fn span_row(
     let mut set = |name: &str, value: Option<String>| {
         assert!(row.insert(name.to_owned(), value).is_none(), "{name} set twice");
     };
-    let start = s.start_time_unix_nano as i64;
-    let end = s.end_time_unix_nano as i64;
-    set("date", Some(day(start)));
-    set("tenant", Some("acme".into()));
-    set("trace_id", Some(hex(&s.trace_id)));
-    set("span_id", Some(hex(&s.span_id)));
-    let root = s.parent_span_id.iter().all(|b| *b == 0);
-    set("parent_span_id", (!root).then(|| hex(&s.parent_span_id)));
-    set("name", Some(s.name.clone()));
-    let kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"];
-    set("kind", Some(named(s.kind, &kinds).into()));
-    set("start_at", Some((start / 1000).to_string()));
-    set("start_unix_ns", Some(start.to_string()));
-    set("duration_ns", Some((end - start).to_string()));
-    let status = s.status.clone().unwrap_or_default();
-    set("status_code", Some(named(status.code, &["unset", "ok", "error"]).into()));
-    set("status_message", some(&status.message));
-    set("received_at", Some((NOW / 1000).to_string()));
-    set("service_name", of_resource(resource, &["service.name"]));
-    set("service_version", of_resource(resource, &["service.version"]));
-    let environments = ["deployment.environment.name", "deployment.environment"];
-    set("environment", of_resource(resource, &environments));
     set("scope_name", some(&said_scope.name));
     set("scope_version", some(&said_scope.version));
     set("dialect", ai.then(|| "otel-genai".into()));
 
-    let operation = column(genai(&["gen_ai.operation.name"]));
-    let request_model = column(genai(&["gen_ai.request.model"]));
-    let response_model = column(genai(&["gen_ai.response.model"]));
-    set("region", column(&["cloud.region"]).or_else(|| of_resource(resource, &["cloud.region"])));
-    set("error_type", column(&["error.type"]));
-    set("server_address", column(&["server.address"]));
+    let operation = column("operation", genai(&["gen_ai.operation.name"]));
+    let request_model = column("request_model", genai(&["gen_ai.request.model"]));
+    let response_model = column("response_model", genai(&["gen_ai.response.model"]));
+    set("error_type", column("error_type", &["error.type"]));
+    set("server_address", column("server_address", &["server.address"]));
+    for (name, names) in [
+        ("service_name", &["service.name"][..]),
+        ("service_version", &["service.version"]),
+        ("environment", &ENVIRONMENTS),
+    ] {
+        set(name, of_resource(resource, names).or_else(|| column(name, names)));
+    }
+    let mut inherited = vec![];
     for (name, names) in [
         ("team", &["team"][..]),
         ("user_id", &["user.id", "enduser.id"]),
         ("session_id", &["session.id"]),
         ("feature", &["app.feature"]),
+        ("region", &["cloud.region"]),
     ] {
-        set(name, column(names).or_else(|| owner_of_resource(resource, names)));
+        let own = column(name, names);
+        if own.is_none() && owner_of_resource(resource, names).is_some() {
+            let list = &resource.as_ref().unwrap().attributes;
+            let key = names.iter().find(|name| list.iter().any(|a| a.key == **name));
+            inherited.push((name, format!("resource:{}", key.unwrap())));
+        }
+        set(name, own.or_else(|| owner_of_resource(resource, names)));
     }
-    for name in ["duplicate_of", "response_id", "service_tier", "agent_name", "tool_name"] {
+    for name in [
+        "response_id",
+        "service_tier",
+        "agent_name",
+        "workflow_name",
+        "tool_name",
+        "queue_ms",
+        "retries",
+        "web_searches",
+        "tool_calls",
+        "output_images",
+        "output_image_tokens",
+        "audio_seconds",
+        "reported_cost",
+        "reported_cost_currency",
+        "reported_cost_kind",
+        "gateway_cache_hit",
+    ] {
         set(name, None);
     }
+    sources.extend(inherited);
+    let mut from = |name: &'static str, i: usize| {
+        sources.insert(name, attributes[i].key.clone());
+    };
 
     let raw = |names: &'static [&'static str]| {
         let i = at(genai(names))?;
-        Some((i, s.attributes[i].value.as_ref().and_then(|v| v.value.clone())))
+        Some((i, attributes[i].value.as_ref().and_then(|v| v.value.clone())))
     };
     let mut provider = None;
     if let Some((i, Some(Value::StringValue(name)))) =
@@ -304,45 +329,40 @@ fn span_row(
             in_column.insert(i);
         }
         provider = Some(lower);
+        from("provider", i);
     }
     set("provider", provider.clone());
-    let ttft = raw(&["gen_ai.response.time_to_first_chunk"]).and_then(|(_, v)| match v? {
-        Value::DoubleValue(d) => Some(d),
-        Value::IntValue(i) => Some(i as f64),
-        Value::StringValue(t) => t.parse().ok(),
-        _ => None,
+    let ttft = raw(&["gen_ai.response.time_to_first_chunk"]).and_then(|(i, v)| {
+        let seconds = match v? {
+            Value::DoubleValue(d) => d,
+            Value::IntValue(i) => i as f64,
+            Value::StringValue(t) => t.parse().ok()?,
+            _ => return None,
+        };
+        Some((i, seconds * 1e3)).filter(|(_, ms)| ms.is_finite() && *ms > 0.0)
     });
-    let ttft = ttft.map(|s: f64| s * 1e3).filter(|ms| ms.is_finite() && *ms >= 0.0);
+    if let Some((i, _)) = ttft {
+        from("ttft_ms", i);
+    }
+    let ttft = ttft.map(|(_, ms)| ms);
     set("ttft_ms", ttft.map(|ms| format!("{ms:?}")));
     let streaming = raw(&["gen_ai.request.stream"]).and_then(|(i, v)| match v? {
         Value::BoolValue(b) => Some((i, b)),
         Value::StringValue(t) if t == "true" => Some((i, true)),
         _ => None,
     });
-    in_column.extend(streaming.map(|(i, _)| i));
+    if let Some((i, _)) = streaming {
+        in_column.insert(i);
+        from("streaming", i);
+    }
     set("streaming", streaming.map(|(_, b)| b).or(ttft.map(|_| true)).map(|b| b.to_string()));
     let reason = raw(&["gen_ai.response.finish_reasons"]).and_then(|(i, v)| {
-        let (whole, first) = match v? {
-            Value::StringValue(t) => (true, t),
-            Value::ArrayValue(a) => match a.values.into_iter().next()?.value? {
-                Value::StringValue(t) => (false, t),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        match first.as_str() {
-            "" => None,
-            "[\"stop\",\"length\"]" => Some("stop".to_owned()),
-            list if list.starts_with('[') => {
-                serde_json::from_str::<Vec<String>>(list).ok()?.into_iter().next()
-            }
-            _ => {
-                if whole {
-                    in_column.insert(i);
-                }
-                Some(first)
-            }
+        let (reason, whole) = first_reason(v?)?;
+        if whole {
+            in_column.insert(i);
         }
+        from("finish_reason", i);
+        Some(reason)
     });
     set("finish_reason", reason);
 
@@ -376,11 +396,22 @@ fn span_row(
             version: &said_scope.version,
             provider: provider.as_deref(),
             conventions: conventions.then_some((1, 40)),
+            dialect: if ai { "otel-genai" } else { "" },
+            input_name: if input.is_some() { "gen_ai.usage.input_tokens" } else { "" },
+            cache_name: if read.is_some() { "gen_ai.usage.cache_read.input_tokens" } else { "" },
+            streaming: streaming.map(|(_, b)| b).or(ttft.map(|_| true)),
         },
     );
-    in_column.extend(input.map(|t| t.0));
-    in_column.extend(output.map(|t| t.0));
-    in_column.extend(read.filter(|_| usage.cache_read.is_some()).map(|t| t.0));
+    for (name, counted) in [
+        ("reported_input_tokens", input),
+        ("reported_output_tokens", output),
+        ("cache_read_tokens", read.filter(|_| usage.cache_read.is_some())),
+    ] {
+        if let Some((i, _)) = counted {
+            in_column.insert(i);
+            from(name, i);
+        }
+    }
     let number = |n: Option<i64>| n.map(|n| n.to_string());
     set("usage_basis", usage.basis.map(|b| b.word().to_owned()));
     set("usage_reason", usage.reason.map(str::to_owned));
@@ -412,10 +443,92 @@ fn span_row(
         _ if has_usage && has_model => "call",
         _ => "other",
     };
-    set("span_role", Some(role.into()));
     set("operation", operation);
     set("request_model", request_model);
     set("response_model", response_model);
+    // In the order of the table of the columns.
+    let order = [
+        "operation",
+        "provider",
+        "request_model",
+        "response_model",
+        "streaming",
+        "finish_reason",
+        "error_type",
+        "ttft_ms",
+        "server_address",
+        "region",
+        "service_name",
+        "service_version",
+        "environment",
+        "team",
+        "user_id",
+        "session_id",
+        "feature",
+        "reported_input_tokens",
+        "reported_output_tokens",
+        "cache_read_tokens",
+    ];
+    let said: Vec<_> = order
+        .iter()
+        .filter_map(|column| Some(format!("{column}={}", sources.get(column)?)))
+        .collect();
+    assert_eq!(said.len(), sources.len(), "{sources:?}");
+    set("column_sources", (!said.is_empty()).then(|| said.join(" ")));
+    Call { row, in_column, role }
+}
+
+/// The first finish reason, and whether it is the whole value.
+fn first_reason(value: Value) -> Option<(String, bool)> {
+    let (whole, first) = match value {
+        Value::StringValue(text) => (true, text),
+        Value::ArrayValue(a) => match a.values.into_iter().next()?.value? {
+            Value::StringValue(text) => (false, text),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match first.as_str() {
+        "" => None,
+        list if list.starts_with('[') => {
+            let list: Vec<String> = serde_json::from_str(list).ok()?;
+            list.into_iter().next().filter(|r| !r.is_empty()).map(|reason| (reason, false))
+        }
+        _ => Some((first, whole)),
+    }
+}
+
+fn span_row(
+    resource: &Option<Resource>,
+    scope: &Option<InstrumentationScope>,
+    conventions: bool,
+    s: &Span,
+) -> Row {
+    let start = s.start_time_unix_nano as i64;
+    let end = s.end_time_unix_nano as i64;
+    let call = call_cells(resource, scope, conventions, &s.attributes);
+    let Call { mut row, in_column, role } = call;
+    let mut set = |name: &str, value: Option<String>| {
+        assert!(row.insert(name.to_owned(), value).is_none(), "{name} set twice");
+    };
+    set("date", Some(day(start)));
+    set("tenant", Some("acme".into()));
+    set("trace_id", Some(hex(&s.trace_id)));
+    set("span_id", Some(hex(&s.span_id)));
+    let root = s.parent_span_id.iter().all(|b| *b == 0);
+    set("parent_span_id", (!root).then(|| hex(&s.parent_span_id)));
+    set("name", Some(s.name.clone()));
+    let kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"];
+    set("kind", Some(named(s.kind, &kinds).into()));
+    set("start_at", Some((start / 1000).to_string()));
+    set("start_unix_ns", Some(start.to_string()));
+    set("duration_ns", Some((end - start).to_string()));
+    let status = s.status.clone().unwrap_or_default();
+    set("status_code", Some(named(status.code, &["unset", "ok", "error"]).into()));
+    set("status_message", some(&status.message));
+    set("received_at", Some((NOW / 1000).to_string()));
+    set("span_role", Some(role.into()));
+    set("duplicate_of", None);
 
     let mut content: Vec<i64> = vec![];
     content.extend(s.attributes.iter().filter(|a| is_content(&a.key)).map(|a| length(&a.value)));
@@ -452,7 +565,7 @@ fn span_row(
     set("span_attributes", Some(map));
     let has_current =
         resource.iter().flat_map(|r| &r.attributes).any(|a| a.key == "deployment.environment.name");
-    let environment = environments[usize::from(!has_current)];
+    let environment = ENVIRONMENTS[usize::from(!has_current)];
     let in_columns = ["service.name", "service.version", environment];
     set("resource_attributes", Some(resource_map(resource, &in_columns)));
     let inner = s.events.iter().map(|e| e.dropped_attributes_count);
@@ -474,8 +587,9 @@ pub(super) fn log_records(request: &[ResourceLogs]) -> Vec<Row> {
     let mut rows = vec![];
     for rl in request {
         for sl in &rl.scope_logs {
+            let conventions = sl.schema_url.contains("1.40") || rl.schema_url.contains("1.40");
             for r in sl.log_records.iter().filter(|r| takes_log(r)) {
-                rows.push(log_row(&rl.resource, &sl.scope, r));
+                rows.push(log_row(&rl.resource, &sl.scope, conventions, r));
             }
         }
     }
@@ -485,9 +599,10 @@ pub(super) fn log_records(request: &[ResourceLogs]) -> Vec<Row> {
 fn log_row(
     resource: &Option<Resource>,
     scope: &Option<InstrumentationScope>,
+    conventions: bool,
     r: &LogRecord,
 ) -> Row {
-    let scope_text = |of: fn(&InstrumentationScope) -> &str| some(of(scope.as_ref()?));
+    let Call { row, in_column, .. } = call_cells(resource, scope, conventions, &r.attributes);
     let named_by = r.attributes.iter().position(|a| {
         let value = a.value.as_ref().and_then(|v| v.value.as_ref());
         a.key == "event.name" && matches!(value, Some(Value::StringValue(name)) if !name.is_empty())
@@ -509,7 +624,8 @@ fn log_row(
         (time, _) => time as i64,
     };
     let id = |id: &[u8], len| (id.len() == len && id.iter().any(|b| *b != 0)).then(|| hex(id));
-    let skip = |i: usize| named_by == Some(i) || is_payload(&r.attributes[i]);
+    let skip =
+        |i: usize| named_by == Some(i) || in_column.contains(&i) || is_payload(&r.attributes[i]);
     let dropped = u64::from(r.dropped_attributes_count);
     let map = entries(&r.attributes, skip, scope, dropped, vec![]).0;
     let cells = [
@@ -532,14 +648,14 @@ fn log_row(
         ("body", text(&r.body).filter(|_| !content_event)),
         ("trace_id", id(&r.trace_id, 16)),
         ("span_id", id(&r.span_id, 8)),
-        ("service_name", of_resource(resource, &["service.name"])),
-        ("scope_name", scope_text(|s| &s.name)),
-        ("scope_version", scope_text(|s| &s.version)),
+        ("record_role", Some("other".into())),
+        ("duration_ms", None),
         ("content_bytes", (!content.is_empty()).then(|| content.iter().sum::<i64>().to_string())),
         ("log_attributes", Some(map)),
         ("resource_attributes", Some(resource_map(resource, &[]))),
     ];
-    cells.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let cells = cells.into_iter().map(|(name, value)| (name.to_owned(), value));
+    row.into_iter().chain(cells).collect()
 }
 
 /// What differs between the kinds of points.

@@ -1,10 +1,11 @@
 //! The dialect of OpenTelemetry's GenAI conventions: current names (1.37 to 1.40 and the drafts
 //! of semantic-conventions-genai) and the older ones (`gen_ai.system` before 1.37,
 //! `gen_ai.usage.prompt_tokens` before 1.27), with the extensions that libraries write in the same
-//! namespace. It lists names; what is made of them is the module's matter.
+//! namespace. Most other dialects build upon these names.
 
-use super::Dialect;
-use super::names::{Fact, Name};
+use super::super::inside;
+use super::super::names::{Fact, Name};
+use super::{Dialect, PLAIN};
 
 /// The dialect.
 pub(super) static DIALECT: Dialect = Dialect {
@@ -12,14 +13,23 @@ pub(super) static DIALECT: Dialect = Dialect {
     scopes: &[
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.instrumentation.google_genai",
-        "opentelemetry.util.genai",
+        "opentelemetry.util.genai*",
         "@opentelemetry/instrumentation-openai",
     ],
-    attribute_prefix: "gen_ai.",
-    names: NAMES,
+    prefixes: &["gen_ai."],
+    names: &[NAMES],
+    inside: INSIDE,
+    ..PLAIN
 };
 
-const NAMES: &[Name] = &[
+/// Usage details that some libraries write as one object.
+pub(super) const INSIDE: &[(&str, &inside::Inside)] = &[
+    ("gen_ai.usage", &inside::USAGE),
+    ("gen_ai.usage_details", &inside::USAGE),
+    ("llm.usage", &inside::USAGE),
+];
+
+pub(super) const NAMES: &[Name] = &[
     ("gen_ai.operation.name", Fact::Operation, 0),
     ("gen_ai.provider.name", Fact::Provider, 0),
     ("gen_ai.system", Fact::Provider, 1),
@@ -36,17 +46,29 @@ const NAMES: &[Name] = &[
     ("gen_ai.request.stream", Fact::Streaming, 0),
     ("gen_ai.is_streaming", Fact::Streaming, 1),
     ("llm.is_streaming", Fact::Streaming, 2),
+    ("gen_ai.request.is_stream", Fact::Streaming, 3),
     ("gen_ai.response.finish_reasons", Fact::FinishReason, 0),
     ("gen_ai.response.finish_reason", Fact::FinishReason, 1),
     ("gen_ai.completion.0.finish_reason", Fact::FinishReason, 2),
     ("anthropic.message.stop_reason", Fact::FinishReason, 3),
     ("llm.response.finish_reason", Fact::FinishReason, 4),
+    ("llm.response.stop_reason", Fact::FinishReason, 5),
     // Seconds, as the conventions say.
     ("gen_ai.response.time_to_first_chunk", Fact::TtftSeconds, 0),
     ("gen_ai.client.operation.time_to_first_chunk", Fact::TtftSeconds, 1),
     ("gen_ai.server.time_to_first_token", Fact::TtftSeconds, 2),
+    // vLLM's own spans.
+    ("gen_ai.latency.time_to_first_token", Fact::TtftSeconds, 3),
+    ("gen_ai.latency.time_in_queue", Fact::QueueSeconds, 0),
+    ("http.request.resend_count", Fact::Resends, 0),
+    ("gen_ai.openai.api_base", Fact::ServerUrl, 0),
+    ("url.full", Fact::ServerUrl, 1),
     ("gen_ai.agent.name", Fact::Agent, 0),
+    ("gen_ai.workflow.name", Fact::Workflow, 0),
     ("gen_ai.tool.name", Fact::Tool, 0),
+    ("gen_ai.request.user", Fact::User, 0),
+    ("gen_ai.user", Fact::User, 1),
+    ("gen_ai.conversation.id", Fact::Session, 20),
     ("gen_ai.usage.input_tokens", Fact::Input, 0),
     ("gen_ai.usage.prompt_tokens", Fact::Input, 1),
     ("gen_ai.usage.output_tokens", Fact::Output, 0),
@@ -57,19 +79,36 @@ const NAMES: &[Name] = &[
     ("gen_ai.usage.cache_read_input_tokens", Fact::CacheRead, 1),
     ("gen_ai.usage.details.cache_read_tokens", Fact::CacheRead, 2),
     ("gen_ai.usage.details.cache_read_input_tokens", Fact::CacheRead, 3),
+    ("gen_ai.usage.details.cached_tokens", Fact::CacheRead, 4),
+    ("gen_ai.usage.input_tokens.cached", Fact::CacheRead, 5),
+    ("gen_ai.usage.cached_tokens", Fact::CacheRead, 6),
     ("gen_ai.usage.cache_creation.input_tokens", Fact::CacheWrite, 0),
     ("gen_ai.usage.cache_write.input_tokens", Fact::CacheWrite, 1),
     ("gen_ai.usage.cache_creation_input_tokens", Fact::CacheWrite, 2),
     ("gen_ai.usage.details.cache_write_tokens", Fact::CacheWrite, 3),
     ("gen_ai.usage.details.cache_creation_input_tokens", Fact::CacheWrite, 4),
+    ("gen_ai.usage.cache_write_input_tokens", Fact::CacheWrite, 5),
     ("anthropic.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
     ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
     ("gen_ai.usage.reasoning.output_tokens", Fact::Reasoning, 0),
     ("gen_ai.usage.reasoning_tokens", Fact::Reasoning, 1),
     ("gen_ai.usage.details.reasoning_tokens", Fact::Reasoning, 2),
+    ("gen_ai.usage.output_tokens.reasoning", Fact::Reasoning, 3),
+    ("gen_ai.usage.details.thoughts_tokens", Fact::Reasoning, 4),
     ("gen_ai.usage.audio.input_tokens", Fact::AudioIn, 0),
     ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 1),
     ("gen_ai.usage.audio.output_tokens", Fact::AudioOut, 0),
     ("gen_ai.usage.details.output_audio_tokens", Fact::AudioOut, 1),
     ("gen_ai.usage.image.input_tokens", Fact::ImageIn, 0),
+    ("gen_ai.usage.image.output_tokens", Fact::ImageOut, 0),
+    ("gen_ai.usage.server_tool_use.web_search_requests", Fact::WebSearches, 0),
+    ("gen_ai.usage.details.web_search_requests", Fact::WebSearches, 1),
+    ("gen_ai.usage.details.web_searches", Fact::WebSearches, 2),
+    // Written by Logfire, OpenLIT, OpenRouter's and other exporters, in US dollars.
+    ("gen_ai.usage.cost", Fact::Cost, 0),
+    ("gen_ai.usage.total_cost", Fact::Cost, 1),
+    ("gen_ai.cost.total_cost", Fact::Cost, 2),
+    ("operation.cost", Fact::Cost, 3),
+    ("gen_ai.usage.input_cost", Fact::CostInput, 0),
+    ("gen_ai.usage.output_cost", Fact::CostOutput, 0),
 ];

@@ -10,11 +10,14 @@ use arrow::datatypes::DataType;
 use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use spanledger_schemas::tables::{calls, spans};
+use spanledger_schemas::Table;
+use spanledger_schemas::tables::{calls, log_records, span_verdicts, spans};
 use spanledger_store::{Store, Txn};
 
 use super::{SettleSettings, Settler, settled_until};
 use crate::prices::import_bundled;
+
+mod twins;
 
 /// 2026-11-20T10:00:00Z, when the first span of every test starts.
 const T0_S: i64 = 1_795_168_800;
@@ -50,9 +53,9 @@ fn inference(input_tokens: i64) -> Value {
     })
 }
 
-/// Rows as a batch of table `spans`.
-fn batch(rows: &[Value]) -> RecordBatch {
-    let schema = spans::TABLE.arrow_schema();
+/// Rows as a batch of a table.
+fn batch(table: &'static Table, rows: &[Value]) -> RecordBatch {
+    let schema = table.arrow_schema();
     let column = |field: &arrow::datatypes::Field| -> ArrayRef {
         let name = field.name().as_str();
         let number = |f: &dyn Fn(&Value) -> Option<i64>| -> ArrayRef {
@@ -64,6 +67,12 @@ fn batch(rows: &[Value]) -> RecordBatch {
                 Arc::new(days.map(Some).collect::<arrow::array::Date32Array>())
             }
             ("start_unix_ns", _) => number(&|r| Some(r["start_s"].as_i64()? * 1_000_000_000)),
+            ("time_unix_ns", _) => number(&|r| Some(r["start_s"].as_i64()? * 1_000_000_000)),
+            ("at", _) => number(&|r| Some(r["start_s"].as_i64()? * 1_000_000)),
+            (_, DataType::Boolean) => {
+                let flags = rows.iter().map(|r| r[name].as_bool());
+                Arc::new(flags.collect::<arrow::array::BooleanArray>())
+            }
             ("start_at", _) => number(&|r| Some(r["start_s"].as_i64()? * 1_000_000)),
             ("received_at", _) => number(&|r| Some(r["received_s"].as_i64()? * 1_000_000)),
             (_, DataType::Int64) => number(&|r| r[name].as_i64()),
@@ -131,7 +140,13 @@ impl House {
     async fn receive(&mut self, rows: &[Value]) {
         self.commits += 1;
         let txn = Txn { app: "test".into(), version: self.commits };
-        self.store.append(&spans::TABLE, batch(rows), Some(txn)).await.unwrap();
+        let table = &spans::TABLE;
+        self.store.append(table, batch(table, rows), Some(txn)).await.unwrap();
+    }
+
+    async fn receive_records(&mut self, rows: &[Value]) {
+        let table = &log_records::TABLE;
+        self.store.append(table, batch(table, rows), None).await.unwrap();
     }
 
     /// A round at so many seconds after the start.
@@ -148,7 +163,20 @@ impl House {
 
     /// The rows of `calls` by trace and span, with some of their columns as text.
     async fn calls(&self, columns: &[&str]) -> BTreeMap<(u8, u8), Vec<String>> {
-        let table = self.store.snapshot().await.unwrap().provider(&calls::TABLE);
+        self.rows(&calls::TABLE, columns).await
+    }
+
+    /// The same of `span_verdicts`.
+    async fn verdicts(&self, columns: &[&str]) -> BTreeMap<(u8, u8), Vec<String>> {
+        self.rows(&span_verdicts::TABLE, columns).await
+    }
+
+    async fn rows(
+        &self,
+        table: &'static Table,
+        columns: &[&str],
+    ) -> BTreeMap<(u8, u8), Vec<String>> {
+        let table = self.store.snapshot().await.unwrap().provider(table);
         let rows = SessionContext::new().read_table(table).unwrap().collect().await.unwrap();
         let mut found = BTreeMap::new();
         for batch in rows {
@@ -406,6 +434,22 @@ fn workload(seed: u64) -> Vec<Value> {
             rows.push(span(trace, id, parent, says));
         }
     }
+    // Some of them once more, told by another library in a trace of its own.
+    for (n, of) in (4u8..).zip(0..rows.len()) {
+        let id = format!("response-{of}");
+        if rows[of]["span_role"] == "call" && next(2) == 0 {
+            let input = rows[of]["input_tokens"].as_i64().unwrap();
+            rows[of]["response_id"] = id.clone().into();
+            rows[of]["scope_name"] = "instrumentation".into();
+            let mut twin = inference(input);
+            twin["response_id"] = id.into();
+            twin["scope_name"] = "client".into();
+            if next(2) == 0 {
+                twin["cache_read_tokens"] = 0.into();
+            }
+            rows.push(span(n, 1, 0, twin));
+        }
+    }
     rows
 }
 
@@ -425,12 +469,13 @@ proptest! {
             xxhash_rust::xxh3::xxh3_64(text.as_bytes())
         });
         let columns = ["team", "cost", "input_tokens", "price_state", "state"];
+        let said = ["rule", "duplicate_of", "duplicate_of_trace", "uncounted_input_tokens"];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (together, apart) = runtime.block_on(async {
             let mut house = House::new().await;
             house.receive(&rows).await;
             house.round(100).await;
-            let together = house.calls(&columns).await;
+            let together = (house.calls(&columns).await, house.verdicts(&said).await);
 
             let quiet = Duration::from_secs(1);
             let mut house = House::with(SettleSettings { quiet, ..SettleSettings::default() }).await;
@@ -448,7 +493,7 @@ proptest! {
                 house.round(second + if n % 2 == 0 { 0 } else { 5 }).await;
             }
             house.round(1_000).await;
-            (together, house.calls(&columns).await)
+            (together, (house.calls(&columns).await, house.verdicts(&said).await))
         });
         prop_assert_eq!(together, apart);
     }

@@ -1,0 +1,168 @@
+//! Whose attribute names an item speaks: one file per dialect, and the list. Takes a scope, or the
+//! keys of an item; gives the dialect. A dialect lists names and says what is peculiar to it; what
+//! is made of them is `normalise`'s matter.
+//!
+//! A new dialect is a file beside this one and a line in [`ALL`].
+
+use std::sync::LazyLock;
+
+use super::inside::Inside;
+use super::names::Name;
+
+mod agentcore;
+mod claude_code;
+mod codex;
+mod gemini_cli;
+mod langfuse;
+mod langsmith;
+mod litellm;
+mod mlflow;
+mod openinference;
+mod openlit;
+mod openllmetry;
+mod otel_genai;
+mod pydantic_ai;
+mod strands;
+mod vercel_ai;
+
+/// One dialect.
+#[derive(Debug)]
+pub(super) struct Dialect {
+    /// The word of the column `dialect`.
+    pub(super) name: &'static str,
+    /// Names of the scopes that speak it; a trailing `*` matches any ending.
+    pub(super) scopes: &'static [&'static str],
+    /// Else: beginnings of attribute names that only it has.
+    pub(super) prefixes: &'static [&'static str],
+    /// Its names, then those of the dialects it builds upon, best first.
+    pub(super) names: &'static [&'static [Name]],
+    /// Attributes whose value holds facts.
+    pub(super) inside: &'static [(&'static str, &'static Inside)],
+    /// Provider where the item names none, because the dialect's only program has only one.
+    pub(super) provider: Option<&'static str>,
+    /// Whether a single value may come as a JSON string.
+    pub(super) json_values: bool,
+    /// What `gen_ai.server.time_to_first_token` holds.
+    pub(super) server_ttft: ServerTtft,
+    /// Words of `operation` that mean something else here than elsewhere.
+    pub(super) operations: &'static [(&'static str, &'static str)],
+    /// Beginnings of the names of usage that is a sum over calls.
+    pub(super) sums: &'static [&'static str],
+    /// Whether usage makes a span a call although it names no model.
+    pub(super) usage_is_call: bool,
+    /// Attributes with the whole answer, in which the provider's id may be.
+    pub(super) answers: &'static [&'static str],
+}
+
+/// What `gen_ai.server.time_to_first_token` holds; the conventions know it as a metric only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerTtft {
+    /// Seconds, as the metric.
+    Seconds,
+    /// Seconds, but the whole duration where nothing was streamed.
+    SecondsOfStreams,
+    /// Milliseconds.
+    Millis,
+}
+
+/// What most dialects have.
+const PLAIN: Dialect = Dialect {
+    name: "",
+    scopes: &[],
+    prefixes: &[],
+    names: &[],
+    inside: &[],
+    provider: None,
+    json_values: false,
+    server_ttft: ServerTtft::Seconds,
+    operations: &[],
+    sums: &[],
+    usage_is_call: false,
+    answers: &[],
+};
+
+/// All dialects, most particular first.
+pub(super) static ALL: &[&Dialect] = &[
+    &claude_code::DIALECT,
+    &codex::DIALECT,
+    &gemini_cli::DIALECT,
+    &openinference::DIALECT,
+    &langfuse::DIALECT,
+    &mlflow::DIALECT,
+    &langsmith::DIALECT,
+    &vercel_ai::DIALECT,
+    &litellm::DIALECT,
+    &strands::DIALECT,
+    &openlit::DIALECT,
+    &pydantic_ai::DIALECT,
+    &openllmetry::DIALECT,
+    &agentcore::DIALECT,
+    &otel_genai::DIALECT,
+];
+
+/// Whether a scope's name is one of a pattern: `name`, or `beginning*`.
+pub(super) fn scope_is(pattern: &str, scope: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => scope.starts_with(beginning),
+        None => scope == pattern,
+    }
+}
+
+/// The place in [`ALL`] of the dialect that a scope speaks.
+pub(super) fn of_scope(scope: &str) -> Option<usize> {
+    ALL.iter().position(|d| d.scopes.iter().any(|pattern| scope_is(pattern, scope)))
+}
+
+/// Prefixes by their first byte, each with the place of its dialect: a key of no dialect costs
+/// one look into a table.
+static BY_FIRST_BYTE: LazyLock<Vec<Vec<(&'static str, usize)>>> = LazyLock::new(|| {
+    let mut table = vec![Vec::new(); 256];
+    for (place, dialect) in ALL.iter().enumerate() {
+        for prefix in dialect.prefixes {
+            table[usize::from(prefix.as_bytes()[0])].push((*prefix, place));
+        }
+    }
+    table
+});
+
+/// The place in [`ALL`] of the dialect that the keys give away: the most particular one.
+pub(super) fn of_keys<'k>(keys: impl Iterator<Item = &'k str>) -> Option<usize> {
+    let table = &*BY_FIRST_BYTE;
+    let of_key = |key: &str| {
+        let first = *key.as_bytes().first()?;
+        let found = table[usize::from(first)].iter().find(|(prefix, _)| key.starts_with(prefix));
+        found.map(|(_, place)| *place)
+    };
+    keys.filter_map(of_key).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(scope: &str, keys: &[&str], expect: Option<&str>) {
+        let found = of_scope(scope).or_else(|| of_keys(keys.iter().copied()));
+        assert_eq!(found.map(|d| ALL[d].name), expect, "{scope} {keys:?}");
+    }
+
+    #[test]
+    fn the_scope_tells_the_dialect() {
+        check("opentelemetry.instrumentation.openai_v2", &[], Some("otel-genai"));
+        check("opentelemetry.instrumentation.openai.v1", &[], Some("openllmetry"));
+        check("openinference.instrumentation.openai", &["gen_ai.system"], Some("openinference"));
+        check("ai", &["gen_ai.system"], Some("vercel-ai"));
+        check("ai.koog", &["gen_ai.system"], Some("otel-genai"));
+        check("langfuse-sdk", &[], Some("langfuse"));
+        check("com.anthropic.claude_code.events", &[], Some("claude-code"));
+    }
+
+    #[test]
+    fn else_the_most_particular_key_does() {
+        check("my.app", &["gen_ai.system", "openinference.span.kind"], Some("openinference"));
+        check("my.app", &["gen_ai.system", "traceloop.workflow.name"], Some("openllmetry"));
+        check("my.app", &["llm.token_count.prompt"], Some("openinference"));
+        check("my.app", &["llm.request.type"], Some("openllmetry"));
+        check("my.app", &["gen_ai.usage.prompt_tokens"], Some("otel-genai"));
+        check("my.app", &["http.method", "", "user.id"], None);
+    }
+}

@@ -1,0 +1,23 @@
+//! OpenLIT: GenAI names, cost of its own, and a time to first token on every span, which is the
+//! whole duration where nothing was streamed. Source: OpenLIT documentation, “Traces”.
+
+use super::super::names::{Fact, Name};
+use super::{Dialect, PLAIN, ServerTtft, otel_genai};
+
+/// The dialect.
+pub(super) static DIALECT: Dialect = Dialect {
+    name: "openlit",
+    scopes: &["openlit*"],
+    prefixes: &["openlit."],
+    names: &[NAMES, otel_genai::NAMES],
+    inside: otel_genai::INSIDE,
+    server_ttft: ServerTtft::SecondsOfStreams,
+    ..PLAIN
+};
+
+const NAMES: &[Name] = &[
+    ("gen_ai.endpoint", Fact::ServerUrl, 0),
+    ("gen_ai.environment", Fact::Environment, 0),
+    ("gen_ai.application_name", Fact::Service, 0),
+    ("gen_ai.usage.cached_input_tokens", Fact::CacheRead, 35),
+];

@@ -1,0 +1,236 @@
+//! What an item is: from the dialect's own kind of span, or the operation's name, to the operation
+//! in OpenTelemetry's words and the role. One span alone: whether a wrapper repeats what is below
+//! it, and which of two calls is the same, only the trace tells.
+
+use std::borrow::Cow;
+
+/// What a span is in its trace, as seen on the span alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanRole {
+    /// A model inference.
+    Call,
+    /// An agent, a chain or another wrapper with usage, which repeats that below it.
+    Rollup,
+    /// Neither.
+    Other,
+}
+
+impl SpanRole {
+    /// The word of the column `span_role`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Rollup => "rollup",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a dialect's kind of span means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// The operation, where the span names none; empty for none.
+    pub(super) operation: &'static str,
+    call: bool,
+}
+
+const fn call(operation: &'static str) -> Kind {
+    Kind { operation, call: true }
+}
+
+const fn wrapper(operation: &'static str) -> Kind {
+    Kind { operation, call: false }
+}
+
+/// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
+/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`.
+const KINDS: &[(&str, Kind)] = &[
+    ("llm", call("chat")),
+    ("generation", call("chat")),
+    ("chat_model", call("chat")),
+    ("llm_request", call("chat")),
+    ("embedding", call("embeddings")),
+    ("reranker", call("rerank")),
+    ("tool", wrapper("execute_tool")),
+    ("agent", wrapper("invoke_agent")),
+    ("interaction", wrapper("invoke_agent")),
+    ("workflow", wrapper("invoke_workflow")),
+    ("chain", wrapper("invoke_workflow")),
+    ("retriever", wrapper("retrieval")),
+    ("task", wrapper("")),
+    ("span", wrapper("")),
+    ("event", wrapper("")),
+    ("prompt", wrapper("")),
+    ("parser", wrapper("")),
+    ("guardrail", wrapper("")),
+    ("evaluator", wrapper("")),
+    ("memory", wrapper("")),
+];
+
+/// The meaning of a kind; none when it is not known.
+pub(super) fn kind(word: &str) -> Option<Kind> {
+    if let Some(operation) = word.strip_prefix("ai.") {
+        return Some(vercel(operation));
+    }
+    KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+}
+
+/// `ai.operationId` of the Vercel AI SDK without its `ai.`: `generateText.doGenerate`, `toolCall`.
+fn vercel(operation: &str) -> Kind {
+    let embeds = operation.starts_with("embed");
+    match operation.split_once('.') {
+        Some((outer, inner)) if inner.starts_with("do") => match outer {
+            _ if embeds => call("embeddings"),
+            "rerank" => call("rerank"),
+            "generateImage" => call("image_generation"),
+            "transcribe" => call("audio_transcription"),
+            "generateSpeech" => call("audio_speech"),
+            _ => call("chat"),
+        },
+        _ if operation == "toolCall" => wrapper("execute_tool"),
+        _ if embeds => wrapper("embeddings"),
+        _ => wrapper("invoke_agent"),
+    }
+}
+
+/// Whether the kind says that the answer was streamed.
+pub(super) fn streams(word: &str) -> bool {
+    word.ends_with(".doStream") || word.starts_with("ai.stream")
+}
+
+/// Words of libraries for an operation that OpenTelemetry names otherwise.
+const OPERATIONS: &[(&str, &str)] = &[
+    ("acompletion", "chat"),
+    ("responses", "chat"),
+    ("aresponses", "chat"),
+    ("atext_completion", "text_completion"),
+    ("embedding", "embeddings"),
+    ("aembedding", "embeddings"),
+    ("aimage_generation", "image_generation"),
+    ("transcription", "audio_transcription"),
+    ("atranscription", "audio_transcription"),
+    ("speech", "audio_speech"),
+    ("aspeech", "audio_speech"),
+    ("arerank", "rerank"),
+    ("llm_call", "generate_content"),
+    ("tool_call", "execute_tool"),
+    ("agent_call", "invoke_agent"),
+];
+
+/// The operation in OpenTelemetry's words, `own` being those of the dialect.
+pub(super) fn operation<'a>(
+    said: Cow<'a, str>,
+    own: &[(&'static str, &'static str)],
+) -> (Cow<'a, str>, bool) {
+    match own.iter().chain(OPERATIONS).find(|(word, _)| *word == said) {
+        Some((_, operation)) => (Cow::Borrowed(operation), true),
+        None => (said, false),
+    }
+}
+
+/// What the role is decided by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen<'o> {
+    pub(super) ai: bool,
+    pub(super) kind: Option<Kind>,
+    pub(super) operation: Option<&'o str>,
+    pub(super) has_model: bool,
+    pub(super) has_usage: bool,
+    pub(super) has_agent: bool,
+    pub(super) is_sum: bool,
+}
+
+/// The role. The dialect's kind beats the operation: LangSmith's prompts say `chat` too. A failed
+/// or cut inference has no usage and is a call all the same.
+pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
+    if !seen.ai {
+        return SpanRole::Other;
+    }
+    let wrapper = if seen.has_usage { SpanRole::Rollup } else { SpanRole::Other };
+    if seen.is_sum {
+        return wrapper;
+    }
+    if let Some(kind) = seen.kind {
+        return if kind.call { SpanRole::Call } else { wrapper };
+    }
+    match seen.operation {
+        Some(
+            "chat"
+            | "text_completion"
+            | "generate_content"
+            | "embeddings"
+            | "completion"
+            | "response"
+            | "image_generation"
+            | "audio_transcription"
+            | "audio_speech"
+            | "moderation"
+            | "rerank",
+        ) => SpanRole::Call,
+        Some(
+            "invoke_agent"
+            | "invoke_workflow"
+            | "create_agent"
+            | "agent"
+            | "workflow"
+            | "plan"
+            | "execute_tool"
+            | "tool"
+            | "task"
+            | "retrieval"
+            | "chain"
+            | "agent_step"
+            | "execute_event_loop_cycle",
+        ) => wrapper,
+        // An operation that is not known, or none: usage of a model makes it a call, usage of an
+        // agent without one a sum.
+        _ if seen.has_model && seen.has_usage => SpanRole::Call,
+        _ if seen.has_agent => wrapper,
+        _ => SpanRole::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind_word: &str, operation: &str, usage: bool, expect: SpanRole) {
+        let seen = Seen {
+            ai: true,
+            kind: kind(kind_word),
+            operation: Some(operation).filter(|o| !o.is_empty()),
+            has_model: true,
+            has_usage: usage,
+            ..Seen::default()
+        };
+        assert_eq!(role(&seen), expect, "{kind_word} {operation}");
+    }
+
+    // Vercel: “ai.generateText.doGenerate: a call to the provider”; the outer span sums its steps.
+    #[test]
+    fn the_inner_span_of_the_vercel_sdk_is_the_call() {
+        check("ai.generateText.doGenerate", "", true, SpanRole::Call);
+        check("ai.streamText.doStream", "", false, SpanRole::Call);
+        check("ai.generateText", "", true, SpanRole::Rollup);
+        check("ai.embedMany", "", true, SpanRole::Rollup);
+        check("ai.embedMany.doEmbed", "", true, SpanRole::Call);
+        check("ai.toolCall", "", false, SpanRole::Other);
+    }
+
+    #[test]
+    fn the_kind_beats_the_operation() {
+        check("prompt", "chat", false, SpanRole::Other);
+        check("retriever", "embeddings", false, SpanRole::Other);
+        check("CHAIN", "", true, SpanRole::Rollup);
+        check("LLM", "", false, SpanRole::Call);
+    }
+
+    #[test]
+    fn without_kind_the_operation_decides_and_usage_of_a_model_else() {
+        check("", "chat", false, SpanRole::Call);
+        check("", "invoke_agent", true, SpanRole::Rollup);
+        check("", "invoke_agent", false, SpanRole::Other);
+        check("", "", true, SpanRole::Call);
+        check("", "something new", false, SpanRole::Other);
+    }
+}
