@@ -2,14 +2,15 @@
 //! way it was spelled in the request; what no rule names is there. The log, which holds requests as
 //! they came until they are committed, is not the store.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
+
+use crate::binary::{rows, start};
 
 const SETTINGS: &str = r#"
 flush_interval = "20ms"
@@ -33,36 +34,6 @@ action = "drop"
 /// What must be nowhere, and what must be somewhere: else the search itself is broken.
 const SECRETS: [&str; 4] = ["jo@example.org", "4111111111111111", "hunter2", "be rude"];
 const HARMLESS: &str = "harmless words";
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the binary; gives its OTLP and API addresses.
-fn start(folder: &Path, settings: &str) -> (Server, String, String) {
-    let config = folder.join("spanledger.toml");
-    std::fs::write(&config, settings).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger"));
-    command.arg("serve").arg("--data-dir").arg(folder.join("data")).arg("--config").arg(config);
-    command.args(["--otlp-grpc-addr", "off", "--otlp-http-addr", "127.0.0.1:0"]);
-    command.args(["--http-addr", "127.0.0.1:0", "--pg-addr", "off"]).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut doors = std::collections::BTreeMap::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-        match line.split(' ').collect::<Vec<_>>()[..] {
-            ["listening", name, address] => doors.insert(name.to_owned(), address.to_owned()),
-            ["ready"] => break,
-            _ => panic!("`{line}` on standard output"),
-        };
-    }
-    let url = |name: &str| format!("http://{}", doors[name]);
-    (Server(child), url("otlp-http"), url("http"))
-}
 
 fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
@@ -88,13 +59,6 @@ fn request() -> Value {
         "events": [{"timeUnixNano": start, "name": "gen_ai.choice",
             "attributes": [text("message", "{'password': 'hunter2'}")]}],
     }]}]}]})
-}
-
-async fn rows(api: &str, query: &str) -> Vec<Value> {
-    let request = reqwest::Client::new().post(format!("{api}/api/v1/sql"));
-    let answer: Value =
-        request.json(&json!({"query": query})).send().await.unwrap().json().await.unwrap();
-    answer["rows"].as_array().cloned().unwrap_or_default()
 }
 
 /// All text of all files under a folder: Parquet by its values, anything else as it stands.

@@ -71,14 +71,15 @@ fn counts(patient: &Patient) -> String {
             parts.push(format!("{:.0} % with {share}", part * 100.0));
         }
     }
-    for (name, word) in [
-        ("rollups", "roll-ups"),
-        ("duplicates", "duplicates"),
-        ("not_counted", "inference spans not counted"),
+    for (name, one, many) in [
+        ("rollups", "roll-up", "roll-ups"),
+        ("duplicates", "duplicate", "duplicates"),
+        ("not_counted", "inference span not counted", "inference spans not counted"),
     ] {
-        let count = patient.count(name);
-        if count > 0 {
-            parts.push(format!("{count} {word}"));
+        match patient.count(name) {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            n => parts.push(format!("{n} {many}")),
         }
     }
     parts.join(", ")

@@ -85,8 +85,9 @@ pub(super) fn source_of<'t>(list: &'t str, column: &str) -> Option<&'t str> {
 /// `attribute@span` in words.
 fn told_by(source: &str, case: &Case, trace: &Trace) -> String {
     let Some((attribute, span)) = source.rsplit_once('@') else { return source.to_owned() };
-    if case.told().text("span_id") == Some(span) {
-        return format!("the span itself, {attribute}");
+    if case.call.as_ref().and_then(|call| call.text("span_id")) == Some(span) {
+        let item = if case.span.is_some() { "span" } else { "log record" };
+        return format!("the {item} itself, {attribute}");
     }
     let name = trace.upwards().into_iter().find(|row| row.text("span_id") == Some(span));
     match name.and_then(|row| row.text("name")) {

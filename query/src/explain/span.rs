@@ -77,6 +77,11 @@ impl Case {
         rows.into_iter().find_map(Option::as_ref).unwrap_or(&NONE)
     }
 
+    /// What was received, else what the call says.
+    fn known(&self, column: &str) -> Option<&Value> {
+        self.told().known(column).or_else(|| self.call.as_ref()?.known(column))
+    }
+
     /// The row whose usage counts: of the call, whose usage may be told by another item.
     fn counted(&self) -> &Row {
         self.call.as_ref().unwrap_or(self.told())
@@ -138,10 +143,9 @@ pub(super) async fn explain(
     if case.call.is_some() {
         steps.push(price::step(reader, &case, &batches, &mut unknown).await?);
     }
-    let told = case.told();
-    let title = ["name", "model", "service_name"]
+    let title = ["name", "event_name", "model", "service_name"]
         .iter()
-        .filter_map(|column| told.text(column))
+        .filter_map(|column| case.known(column)?.as_str())
         .collect::<Vec<_>>()
         .join(" · ");
     let id = format!("{trace_id}/{span_id}");
@@ -230,9 +234,12 @@ fn received(case: &Case) -> Step {
     };
     let service = told.text("service_name").unwrap_or("a service without a name");
     let says = match (&case.span, case.times) {
-        (None, _) => {
-            "no row of spans tells of this call; what follows is its row of calls".to_owned()
-        }
+        (None, _) => match told.text("event_name") {
+            Some(event) => format!("a log record `{event}` from {service}, made by {library}"),
+            None => "neither a span nor a log record tells of this call any more; this is its row \
+                     of calls"
+                .to_owned(),
+        },
         (Some(_), 1) => format!("one span from {service}, made by {library}"),
         (Some(_), times) => format!(
             "the span came {times} times from {service}, made by {library}; the fullest one counts"
@@ -251,7 +258,7 @@ fn received(case: &Case) -> Step {
         "received_at",
         "dropped_items",
     ] {
-        if let Some(value) = told.known(column).filter(|value| **value != json!(0)) {
+        if let Some(value) = case.known(column).filter(|value| **value != json!(0)) {
             step.fact(column, value.clone(), None);
         }
     }
@@ -312,7 +319,7 @@ fn columns(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             ("provider", "no attribute names who serves the model"),
             ("model", "no attribute names a model"),
         ] {
-            if told.known(what).is_none() {
+            if case.known(what).is_none() {
                 unknown.push(Unknown { what, why: why.to_owned(), mend: None });
             }
         }

@@ -193,13 +193,8 @@ impl Trace {
             let state = call.text("state").unwrap_or("settled");
             let at = call.text("settled_at").unwrap_or("an unknown instant");
             let says = format!("it is a call, counted once ({state} at {at})");
-            let said = call.text("role_rule").or_else(|| call.text("call_rule"));
-            return (
-                says,
-                said.map(str::to_owned).or_else(|| {
-                    rule("an inference span with no inference span with usage below it")
-                }),
-            );
+            let told = if case.span.is_some() { "an inference span" } else { "a log record" };
+            return (says, Some(format!("{told} of a call that nothing else tells better")));
         }
         let Some(span) = &case.span else { return ("nothing is known of it".to_owned(), None) };
         let called = |row: &&Row| row.text("span_id").is_some_and(|id| self.calls.contains_key(id));

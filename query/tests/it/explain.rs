@@ -233,7 +233,7 @@ async fn a_call_that_only_a_log_record_told_of_shows_the_record() {
     let usage = step(&body, "usage");
     assert_eq!(fact(usage, "reported_input_tokens")["from"], "input_tokens");
     let user = fact(step(&body, "owner"), "user_id");
-    assert_eq!(user["from"], format!("span {CALL}, user.id"));
+    assert_eq!(user["from"], "the log record itself, user.id");
 }
 
 #[tokio::test]
