@@ -27,6 +27,7 @@ use crate::frame::Signal;
 use crate::human::format_size;
 use crate::intake::{Ack, Intake};
 use crate::limits;
+use crate::normalise::Names;
 use crate::receive::{self, Authenticator, Door};
 use crate::refusal::Refusal;
 use crate::settings::CollectorSettings;
@@ -109,7 +110,9 @@ impl Collector {
         let log = Arc::new(log);
 
         let rules = settings.contents.rules().map_err(CollectorError::Settings)?;
-        let committer = Arc::new(Committer::new(store, log.clone(), rules, data_dir, now_unix_ns));
+        let names = Arc::new(Names::with(&settings.owner));
+        let committer =
+            Arc::new(Committer::new(store, log.clone(), rules, names, data_dir, now_unix_ns));
         let replayed = flush::replay(&committer, &log, &positions, recovered.committed).await?;
         committer.trim(recovered.last).await;
         tracing::info!(replayed, seq = recovered.last.0, "the log is read back");

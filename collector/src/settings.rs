@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::buffer::ContentRules;
 use crate::human;
 use crate::limits;
+use crate::normalise::OwnerSettings;
 use crate::receive::Credential;
 use crate::redact::{Redaction, RedactionRule};
 use crate::wal::WalSettings;
@@ -38,6 +39,8 @@ pub struct CollectorSettings {
     pub wal: WalSettings,
     /// Prompts and completions.
     pub contents: ContentSettings,
+    /// Attributes of a user's own that name owners.
+    pub owner: OwnerSettings,
     /// Who may send. Empty: everybody, as tenant `default`.
     pub credentials: Vec<Credential>,
 }
@@ -83,6 +86,7 @@ impl Default for CollectorSettings {
             queue_bytes_max: limits::QUEUE_BYTES_MAX,
             wal: WalSettings::default(),
             contents: ContentSettings::default(),
+            owner: OwnerSettings::default(),
             credentials: Vec::new(),
         }
     }
@@ -142,6 +146,7 @@ impl CollectorSettings {
             return Err("`flush_items_max` and `flush_bytes_max` are at least 1".into());
         }
         self.contents.rules()?;
+        self.owner.check()?;
         for credential in &self.credentials {
             if credential.token.is_empty() || credential.tenant.is_empty() {
                 return Err("`credentials`: a token or a tenant is empty".into());
@@ -166,6 +171,18 @@ mod tests {
         assert!(text.contains(r#""flush_interval":"1s""#), "{text}");
         assert!(text.contains(r#""message_bytes_max":"64MiB""#), "{text}");
         assert_eq!(serde_json::from_str::<CollectorSettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn owner_names_stand_once() {
+        let check = |owner: &str| {
+            let text = format!(r#"{{"owner":{owner}}}"#);
+            serde_json::from_str::<CollectorSettings>(&text).unwrap().check()
+        };
+        assert_eq!(check(r#"{"team":["my.team"],"user":["my.user"]}"#), Ok(()));
+        let twice = check(r#"{"team":["my.team"],"user":["my.team"]}"#);
+        assert_eq!(twice, Err("`owner.user`: attribute `my.team` stands twice".into()));
+        assert!(check(r#"{"region":[""]}"#).is_err());
     }
 
     #[test]

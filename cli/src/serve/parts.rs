@@ -156,6 +156,7 @@ fn collector(settings: &Settings) -> CollectorSettings {
     set.wal.bytes_max = settings.wal.bytes_max.0;
     set.wal.on_corruption = settings.wal.on_corruption;
     set.contents = settings.contents.clone();
+    set.owner = settings.owner.clone();
     set
 }
 

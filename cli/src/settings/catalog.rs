@@ -94,6 +94,46 @@ pub const ENTRIES: &[Entry] = &[
         Text,
         "secret of the rules whose action is `hash`, 16 bytes or more",
     ),
+    entry(
+        "owner.team",
+        Table,
+        "list of attributes that name column `team`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.user",
+        Table,
+        "list of attributes that name column `user_id`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.session",
+        Table,
+        "list of attributes that name column `session_id`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.feature",
+        Table,
+        "list of attributes that name column `feature`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.agent",
+        Table,
+        "list of attributes that name column `agent_name`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.workflow",
+        Table,
+        "list of attributes that name column `workflow_name`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.environment",
+        Table,
+        "list of attributes that name column `environment`, best first, taken before the default mapping",
+    ),
+    entry(
+        "owner.region",
+        Table,
+        "list of attributes that name column `region`, best first, taken before the default mapping",
+    ),
     entry("retention.days", Int, "age in days at which rows are dropped; none when not set"),
     entry("query.timeout", Text, "time a query may take"),
     entry(

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use spanledger_collector::CollectorSettings;
+use spanledger_collector::normalise::OwnerSettings;
 use spanledger_collector::receive::Credential;
 use spanledger_collector::scrape::ScrapeSettings;
 use spanledger_collector::settings::ContentSettings;
@@ -38,6 +39,7 @@ pub struct Settings {
     pub wal: Wal,
     pub settle: Settle,
     pub contents: ContentSettings,
+    pub owner: OwnerSettings,
     pub retention: Retention,
     pub query: Query,
     pub pg: Pg,
@@ -151,6 +153,7 @@ impl Default for Settings {
             wal: Wal::default(),
             settle: Settle::default(),
             contents: ContentSettings::default(),
+            owner: OwnerSettings::default(),
             retention: Retention::default(),
             query: Query::default(),
             pg: Pg::default(),

@@ -16,6 +16,7 @@ use spanledger_store::{Store, StoreError, Txn};
 use crate::buffer::{Builders, ContentRules};
 use crate::decode::DecodeLimits;
 use crate::frame::Frame;
+use crate::normalise::Names;
 use crate::wal::Wal;
 use crate::{fault, limits};
 
@@ -25,6 +26,7 @@ pub(crate) struct Committer {
     pub(crate) store: Store,
     pub(crate) log: Arc<Wal>,
     pub(crate) rules: ContentRules,
+    pub(crate) names: Arc<Names>,
     pub(crate) limits: DecodeLimits,
     /// Where frames go whose rows cannot be built.
     pub(crate) quarantine: PathBuf,
@@ -74,6 +76,7 @@ impl Committer {
         store: Store,
         log: Arc<Wal>,
         rules: ContentRules,
+        names: Arc<Names>,
         data_dir: &Path,
         clock: fn() -> i64,
     ) -> Committer {
@@ -81,6 +84,7 @@ impl Committer {
             store,
             log,
             rules,
+            names,
             limits: DecodeLimits::default(),
             quarantine: data_dir.join("quarantine"),
             clock,
@@ -150,7 +154,8 @@ impl Committer {
 
     async fn build(&self, frames: &Arc<Vec<Frame>>, from: usize, to: usize) -> Built {
         let (rules, limits, all) = (self.rules.clone(), self.limits, frames.clone());
-        let task = tokio::task::spawn_blocking(move || build(&all[from..to], rules, limits));
+        let names = Arc::clone(&self.names);
+        let task = tokio::task::spawn_blocking(move || build(&all[from..to], rules, names, limits));
         match task.await {
             Ok(Built::Broken(at, error)) => Built::Broken(from + at, error),
             Ok(rows) => rows,
@@ -238,8 +243,8 @@ impl Committer {
     }
 }
 
-fn build(frames: &[Frame], rules: ContentRules, limits: DecodeLimits) -> Built {
-    let mut builders = Builders::with_limits(rules, limits);
+fn build(frames: &[Frame], rules: ContentRules, names: Arc<Names>, limits: DecodeLimits) -> Built {
+    let mut builders = Builders::with_limits(rules, limits).with_names(names);
     for (at, frame) in frames.iter().enumerate() {
         if let Err(error) = builders.append(frame) {
             return Built::Broken(at, error.to_string());

@@ -80,7 +80,7 @@ pub(super) fn answer_id<'a>(answer: &'a str, provider: Option<&str>) -> Option<&
         };
         let Some((id, _)) = value.split_once('"') else { return None };
         // OpenAI's responses have a `msg_` for each item; only Anthropic's is the answer's.
-        let item = id.starts_with("msg_") && provider.is_some_and(|p| p != "anthropic");
+        let item = id.starts_with("msg_") && provider != Some("anthropic");
         if !item && !id.contains('\\') && IDS.iter().any(|beginning| id.starts_with(beginning)) {
             return Some(id);
         }

@@ -215,8 +215,9 @@ impl<'a, 's> Reading<'a, 's> {
         let (at, truth) = match self.said(fact)? {
             Said::Attribute(i, Value::Bool(truth)) => (Some(i), truth),
             Said::Attribute(i, Value::Text(text)) => (Some(i), of_text(text)?),
-            Said::Inside(Scalar::Bool(truth)) => (None, *truth),
-            Said::Inside(Scalar::Text(text)) => (None, of_text(text)?),
+            // A parameter that is repeated with its default says nothing; one that is set does.
+            Said::Inside(Scalar::Bool(true)) => (None, true),
+            Said::Inside(Scalar::Text(text)) => (None, of_text(text).filter(|truth| *truth)?),
             _ => return None,
         };
         if let Some(i) = at {

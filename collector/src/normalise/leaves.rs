@@ -3,7 +3,7 @@
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
 use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
-use super::usage::Reasoning::{Beside, BesideUnsent, Inside};
+use super::usage::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::usage::{Basis, Decision, Reasoning, Reporter, decide};
 
 /// The numbers of one span, as they came.
@@ -189,7 +189,15 @@ fn output_leaves(
     let (inside, beside) = if decision.parts_beside { (0, other) } else { (other, 0) };
     let output = output + reported.predicted.unwrap_or(0);
     let (total, text) = match decision.reasoning {
-        Inside => (Some(output + beside), output - reasoning - inside),
+        // Whether some of output is reasoning is not told, but all of it is there; where nothing
+        // tells how to read it, most libraries still have it all.
+        InsideUnsent | Reasoning::Unknown if reported.reasoning.is_none() => {
+            usage.output = Some(output + beside);
+            usage.audio_out = reported.audio_out;
+            usage.image_out = reported.image_out;
+            return Ok(());
+        }
+        Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
         Beside => (Some(output + beside + reasoning), output - inside),
         BesideUnsent if reported.reasoning.is_none() => (None, output - inside),
         BesideUnsent => (Some(output + beside + reasoning), output - inside),

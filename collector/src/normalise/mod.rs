@@ -346,6 +346,7 @@ fn call<'a>(
             conventions: scope.conventions,
             dialect: speaks.map_or("", |d| d.name),
             streaming,
+            finished: said.said(Fact::FinishReason).is_some(),
             ..Reporter::default()
         },
     );

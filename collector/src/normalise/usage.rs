@@ -53,6 +53,8 @@ pub struct Reporter<'a> {
     pub cache_name: &'a str,
     /// Whether the answer was streamed.
     pub streaming: Option<bool>,
+    /// Whether it is told why the answer ended.
+    pub finished: bool,
 }
 
 /// Where reasoning tokens are counted.
@@ -60,6 +62,8 @@ pub struct Reporter<'a> {
 pub(super) enum Reasoning {
     /// Inside reported output.
     Inside,
+    /// Inside it, and never told: how much of output is text is not known.
+    InsideUnsent,
     /// Beside it, under a name of their own.
     Beside,
     /// Beside it, and never sent: output is a lower bound.
@@ -86,6 +90,8 @@ enum Streams {
     GuessedWithoutCache(&'static str),
     /// It always guesses the output of a stream, or counts it wrong.
     OutputWrong(&'static str),
+    /// Of a stream that did not end it tells what the first event said.
+    FirstWhenUnfinished(&'static str),
 }
 
 struct Rule {
@@ -129,24 +135,28 @@ const RULE: Rule = Rule {
 
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
 use Cached::{Sent, Unsent};
-use Reasoning::{Beside, BesideUnsent, Inside};
+use Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 
 /// First match wins.
 const RULES: &[Rule] = &[
     Rule {
         scope: "opentelemetry.instrumentation.openai_v2",
         cached: Unsent(
-            "library: opentelemetry openai-v2 tells no cached tokens: uncached is an upper bound",
+            "library: opentelemetry openai-v2 tells no cached tokens and no reasoning: uncached \
+             is an upper bound",
         ),
         name: "library: opentelemetry openai-v2 passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {
         scope: "@opentelemetry/instrumentation-openai",
         cached: Unsent(
-            "library: opentelemetry-js openai tells no cached tokens: uncached is an upper bound",
+            "library: opentelemetry-js openai tells no cached tokens and no reasoning: uncached \
+             is an upper bound",
         ),
         name: "library: opentelemetry-js openai passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {
@@ -158,7 +168,8 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "opentelemetry.instrumentation.botocore*",
         input: Exclusive,
-        name: "library: opentelemetry botocore passes on Bedrock's exclusive counts",
+        name: "library: opentelemetry botocore passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {
@@ -169,11 +180,17 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "com.anthropic.claude_code*",
         input: Exclusive,
-        name: "library: claude code tells four disjoint counts",
+        name: "library: claude code tells four disjoint counts, without reasoning",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule { scope: "pydantic-ai*", name: "library: pydantic-ai adds cached tokens", ..RULE },
-    Rule { scope: "strands*", name: "library: strands adds cached tokens", ..RULE },
+    Rule {
+        scope: "strands*",
+        name: "library: strands adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "litellm*",
         cached: Unsent("library: litellm tells no cached tokens: uncached is an upper bound"),
@@ -181,11 +198,21 @@ const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
+        // Its log events name no provider.
+        scope: "openlit.instrumentation.anthropic",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
         scope: "openlit*",
         provider: "anthropic",
         input: Exclusive,
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        name: "library: openlit passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
@@ -193,13 +220,15 @@ const RULES: &[Rule] = &[
         provider: "aws.bedrock",
         input: Exclusive,
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        name: "library: openlit passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
         scope: "openlit.instrumentation.openai",
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        name: "library: openlit passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
@@ -213,28 +242,32 @@ const RULES: &[Rule] = &[
             "library: openllmetry anthropic adds the first count of a stream to the last: output \
              is unknown",
         ),
-        name: "library: openllmetry anthropic adds cached tokens",
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
         ..RULE
     },
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {
         scope: "@traceloop/instrumentation-anthropic",
         input: Exclusive,
-        name: "library: openllmetry-js passes on Anthropic's exclusive counts",
+        name: "library: openllmetry-js passes on Anthropic's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {
         scope: "@traceloop/instrumentation-openai",
         cached: Unsent(
-            "library: openllmetry-js openai tells no cached tokens, and guesses the counts of a \
-             stream, which it does not mark",
+            "library: openllmetry-js openai tells no cached tokens and no reasoning: uncached is an upper \
+             bound; \
+             counts of a stream are its own guess, which it does not mark",
         ),
-        streams: Streams::GuessedWithoutCache("library: openllmetry-js guesses counts of a stream"),
         name: "library: openllmetry-js passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
@@ -243,14 +276,16 @@ const RULES: &[Rule] = &[
         scope: "ai",
         provider: "anthropic",
         input: Exclusive,
-        name: "library: vercel ai before 6 passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on Anthropic's exclusive counts, without reasoning",
         ..RULE
     },
     Rule {
         scope: "ai",
         provider: "aws.bedrock",
         input: Exclusive,
-        name: "library: vercel ai before 6 passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on Bedrock's exclusive counts, without reasoning",
         ..RULE
     },
     Rule {
@@ -263,7 +298,11 @@ const RULES: &[Rule] = &[
     },
     Rule {
         scope: "ai",
-        cached: Unsent("library: vercel ai tells no cached tokens: uncached is an upper bound"),
+        cached: Unsent(
+            "library: vercel ai tells no cached tokens here: uncached is an upper bound; reasoning \
+             only where it is told",
+        ),
+        reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
         ..RULE
     },
@@ -279,7 +318,12 @@ const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { dialect: "langsmith", name: "library: LangChain adds cached tokens", ..RULE },
-    Rule { dialect: "mlflow", name: "library: mlflow adds cached tokens", ..RULE },
+    Rule {
+        dialect: "mlflow",
+        name: "library: mlflow adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // The usage of Langfuse is an object whose shape tells whose it is.
     Rule {
         dialect: "langfuse",
@@ -309,6 +353,15 @@ const RULES: &[Rule] = &[
         cache_name: "cache_",
         input: Exclusive,
         name: "library: langfuse passes on Anthropic's usage",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.anthropic*",
+        streams: Streams::FirstWhenUnfinished(
+            "library: openinference anthropic tells the first count of a stream that was cut: \
+             output is unknown",
+        ),
+        name: "specification: OpenInference counts details inside prompt and completion",
         ..RULE
     },
     Rule {
@@ -349,7 +402,7 @@ const APIS: &[Api] = &[
             "fireworks_ai",
             "ollama",
         ],
-        reasoning: Inside,
+        reasoning: InsideUnsent,
         name: "provider: the OpenAI API counts cached tokens inside input",
         untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
                  so uncached may be an upper bound",
@@ -396,6 +449,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong(why)) if streamed => Some(why),
+        Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
         _ => None,
     };
     let of = |input, name| Decision {
@@ -409,7 +463,8 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let decided = if reported.is_zero() {
         of(Unknown, ZEROS)
     } else if let Some(Streams::GuessedWithoutCache(why)) = known.map(|rule| rule.streams)
-        && streamed
+        && who.streaming != Some(false)
+        && reported.output.is_some()
         && !told
     {
         of(Estimated, why)
@@ -432,7 +487,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     };
     let by_rule = match known {
         Some(rule) => rule.reasoning,
-        None if by_convention => Inside,
+        None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
     let reasoning = reasoning_proven(reported, decided.input).unwrap_or(by_rule);

@@ -2,6 +2,8 @@
 //! against bodies that real libraries sent, and against what these were billed.
 
 mod caps;
+mod dialects;
+mod exports;
 mod generate;
 mod oracle;
 mod real;

@@ -400,6 +400,7 @@ fn call_cells(
             input_name: if input.is_some() { "gen_ai.usage.input_tokens" } else { "" },
             cache_name: if read.is_some() { "gen_ai.usage.cache_read.input_tokens" } else { "" },
             streaming: streaming.map(|(_, b)| b).or(ttft.map(|_| true)),
+            finished: raw(&["gen_ai.response.finish_reasons"]).is_some(),
         },
     );
     for (name, counted) in [

@@ -15,12 +15,13 @@ use crate::buffer::ContentRules;
 use crate::frame::Signal;
 
 /// Column and the billed figure it must equal.
-const LEAVES: [(&str, &str); 6] = [
+const LEAVES: [(&str, &str); 7] = [
     ("input_tokens", "input_total"),
     ("input_uncached_tokens", "input_uncached"),
     ("cache_read_tokens", "cache_read"),
     ("cache_write_tokens", "cache_write"),
     ("output_tokens", "output_total"),
+    ("output_text_tokens", "text"),
     ("reasoning_tokens", "reasoning"),
 ];
 
@@ -51,49 +52,32 @@ fn has_usage(row: &Row) -> bool {
     row["usage_basis"].is_some()
 }
 
-/// Whether a request of the truth file is the one a row stands for.
-fn same_call(truth: &Value, row: &Row) -> bool {
-    if let (Some(id), Some(said)) = (truth["response_id"].as_str(), row["response_id"].as_deref())
-        && ["chatcmpl-", "resp_", "msg_", "gen-"].iter().any(|known| said.starts_with(known))
-    {
-        return id == said;
+/// The answered request that a row stands for: by the provider's id, else the last one of its
+/// model that ended by the time the row did, and began with or after the span.
+fn request_of<'t>(row: &Row, truths: &'t [Value]) -> Option<&'t Value> {
+    let id = row["response_id"].as_deref();
+    let by_id = truths.iter().find(|t| {
+        id.is_some() && [&t["response_id"], &t["request_id"]].iter().any(|i| i.as_str() == id)
+    });
+    if by_id.is_some() {
+        return by_id;
     }
-    let request = truth["request_id"].as_str().unwrap();
-    let attributes = row.get("span_attributes").or(row.get("log_attributes")).unwrap();
-    if attributes.as_ref().unwrap().contains(request)
-        || row["response_id"].as_deref() == Some(request)
-    {
-        return true;
-    }
-    // No id: the same model, and the request lies inside the span, or ended just before the record.
-    let time = |key: &str| truth[key].as_i64().unwrap();
-    let models = [&row["request_model"], &row["response_model"]];
-    let of_truth = [&truth["model_requested"], &truth["model_served"]];
-    let none = models.iter().all(|m| m.is_none());
-    let same =
-        models.iter().any(|m| m.is_some() && of_truth.iter().any(|t| t.as_str() == m.as_deref()));
-    if !same && !none {
-        return false;
-    }
-    match row.get("start_unix_ns") {
-        Some(_) if none => {
-            // A span of the reading of a stream: it begins while the request is open.
-            let start = number(row, "start_unix_ns").unwrap();
-            let end = start + number(row, "duration_ns").unwrap();
-            (time("start_unix_nano")..=time("end_unix_nano") + 500_000_000).contains(&end)
-        }
-        Some(_) => {
-            let start = number(row, "start_unix_ns").unwrap();
-            let end = start + number(row, "duration_ns").unwrap();
-            let slack = 2_000_000;
-            (start - slack..=end + slack).contains(&time("start_unix_nano"))
-                && (start - slack..=end + slack).contains(&time("end_unix_nano"))
-        }
-        None => {
-            let at = number(row, "time_unix_ns").unwrap();
-            (time("end_unix_nano")..time("end_unix_nano") + 300_000_000).contains(&at)
-        }
-    }
+    let time = |truth: &Value, key: &str| truth[key].as_i64().unwrap();
+    let start = row.get("start_unix_ns").map(|_| number(row, "start_unix_ns").unwrap());
+    let at = match start {
+        Some(start) => start + number(row, "duration_ns").unwrap(),
+        None => number(row, "time_unix_ns").unwrap(),
+    };
+    let models = [row["request_model"].as_deref(), row["response_model"].as_deref()];
+    let fits = |truth: &&Value| {
+        let of_truth = [truth["model_requested"].as_str(), truth["model_served"].as_str()];
+        let named = models.iter().any(Option::is_some);
+        // Clocks of client and stub are one; a client may see the end before the stub noted it.
+        (!named || models.iter().any(|m| m.is_some() && of_truth.contains(m)))
+            && time(truth, "end_unix_nano") <= at + 5_000_000
+            && start.is_none_or(|s| !named || time(truth, "start_unix_nano") >= s - 5_000_000)
+    };
+    truths.iter().filter(fits).max_by_key(|t| time(t, "end_unix_nano"))
 }
 
 /// Whether the client was told the usage.
@@ -125,6 +109,8 @@ fn compare(expected: &Expected, folder: &Path) -> (String, Vec<String>) {
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        // A request that failed has no usage; its row, if any, is that of the one tried after it.
+        .filter(|truth: &Value| truth["status"] == 200)
         .collect();
     let mut faults = Vec::new();
     let mut wrong = 0;
@@ -134,16 +120,21 @@ fn compare(expected: &Expected, folder: &Path) -> (String, Vec<String>) {
     // Column to how many rows tell it, and how many do not.
     let mut figures: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for truth in &truths {
-        let same: Vec<_> = calls.iter().filter(|(_, r)| same_call(truth, r)).collect();
-        known.extend(same.iter().map(|(i, _)| *i));
-        let with: Vec<_> = same.iter().filter(|(_, r)| has_usage(r)).collect();
+        let is_its =
+            |row: &Row| request_of(row, &truths).is_some_and(|found| found["seq"] == truth["seq"]);
+        let with: Vec<_> = calls.iter().filter(|(_, r)| has_usage(r) && is_its(r)).collect();
+        known.extend(with.iter().map(|(i, _)| *i));
         if told(truth) && !with.is_empty() {
             with_usage += 1;
             twice += usize::from(with.len() > 1);
         }
         for (_, row) in with {
             for (column, billed) in LEAVES {
-                let billed = truth["billed"][billed].as_i64().unwrap();
+                let figure = |name: &str| truth["billed"][name].as_i64().unwrap();
+                let billed = match billed {
+                    "text" => figure("output_total") - figure("reasoning"),
+                    other => figure(other),
+                };
                 let got = number(row, column);
                 // An embedding writes nothing, and that is not told.
                 if row["operation"].as_deref() == Some("embeddings") && billed == 0 {
@@ -229,7 +220,9 @@ const SUITES: &[Expected] = &[
     suite("openinference-llama-index", 5),
     suite("openinference-openai-agents", 12),
     suite("openinference-openai-py", 37),
-    suite("openlit-py-1.45", 53),
+    // The log event of a guessed stream has cached tokens of zero, as every other has: input,
+    // uncached and output. The span of the same call lacks them and is `estimated`.
+    Expected { suite: "openlit-py-1.45", calls: 53, wrong: 3 },
     suite("otel-botocore-bedrock", 9),
     suite("otel-google-genai-1.3b0", 7),
     suite("otel-js-openai", 17),
@@ -237,8 +230,11 @@ const SUITES: &[Expected] = &[
     suite("otel-openai-v2-latest-content", 28),
     suite("pydantic-ai-2-logfire", 16),
     suite("strands-agents-1.62", 9),
-    suite("traceloop-js-0.27", 21),
-    suite("traceloop-sdk-0.62", 57),
+    // Streams carry the library's own estimate and no mark of a stream: three figures of two.
+    Expected { suite: "traceloop-js-0.27", calls: 21, wrong: 6 },
+    // Anthropic's helper of streams leaves no mark either, and the output is one too many; the
+    // client's own span of the same call is right.
+    Expected { suite: "traceloop-sdk-0.62", calls: 57, wrong: 2 },
     suite("vercel-ai-5", 22),
     suite("vercel-ai-6", 22),
     suite("vercel-ai-7", 22),
@@ -249,7 +245,7 @@ fn every_figure_of_every_suite_is_what_was_billed_or_unknown() {
     let Some(captures) = captures() else { return };
     println!(
         "| suite | told | calls | twice | roll-ups | wrong | input | uncached | cache read | \
-         cache write | output | reasoning | (figures equal / null)"
+         cache write | output | text | reasoning | (figures equal / null)"
     );
     let mut all = Vec::new();
     for expected in SUITES {
@@ -258,4 +254,100 @@ fn every_figure_of_every_suite_is_what_was_billed_or_unknown() {
         all.extend(not_expected.into_iter().map(|fault| format!("{}: {fault}", expected.suite)));
     }
     assert!(all.is_empty(), "\n{}", all.join("\n"));
+}
+
+/// Of rows with a model call, the facts beside usage against what the server saw.
+#[test]
+fn models_streams_and_first_tokens_are_what_the_server_saw() {
+    let Some(captures) = captures() else { return };
+    let mut faults = Vec::new();
+    println!(
+        "| suite | calls | provider | request model | served model | streaming | ttft | team/user/session |"
+    );
+    for suite in SUITES {
+        let folder = captures.join(suite.suite);
+        let rows = rows_of_suite(&folder);
+        let truths: Vec<Value> = fs::read_to_string(folder.join("truth.jsonl"))
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .filter(|truth: &Value| truth["status"] == 200)
+            .collect();
+        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut calls = 0;
+        for row in rows.iter().filter(|r| is_call(r) && has_usage(r)) {
+            let Some(truth) = request_of(row, &truths) else { continue };
+            calls += 1;
+            let mut fault = |column: &str, expect: &str| {
+                let (got, seq) = (&row[column], &truth["seq"]);
+                faults.push(format!("{} {seq} {column}: {got:?}, expected {expect}", suite.suite));
+            };
+            for (column, key) in
+                [("request_model", "model_requested"), ("response_model", "model_served")]
+            {
+                let Some(got) = row[column].as_deref() else { continue };
+                *told.entry(column).or_default() += 1;
+                // Some libraries know one name only and write it under both.
+                let either = [truth["model_requested"].as_str(), truth["model_served"].as_str()];
+                let expect = truth[key].as_str().unwrap();
+                let azure = truth["provider"] == "azure.ai.openai";
+                // LiteLLM puts its route before a name, OpenLLMetry takes the owner of a model off.
+                let last = |name: &str| name.rsplit('/').next().unwrap().to_owned();
+                let (got, expect) = match last(got) == last(expect) {
+                    true => (expect, expect),
+                    false => (got, expect),
+                };
+                if got != expect && !(either.contains(&Some(got)) || azure) {
+                    fault(column, expect);
+                }
+            }
+            if let Some(got) = row["provider"].as_deref() {
+                *told.entry("provider").or_default() += 1;
+                let expect = truth["provider"].as_str().unwrap();
+                // The client of OpenAI speaks to all of these; Google's two names are one server.
+                let same = match expect {
+                    "azure.ai.openai" | "vllm" | "openrouter" => got == "openai" || got == expect,
+                    "gcp.gemini" => got.starts_with("gcp."),
+                    _ => got == expect,
+                };
+                if !same {
+                    fault("provider", expect);
+                }
+            }
+            if let Some(got) = row["streaming"].as_deref() {
+                *told.entry("streaming").or_default() += 1;
+                if got != truth["stream"].to_string() {
+                    fault("streaming", &truth["stream"].to_string());
+                }
+            }
+            // OpenLIT starts its clock when the stream is first read, not when it is asked for.
+            let openlit = row["dialect"].as_deref() == Some("openlit");
+            if let (Some(ttft), false) = (row["ttft_ms"].as_ref(), openlit) {
+                *told.entry("ttft_ms").or_default() += 1;
+                let (ttft, seen): (f64, _) =
+                    (ttft.parse().unwrap(), truth["ttfb_ms"].as_f64().unwrap());
+                // A unit mistaken for another is off by a thousand; a client adds at most its start.
+                if ttft < seen / 20.0 || ttft > seen + 4_000.0 {
+                    fault("ttft_ms", &seen.to_string());
+                }
+            }
+            for column in ["team", "user_id", "session_id"] {
+                *told.entry(column).or_default() += usize::from(row[column].is_some());
+            }
+        }
+        let of = |column: &str| told.get(column).copied().unwrap_or_default();
+        println!(
+            "| {} | {calls} | {} | {} | {} | {} | {} | {}/{}/{} |",
+            suite.suite,
+            of("provider"),
+            of("request_model"),
+            of("response_model"),
+            of("streaming"),
+            of("ttft_ms"),
+            of("team"),
+            of("user_id"),
+            of("session_id")
+        );
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }

@@ -25,7 +25,6 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("langfuse.observation.metadata", &inside::METADATA),
     ],
     json_values: true,
-    answers: &["langfuse.observation.output"],
     ..PLAIN
 };
 
