@@ -119,8 +119,8 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     (
         "@opentelemetry/instrumentation-openai",
         CachedUntold,
-        "@opentelemetry/instrumentation-openai tells no cached tokens: update it, or use the \
-         OpenLLMetry or langfuse instrumentation, which do",
+        "@opentelemetry/instrumentation-openai tells no cached tokens: update it, or use \
+         @langfuse/openai, which does",
     ),
     // These do not say that a call was streamed.
     ("opentelemetry.instrumentation.openai_v2", NoUsage, STREAM_LIKELY),
@@ -129,6 +129,11 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     ("openinference.instrumentation.openai", NoUsage, STREAM_LIKELY),
     ("langsmith", NoUsage, STREAM_LIKELY),
     ("langfuse-sdk", NoUsage, STREAM_LIKELY),
+    (
+        "@traceloop/instrumentation-openai",
+        CachedUntold,
+        "OpenLLMetry for node tells no cached tokens: use @langfuse/openai, which does",
+    ),
     // Coding agents.
     (
         "com.anthropic.claude_code",

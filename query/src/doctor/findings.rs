@@ -23,6 +23,8 @@ pub struct Finding {
     pub count: i64,
     /// Of how many.
     pub of: i64,
+    /// A reason that the tables give for one of them.
+    pub reason: Option<String>,
     /// What to set.
     pub advice: &'static str,
 }
@@ -38,6 +40,7 @@ impl Finding {
             "says": self.problem.says(),
             "count": self.count,
             "of": self.of,
+            "reason": self.reason,
             "advice": self.advice,
         })
     }
@@ -60,12 +63,22 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
                 problem,
                 count,
                 of,
-                advice: advice::on(patient.library.as_deref().unwrap_or_default(), problem),
+                reason: match problem {
+                    Problem::Unpriced => patient.price_reason.clone(),
+                    Problem::UsageUnknown | Problem::UsageEstimated => patient.usage_reason.clone(),
+                    _ => None,
+                },
+                advice: advice::on(speaker(patient), problem),
             })
         })
         .collect();
     all.sort_by(|a, b| (&a.service, a.problem).cmp(&(&b.service, b.problem)));
     all
+}
+
+/// Who sends it: the library; of calls that only log records told of, whose names they speak.
+fn speaker(patient: &Patient) -> &str {
+    patient.library.as_deref().or(patient.dialect.as_deref()).unwrap_or_default()
 }
 
 /// How many have the problem, of how many.

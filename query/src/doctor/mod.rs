@@ -36,6 +36,10 @@ pub struct Patient {
     pub library: Option<String>,
     /// Its version.
     pub version: Option<String>,
+    /// One of the reasons why calls with usage have no, or no full, price.
+    pub price_reason: Option<String>,
+    /// One of the reasons why usage is unknown or estimated.
+    pub usage_reason: Option<String>,
     /// The counts, in the order of [`COUNTS`].
     pub counts: [i64; COUNTS.len()],
 }
@@ -130,6 +134,8 @@ async fn examine(reader: &Reader, sql: &Statements) -> Result<Vec<Patient>, Quer
                 dialect: text("dialect"),
                 library: text("library"),
                 version: text("version"),
+                price_reason: text("price_reason"),
+                usage_reason: text("usage_reason"),
                 ..Patient::default()
             };
             for (count, column) in patient.counts.iter_mut().zip(COUNTS) {

@@ -42,7 +42,7 @@ impl Statements {
   GROUP BY trace_id, span_id
 ), called AS (
   SELECT trace_id, span_id, service_name, dialect, team, user_id, streaming, usage_basis,
-    usage_reason, price_state, status_code,
+    usage_reason, price_state, price_reason, status_code,
     input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS usage
   FROM calls WHERE true{call_window}
 )
@@ -65,11 +65,14 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming
     AND c.status_code <> 'error') AS streams_without_usage,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
-    AND c.status_code <> 'error') AS calls_without_usage
+    AND c.status_code <> 'error') AS calls_without_usage,
+  max(c.price_reason) FILTER (WHERE c.usage AND c.price_state <> 'priced') AS price_reason,
+  max(c.usage_reason) FILTER (WHERE c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
 FROM ai FULL JOIN called c ON ai.trace_id = c.trace_id AND ai.span_id = c.span_id
 GROUP BY 1, 2, 3, 4
 UNION ALL
-SELECT service_name, NULL, NULL, NULL, count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+SELECT service_name, NULL, NULL, NULL, count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  NULL, NULL
 FROM spans WHERE dialect IS NULL{span_window}
 GROUP BY service_name
 ORDER BY 1, 5 DESC, 3, 4

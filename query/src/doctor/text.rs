@@ -25,7 +25,13 @@ impl Report {
             for finding in self.of(patient) {
                 healthy = false;
                 let (count, of) = (finding.count, finding.of);
-                let _ = writeln!(out, "  ! {count} of {of} {}", finding.problem.says());
+                let reason = finding.reason.as_ref().map(|reason| format!(", such as: {reason}"));
+                let says = format!(
+                    "{count} of {of} {}{}",
+                    finding.problem.says(),
+                    one_line(&reason.unwrap_or_default())
+                );
+                let _ = writeln!(out, "  ! {}", wrapped(&says, 4, 4));
                 let _ = writeln!(out, "      → {}", wrapped(finding.advice, 8, 8));
             }
             if healthy {

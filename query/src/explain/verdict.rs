@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Step;
@@ -140,7 +141,8 @@ impl Trace {
             return step;
         }
         step.columns = vec!["span", "name", "role", "input_tokens", "output_tokens", "counted"];
-        let depth_here = above.len() - 1;
+        // Empty when the span is beyond those that were looked at.
+        let depth_here = above.len().saturating_sub(1);
         for (depth, row) in above.iter().rev().enumerate() {
             step.rows.push(self.row(depth, row));
         }
@@ -241,9 +243,8 @@ impl Trace {
                 rule("an inference span without usage is part of the call around it"),
             );
         }
-        let received = span.text("received_at").unwrap_or_default();
-        // RFC 3339 in UTC, with the same digits before the fraction, compares as text.
-        if settled_until.is_none_or(|until| until <= received) {
+        let at = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
+        if at(settled_until).is_none_or(|until| at(span.text("received_at")) >= Some(until)) {
             let until = settled_until.unwrap_or("nothing yet");
             return (
                 format!("its trace is not settled yet (settled until {until})"),

@@ -226,6 +226,7 @@ fn schemas() -> Value {
                 "says": {"type": "string"},
                 "count": {"type": "integer"},
                 "of": {"type": "integer"},
+                "reason": {"type": ["string", "null"]},
                 "advice": {"type": "string"}
             }}},
             "notes": {"type": "array", "items": {"type": "string"}},
