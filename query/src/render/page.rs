@@ -16,7 +16,7 @@ pub(crate) fn wrapped(text: &str, used: usize, indent: usize) -> String {
     let mut column = used;
     for (number, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if number > 0 && column + 1 + length > WIDTH && column > indent {
+        if number > 0 && column + 1 + length > WIDTH {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
             column = indent;
