@@ -53,7 +53,7 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
   count(c.span_id) FILTER (WHERE c.usage) AS with_usage,
   count(c.team) AS with_team,
   count(c.user_id) AS with_user,
-  count(*) FILTER (WHERE c.usage_basis = 'unknown') AS usage_unknown,
+  count(*) FILTER (WHERE c.usage AND c.usage_basis = 'unknown') AS usage_unknown,
   count(*) FILTER (WHERE c.usage_basis = 'estimated') AS usage_estimated,
   count(*) FILTER (WHERE ai.duplicate_of IS NOT NULL OR ai.span_role = 'duplicate') AS duplicates,
   count(*) FILTER (WHERE ai.span_role = 'rollup') AS rollups,
@@ -67,7 +67,7 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
     AND c.status_code <> 'error') AS calls_without_usage,
   max(c.price_reason) FILTER (WHERE c.usage AND c.price_state <> 'priced') AS price_reason,
-  max(c.usage_reason) FILTER (WHERE c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
+  max(c.usage_reason) FILTER (WHERE c.usage AND c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
 FROM ai FULL JOIN called c ON ai.trace_id = c.trace_id AND ai.span_id = c.span_id
 GROUP BY 1, 2, 3, 4
 UNION ALL

@@ -336,6 +336,9 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
         Some("inclusive") => "reported input is read as containing the cached tokens",
         Some("exclusive") => "reported input is read as standing beside the cached tokens",
         Some("estimated") => "the numbers are an estimate of the library, not a count",
+        Some(_) if counted.known("input_tokens").is_none() => {
+            "what was reported cannot be read as usage"
+        }
         Some(_) => "nothing tells whether reported input contains cached tokens",
     };
     let mut step = Step::new("usage", says);
@@ -387,6 +390,14 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
                 None => "no attribute of usage came with the span".to_owned(),
             },
             mend: mend(Problem::NoUsage).filter(|_| told.text("status_code") != Some("error")),
+        }),
+        Some("unknown") if counted.known("input_tokens").is_none() => unknown.push(Unknown {
+            what: "usage",
+            why: reason,
+            mend: mend(match told.known("streaming") {
+                Some(Value::Bool(true)) => Problem::StreamWithoutUsage,
+                _ => Problem::NoUsage,
+            }),
         }),
         Some("unknown") => unknown.push(Unknown {
             what: "usage basis",
