@@ -25,6 +25,10 @@ pub enum Command {
     Sql(SqlFlags),
     /// Ask a question of the catalogue: spend, latency, drift
     Ask(AskFlags),
+    /// Show how a figure came about: attributes, dialect, usage, trace, owner, price
+    Explain(ExplainFlags),
+    /// Show what each service sends, what is missing, and what to set to mend it
+    Doctor(DoctorFlags),
     /// Bring a bill in
     Import(ImportFlags),
     /// Quote calls with the price book
@@ -144,6 +148,59 @@ pub struct AskFlags {
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
     /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// The server
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `explain …`
+#[derive(Debug, ClapArgs)]
+pub struct ExplainFlags {
+    /// What is explained
+    #[arg(value_enum)]
+    pub subject: Subject,
+    /// Span id (16 hex digits), trace_id/span_id, or a trace id; import_id/line_number of a line
+    pub id: String,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+    /// The server
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// A row of spans
+    Span,
+    /// A row of calls
+    Call,
+    /// A row of billing_lines
+    Line,
+}
+
+/// Form of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// Steps for a person
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct DoctorFlags {
+    /// Start, inclusive: RFC 3339, a date, or relative such as -24h
+    #[arg(long, allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End, exclusive
+    #[arg(long, allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Form of the report
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     /// The server

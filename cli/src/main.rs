@@ -40,6 +40,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(flags) => demo::main(&flags),
         Command::Sql(query) => client::sql::main(&query),
         Command::Ask(question) => client::ask::main(&question),
+        Command::Explain(what) => client::explain::main(&what),
+        Command::Doctor(window) => client::doctor::main(&window),
         Command::Import(what) => client::import::main(&what),
         Command::Prices(what) => offline::prices(&what),
         Command::Schema => offline::schema(),

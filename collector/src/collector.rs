@@ -109,7 +109,7 @@ impl Collector {
             opened.await.map_err(|error| CollectorError::Task(error.to_string()))??;
         let log = Arc::new(log);
 
-        let rules = settings.contents.into();
+        let rules = settings.contents.rules().map_err(CollectorError::Settings)?;
         let names = Arc::new(Names::with(&settings.owner));
         let committer =
             Arc::new(Committer::new(store, log.clone(), rules, names, data_dir, now_unix_ns));

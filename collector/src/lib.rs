@@ -17,6 +17,8 @@ pub mod wal;
 
 pub mod normalise;
 
+pub mod redact;
+
 pub mod buffer;
 
 pub mod flush;

@@ -104,6 +104,19 @@ pub const RETRY_BUSY: Duration = Duration::from_secs(1);
 /// Delay told to clients when the log or the disk is not able to take data.
 pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
+/// Rules of redaction; each expression looks at every byte of every piece of content.
+pub const REDACTION_RULES_MAX: usize = 64;
+/// Memory of one compiled expression, and again of its cache: 64 of them stay below 128 MiB. The
+/// usual ones (mail addresses, keys, card numbers) take a few tens of kilobytes.
+pub const REDACTION_PATTERN_BYTES_MAX: usize = MIB as usize;
+/// How deep JSON inside strings of JSON is followed: messages hold tool calls, whose arguments
+/// are JSON as text, which may quote another answer. Each level reads its text once more.
+pub const REDACTION_DEPTH_MAX: usize = 4;
+/// A replacement is put once for each match, so its length bounds how a text can grow.
+pub const REDACTION_REPLACEMENT_BYTES_MAX: usize = 64;
+/// A shorter secret could be found by trying.
+pub const REDACTION_HASH_KEY_BYTES_MIN: usize = 16;
+
 /// Bytes read of one attribute whose value holds others (usage, metadata, parameters as JSON). The
 /// facts stand at the beginning or are small; what follows is content.
 pub const INSIDE_BYTES_MAX: usize = 16 * KIB as usize;

@@ -1,6 +1,7 @@
 //! What users may set about the way in, as values. Defaults come from `limits`; where they are
 //! read from is the binary's business.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::human;
 use crate::limits;
 use crate::normalise::OwnerSettings;
 use crate::receive::Credential;
+use crate::redact::{Redaction, RedactionRule};
 use crate::wal::WalSettings;
 
 /// Settings of the way in.
@@ -44,7 +46,7 @@ pub struct CollectorSettings {
 }
 
 /// What is kept of prompts, completions and tool payloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContentSettings {
     /// Whether they are kept at all.
@@ -52,6 +54,25 @@ pub struct ContentSettings {
     /// Bytes kept of one piece.
     #[serde(with = "human::size")]
     pub body_bytes_max: u64,
+    /// What is taken out before anything is written.
+    pub redact: Vec<RedactionRule>,
+    /// Secret of the rules that hash; written out as `***`.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    pub hash_key: Option<String>,
+}
+
+impl std::fmt::Debug for ContentSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContentSettings")
+            .field("capture", &self.capture)
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("redact", &self.redact)
+            .finish_non_exhaustive()
+    }
+}
+
+fn hidden<S: serde::Serializer>(_: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("***")
 }
 
 impl Default for CollectorSettings {
@@ -74,14 +95,26 @@ impl Default for CollectorSettings {
 impl Default for ContentSettings {
     fn default() -> Self {
         let rules = ContentRules::default();
-        Self { capture: rules.capture, body_bytes_max: rules.body_bytes_max as u64 }
+        Self {
+            capture: rules.capture,
+            body_bytes_max: rules.body_bytes_max as u64,
+            redact: Vec::new(),
+            hash_key: None,
+        }
     }
 }
 
-impl From<ContentSettings> for ContentRules {
-    fn from(settings: ContentSettings) -> Self {
-        let body_bytes_max = usize::try_from(settings.body_bytes_max).unwrap_or(usize::MAX);
-        ContentRules { capture: settings.capture, body_bytes_max }
+impl ContentSettings {
+    /// The rules in working form.
+    ///
+    /// # Errors
+    /// Says which setting cannot work.
+    pub fn rules(&self) -> Result<ContentRules, String> {
+        Ok(ContentRules {
+            capture: self.capture,
+            body_bytes_max: usize::try_from(self.body_bytes_max).unwrap_or(usize::MAX),
+            redaction: Arc::new(Redaction::compile(&self.redact, self.hash_key.as_deref())?),
+        })
     }
 }
 
@@ -112,6 +145,7 @@ impl CollectorSettings {
         if self.flush_items_max == 0 || self.flush_bytes_max == 0 {
             return Err("`flush_items_max` and `flush_bytes_max` are at least 1".into());
         }
+        self.contents.rules()?;
         self.owner.check()?;
         for credential in &self.credentials {
             if credential.token.is_empty() || credential.tenant.is_empty() {

@@ -27,6 +27,9 @@ pub enum QueryError {
     /// No question has that name.
     #[error("no question is named `{0}`")]
     UnknownQuestion(String),
+    /// What is asked about is not in the tables.
+    #[error("{0}")]
+    NotFound(String),
     /// A parameter of a question or query has no usable value.
     #[error("{what} is `{found}`, expected {expected}")]
     Parameter {
@@ -40,6 +43,14 @@ pub enum QueryError {
     /// The client accepts no format that we write.
     #[error("no answer can be written as `{0}`")]
     Format(String),
+    /// The client accepts none of the few forms that this answer has.
+    #[error("no answer can be written as `{accept}`, expected one of {offered}")]
+    Page {
+        /// What it accepts.
+        accept: String,
+        /// What there is.
+        offered: String,
+    },
     /// Ran longer than allowed.
     #[error("the query was stopped after {} s, its deadline", .0.as_secs_f64())]
     Deadline(Duration),
@@ -72,8 +83,8 @@ impl QueryError {
         match self {
             Self::Syntax(_) | Self::Invalid(_) | Self::Parameter { .. } => 400,
             Self::ReadOnly { .. } => 403,
-            Self::UnknownQuestion(_) => 404,
-            Self::Format(_) => 406,
+            Self::UnknownQuestion(_) | Self::NotFound(_) => 404,
+            Self::Format(_) | Self::Page { .. } => 406,
             Self::Rows(_) | Self::Bytes(_) | Self::Memory(_) | Self::Unsupported(_) => 422,
             // Nobody is left to read it; nginx's code for a client that closed.
             Self::Cancelled => 499,
@@ -95,7 +106,8 @@ impl QueryError {
             Self::Parameter { .. } => "22023",
             Self::ReadOnly { .. } => "25006",
             Self::UnknownQuestion(_) => "42883",
-            Self::Format(_) | Self::Unsupported(_) => "0A000",
+            Self::NotFound(_) => "02000",
+            Self::Format(_) | Self::Page { .. } | Self::Unsupported(_) => "0A000",
             Self::Rows(_) | Self::Bytes(_) => "54000",
             Self::Memory(_) => "53200",
             Self::Cancelled | Self::Deadline(_) => "57014",
@@ -113,8 +125,9 @@ impl QueryError {
             Self::ReadOnly { .. } => "read only",
             Self::Unsupported(_) => "not supported",
             Self::UnknownQuestion(_) => "unknown question",
+            Self::NotFound(_) => "not found",
             Self::Parameter { .. } => "invalid parameter",
-            Self::Format(_) => "not acceptable",
+            Self::Format(_) | Self::Page { .. } => "not acceptable",
             Self::Deadline(_) => "deadline exceeded",
             Self::Cancelled => "cancelled",
             Self::Busy(_) => "too many queries",
@@ -130,6 +143,10 @@ impl QueryError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::ReadOnly { .. } => "use SELECT, WITH, VALUES, EXPLAIN or SHOW",
+            Self::NotFound(_) => {
+                "look the id up with SQL; rows are visible about a second after they were \
+                 acknowledged, and calls once their trace was quiet"
+            }
             Self::UnknownQuestion(_) => "GET /api/v1/questions lists the questions",
             Self::Format(_) => {
                 "accept application/json, text/csv, application/vnd.apache.arrow.stream or \

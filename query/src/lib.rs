@@ -5,7 +5,7 @@
 //! The modules stand in the order in which a question meets them: a door of [`serve`] hands the
 //! text to the [`service`], which opens a [`session`] on one snapshot (I-12), lets [`questions`]
 //! expand what it knows, has [`execute`] run the plan inside its [`limits`], and [`render`]
-//! writes what comes out.
+//! writes what comes out. [`explain`] and [`doctor`] ask several things of one snapshot.
 
 pub mod serve;
 pub mod service;
@@ -14,6 +14,10 @@ pub mod settings;
 pub mod session;
 
 pub mod questions;
+
+pub mod explain;
+
+pub mod doctor;
 
 pub mod execute;
 

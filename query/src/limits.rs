@@ -53,3 +53,17 @@ pub const DISCONNECT_POLL: Duration = Duration::from_millis(250);
 
 /// How long running statements may go on when the PostgreSQL door is told to close.
 pub const PG_DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Things an ambiguous id may mean that are listed: a screenful.
+pub const EXPLAIN_MATCHES_MAX: usize = 40;
+
+/// Spans of one trace that an explanation looks at, to find ancestors and descendants: a trace of
+/// a hundred thousand spans is real, and 20 MB.
+pub const EXPLAIN_TRACE_SPANS_MAX: usize = 100_000;
+
+/// Descendants of a span that an explanation lists: a screenful; the rest is counted.
+pub const EXPLAIN_DESCENDANTS_MAX: usize = 40;
+
+/// Services and libraries that the doctor lists. One row each; a fleet of a thousand services with
+/// ten libraries fits.
+pub const DOCTOR_ROWS_MAX: usize = 10_000;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::error::QueryError;
-use crate::execute::{Batches, Bounds, Executor};
+use crate::execute::{Admission, Batches, Bounds, Executor};
 use crate::session::statement::StatementParser;
 use crate::session::{Session, Sessions, units};
 use crate::settings::QuerySettings;
@@ -149,38 +150,27 @@ impl QueryService {
         self.inner.executor.compute(&bounds, describe).await
     }
 
-    /// The rows of two reading statements over one snapshot (I-12).
-    pub(crate) async fn both(
-        &self,
-        caller: &Caller,
-        one: &str,
-        two: &str,
-    ) -> Result<(Rows, Rows), QueryError> {
-        let mut meter = Meter::start(caller.door);
+    /// Pins one snapshot for several statements (I-12), which together are one query: one place
+    /// among those that run, one deadline. Its outcome is to be told to [`Pinned::end`].
+    ///
+    /// # Errors
+    /// When there is no place, or the tables cannot be read.
+    pub(crate) async fn pin(&self, caller: &Caller) -> Result<Pinned, QueryError> {
+        let meter = Meter::start(caller.door);
         let bounds = self.bounds(caller);
-        let answer = async {
+        let opened = async {
             let admission = self.inner.executor.admit().await?;
-            let session = self.open(caller, &bounds).await?;
-            let rows = |text| {
-                let (session, bounds, admission) = (&session, &bounds, admission.clone());
-                async move {
-                    let statement = self.inner.parser.parse_one(text)?;
-                    let planned = self.plan(session, statement, None, Ok, bounds).await?;
-                    let (state, plan) = (session.state(), planned.plan);
-                    let batches = self.inner.executor.run(state, plan, bounds, admission)?;
-                    let schema = batches.schema();
-                    let batches: Vec<_> = batches.try_collect().await?;
-                    Ok::<_, QueryError>(Rows { schema, batches, tables: planned.tables })
-                }
-            };
-            futures::try_join!(rows(one), rows(two))
+            Ok((admission, self.open(caller, &bounds).await?))
         };
-        match answer.instrument(meter.span.clone()).await {
-            Ok(both) => {
-                meter.rows = both.0.batches.iter().map(|b| b.num_rows() as u64).sum();
-                meter.end("ok");
-                Ok(both)
-            }
+        match opened.instrument(meter.span.clone()).await {
+            Ok((admission, session)) => Ok(Pinned {
+                service: self.clone(),
+                session,
+                bounds,
+                admission,
+                meter,
+                rows: AtomicU64::new(0),
+            }),
             Err(error) => Err(meter.failed(error)),
         }
     }
@@ -252,6 +242,53 @@ struct Planned {
     plan: LogicalPlan,
     units: Vec<Option<&'static str>>,
     tables: BTreeMap<&'static str, i64>,
+}
+
+/// One snapshot, for several statements.
+pub(crate) struct Pinned {
+    service: QueryService,
+    session: Arc<Session>,
+    bounds: Bounds,
+    admission: Admission,
+    meter: Meter,
+    rows: AtomicU64,
+}
+
+impl Pinned {
+    /// All rows of a reading statement.
+    pub(crate) async fn rows(&self, text: &str) -> Result<Rows, QueryError> {
+        self.read(text).instrument(self.meter.span.clone()).await
+    }
+
+    async fn read(&self, text: &str) -> Result<Rows, QueryError> {
+        let inner = &self.service.inner;
+        let statement = inner.parser.parse_one(text)?;
+        let planned = self.service.plan(&self.session, statement, None, Ok, &self.bounds).await?;
+        let (state, admission) = (self.session.state(), self.admission.clone());
+        let batches = inner.executor.run(state, planned.plan, &self.bounds, admission)?;
+        let schema = batches.schema();
+        let batches: Vec<RecordBatch> = batches.try_collect().await?;
+        let count = batches.iter().map(|b| b.num_rows() as u64).sum();
+        self.rows.fetch_add(count, Ordering::Relaxed);
+        Ok(Rows { schema, batches, tables: planned.tables })
+    }
+
+    /// Time since the query arrived.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.meter.started.elapsed()
+    }
+
+    /// Counts the query by what came of it.
+    pub(crate) fn end<T>(mut self, outcome: Result<T, QueryError>) -> Result<T, QueryError> {
+        match outcome {
+            Ok(answer) => {
+                self.meter.rows = self.rows.into_inner();
+                self.meter.end("ok");
+                Ok(answer)
+            }
+            Err(error) => Err(self.meter.failed(error)),
+        }
+    }
 }
 
 /// All rows of an answer.

@@ -8,7 +8,10 @@
     reason = "helpers of tests fail the test, and say why"
 )]
 
+mod binary;
+mod contents;
 mod crash;
 mod dashboards;
+mod explain;
 mod suites;
 mod tidy;

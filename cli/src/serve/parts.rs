@@ -155,7 +155,7 @@ fn collector(settings: &Settings) -> CollectorSettings {
     set.wal.segment_bytes_max = settings.wal.segment_bytes.0;
     set.wal.bytes_max = settings.wal.bytes_max.0;
     set.wal.on_corruption = settings.wal.on_corruption;
-    set.contents.capture = settings.contents.capture;
+    set.contents = settings.contents.clone();
     set.owner = settings.owner.clone();
     set
 }

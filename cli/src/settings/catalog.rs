@@ -80,6 +80,21 @@ pub const ENTRIES: &[Entry] = &[
         "whether prompts, completions and tool payloads are kept, in table `contents`",
     ),
     entry(
+        "contents.body_bytes_max",
+        Text,
+        "bytes kept of one piece of content; the row says when it was cut",
+    ),
+    entry(
+        "contents.redact",
+        Table,
+        "list of `{ pattern | fields | keys, action?, replacement? }`: what is taken out of contents before they are written",
+    ),
+    entry(
+        "contents.hash_key",
+        Text,
+        "secret of the rules whose action is `hash`, 16 bytes or more",
+    ),
+    entry(
         "owner.team",
         Table,
         "list of attributes that name column `team`, best first, taken before the default mapping",

@@ -75,6 +75,10 @@ pub fn load(
         from: "environment and flags".into(),
         why: error.message().to_owned(),
     })?;
+    if let Err(why) = settings.contents.rules() {
+        let from = origins.get("contents.redact").cloned().unwrap_or_else(|| "the defaults".into());
+        return Err(SettingsError::Refused { from, why });
+    }
     Ok(Effective { settings, origins })
 }
 
@@ -171,7 +175,7 @@ impl Effective {
 }
 
 fn is_secret(key: &str) -> bool {
-    key == "pg.password"
+    matches!(key, "pg.password" | "contents.hash_key")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use spanledger_collector::CollectorSettings;
 use spanledger_collector::normalise::OwnerSettings;
 use spanledger_collector::receive::Credential;
 use spanledger_collector::scrape::ScrapeSettings;
+use spanledger_collector::settings::ContentSettings;
 use spanledger_collector::wal::{OnCorruption, WalSettings};
 use spanledger_ledger::settle::SettleSettings;
 use spanledger_query::QuerySettings;
@@ -37,7 +38,7 @@ pub struct Settings {
     pub upkeep_interval: HumanDuration,
     pub wal: Wal,
     pub settle: Settle,
-    pub contents: Contents,
+    pub contents: ContentSettings,
     pub owner: OwnerSettings,
     pub retention: Retention,
     pub query: Query,
@@ -85,12 +86,6 @@ pub struct Wal {
 #[serde(default, deny_unknown_fields)]
 pub struct Settle {
     pub quiet: HumanDuration,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Contents {
-    pub capture: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -157,7 +152,7 @@ impl Default for Settings {
             upkeep_interval: HumanDuration::from_secs(30),
             wal: Wal::default(),
             settle: Settle::default(),
-            contents: Contents::default(),
+            contents: ContentSettings::default(),
             owner: OwnerSettings::default(),
             retention: Retention::default(),
             query: Query::default(),

@@ -1,5 +1,7 @@
 //! Rows of `contents`: prompts, completions and tool payloads, written only when capture is on.
 
+use std::sync::Arc;
+
 use arrow::array::{BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder};
 use spanledger_schemas::ids::{SpanId, TraceId};
 use spanledger_schemas::{tables, time};
@@ -7,20 +9,23 @@ use spanledger_schemas::{tables, time};
 use super::columns::{Instants, batch, cut, done};
 use crate::decode::Value;
 use crate::normalise::ContentKind;
+use crate::redact::Redaction;
 
-/// Whether content is kept, and how much of one piece.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether content is kept, how much of one piece, and what is taken out of it first.
+#[derive(Debug, Clone)]
 pub struct ContentRules {
     /// Whether rows of `contents` are written at all; off by default.
     pub capture: bool,
     /// Bytes kept of one piece; the rest is cut and the row says so.
     pub body_bytes_max: usize,
+    /// Applied to a whole piece, before it is cut.
+    pub redaction: Arc<Redaction>,
 }
 
 impl Default for ContentRules {
     fn default() -> Self {
         // A megabyte holds a context window of a quarter million tokens.
-        Self { capture: false, body_bytes_max: 1024 * 1024 }
+        Self { capture: false, body_bytes_max: 1024 * 1024, redaction: Arc::default() }
     }
 }
 
@@ -49,6 +54,7 @@ pub(super) struct ContentColumns {
     body: StringBuilder,
     body_bytes: Int64Builder,
     truncated: BooleanBuilder,
+    redactions: Int64Builder,
 }
 
 impl ContentColumns {
@@ -59,10 +65,12 @@ impl ContentColumns {
         field: &str,
         position: i64,
         value: Value<'_>,
-        body_bytes_max: usize,
+        rules: &ContentRules,
     ) {
         let text = value.text().unwrap_or_default();
-        let body = cut(&text, body_bytes_max);
+        // A secret across the cut must be found whole.
+        let (kept, redactions) = rules.redaction.apply(field, &text);
+        let body = cut(&kept, rules.body_bytes_max);
         self.date.append_value(time::day(place.at_unix_ns));
         self.tenant.append_value(place.tenant);
         self.trace_id.append_value(place.trace_id.to_string());
@@ -73,7 +81,8 @@ impl ContentColumns {
         self.position.append_value(position);
         self.body.append_value(body);
         self.body_bytes.append_value(text.len() as i64);
-        self.truncated.append_value(body.len() < text.len());
+        self.truncated.append_value(body.len() < kept.len());
+        self.redactions.append_option((!rules.redaction.is_empty()).then_some(redactions));
         self.rows += 1;
         self.bytes += 160 + field.len() + body.len();
     }
@@ -93,6 +102,7 @@ impl ContentColumns {
                 done(&mut self.body),
                 done(&mut self.body_bytes),
                 done(&mut self.truncated),
+                done(&mut self.redactions),
             ],
         )
     }

@@ -124,7 +124,7 @@ impl LogColumns {
             *content_bytes.get_or_insert(0) += value.len() as i64;
             // Content belongs to a span; without one only its length is kept.
             if let (true, Some(place)) = (rules.capture, &place) {
-                contents.append(place, kind, field, position, value, rules.body_bytes_max);
+                contents.append(place, kind, field, position, value, rules);
                 position += 1;
             }
         };

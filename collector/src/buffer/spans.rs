@@ -287,10 +287,10 @@ struct Content<'t, 'c> {
 
 impl Content<'_, '_> {
     fn add(&mut self, kind: normalise::ContentKind, attribute: &Attribute<'_>) {
-        let (position, max) = (self.position, self.rules.body_bytes_max);
+        let position = self.position;
         if self.rules.capture {
             let (field, value) = (attribute.key, attribute.value);
-            self.contents.append(&self.place, kind, field, position, value, max);
+            self.contents.append(&self.place, kind, field, position, value, self.rules);
         }
         self.bytes += attribute.value.len() as i64;
         self.position += 1;

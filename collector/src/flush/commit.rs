@@ -153,7 +153,7 @@ impl Committer {
     }
 
     async fn build(&self, frames: &Arc<Vec<Frame>>, from: usize, to: usize) -> Built {
-        let (rules, limits, all) = (self.rules, self.limits, frames.clone());
+        let (rules, limits, all) = (self.rules.clone(), self.limits, frames.clone());
         let names = Arc::clone(&self.names);
         let task = tokio::task::spawn_blocking(move || build(&all[from..to], rules, names, limits));
         match task.await {

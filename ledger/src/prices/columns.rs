@@ -63,6 +63,21 @@ const COUNTS: &[(&str, Unit)] = &[
     ("input_image_tokens", Unit::INPUT_IMAGE),
 ];
 
+/// The usage that a row of `calls` is priced by.
+///
+/// # Errors
+/// When a token column is missing or of another type.
+pub fn usage_at(calls: &RecordBatch, row: usize) -> Result<Usage, PriceError> {
+    let mut usage = Usage::default();
+    for (name, unit) in COUNTS {
+        let column = int(calls, name)?;
+        if column.is_valid(row) {
+            usage.set(*unit, column.value(row));
+        }
+    }
+    Ok(usage)
+}
+
 /// Prices every row of `calls`, which needs `start_unix_ns`, `provider`, `request_model`,
 /// `response_model`, `service_tier`, `region`, `server_address`, `usage_basis` and the token
 /// columns of table `calls`.

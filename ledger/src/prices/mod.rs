@@ -33,11 +33,11 @@ mod hard_cases;
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
 pub use clause::{Clause, ClauseError};
-pub use columns::{PricedColumns, price_columns};
+pub use columns::{PricedColumns, price_columns, usage_at};
 pub use import::{ImportOutcome, import_bundled, load};
 pub use jsonl::quote_jsonl;
 pub use pricer::Pricer;
-pub use quote::{Line, PriceState, Quote};
+pub use quote::{Line, PriceState, Quote, itemise};
 pub use row::{Micros, PriceRow};
 
 /// Owner of prices that hold for everybody.

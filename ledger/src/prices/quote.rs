@@ -21,6 +21,7 @@ use std::sync::Arc;
 use spanledger_schemas::Money;
 
 use super::book::{PriceBook, UnitPrice};
+use super::row::PriceRow;
 use crate::usage::{Direction, Unit, Usage, UsageError};
 
 /// How much of a call has a price.
@@ -248,6 +249,32 @@ impl Quote {
     }
 }
 
+/// The charges of a usage at rows that were chosen already: how the cost of a settled call comes
+/// apart again. [`Line::row`] is the place in `rows`; of two rows for one unit the first counts.
+///
+/// # Errors
+/// When the counts contradict each other, or a charge is out of range.
+pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by_key(|&i| (std::cmp::Reverse(rows[i].unit.depth()), rows[i].unit, i));
+    places.dedup_by_key(|i| rows[*i].unit);
+    let units: Vec<Unit> = places.iter().map(|&i| rows[i].unit).collect();
+    let mut leaves = Vec::new();
+    usage.leaves(&units, &mut leaves)?;
+    let mut lines = Vec::with_capacity(places.len());
+    for ((&row, unit), quantity) in places.iter().zip(units).zip(leaves) {
+        let per_request = unit == Unit::REQUESTS && !usage.knows(unit);
+        let quantity = if per_request { 1 } else { quantity };
+        if quantity == 0 {
+            continue;
+        }
+        let (price, per_quantity) = (rows[row].amount, rows[row].per_quantity);
+        let amount = charge(price, quantity, per_quantity).ok_or(UsageError::TooLarge { unit })?;
+        lines.push(Line { unit, quantity, price, per_quantity, amount, row });
+    }
+    Ok(lines)
+}
+
 /// Price × quantity ÷ quantity of the price; half to even on the 18th digit where it does not
 /// divide. `None` outside the range of money.
 fn charge(price: Money, quantity: i64, per_quantity: i64) -> Option<Money> {
@@ -264,6 +291,45 @@ fn charge(price: Money, quantity: i64, per_quantity: i64) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quote_comes_apart_again_by_the_rows_it_names() {
+        let book = PriceBook::bundled().unwrap();
+        let counts = [
+            (Unit::INPUT, 300_000),
+            (Unit::CACHE_READ, 40_000),
+            (Unit::CACHE_WRITE, 9_000),
+            (Unit::OUTPUT, 700),
+            (Unit::REASONING, 300),
+        ];
+        let mut usage = Usage::default();
+        counts.iter().for_each(|(unit, count)| usage.set(*unit, *count));
+        // 1_795_564_800 s is 2026-11-25T00:00:00Z
+        let at = 1_795_564_800_000_000;
+        for (provider, model) in [
+            ("openai", "gpt-4o"),
+            ("anthropic", "claude-sonnet-4-5"),
+            ("gcp.gemini", "gemini-2.5-pro"),
+        ] {
+            let facts = crate::prices::CallFacts {
+                provider: Some(provider),
+                request_model: Some(model),
+                response_model: None,
+                service_tier: None,
+                region: None,
+                server_address: None,
+                at,
+                usage: &usage,
+            };
+            let quote = book.quote(&facts);
+            assert!(quote.lines.len() > 1, "{model}: {quote:?}");
+            let rows: Vec<PriceRow> =
+                quote.lines.iter().map(|line| book.row(line.row).0.clone()).collect();
+            let of = |line: &Line| (line.unit, line.quantity, line.price, line.amount);
+            let again: Vec<_> = itemise(&usage, &rows).unwrap().iter().map(of).collect();
+            assert_eq!(again, quote.lines.iter().map(of).collect::<Vec<_>>(), "{model}");
+        }
+    }
 
     #[test]
     fn charges_are_exact_and_round_half_to_even_where_they_must() {

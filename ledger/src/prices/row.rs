@@ -62,6 +62,14 @@ pub struct PriceRow {
 }
 
 impl PriceRow {
+    /// The rows of a batch of table `prices`.
+    ///
+    /// # Errors
+    /// When a column is missing or of another type, or a unit is unknown.
+    pub fn of_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceError> {
+        from_batch(batch)
+    }
+
     /// Sixteen hex digits that are the same for the same meaning: owner, model, unit, amount and
     /// the conditions under which it holds. When it was known, the clause that finds the model,
     /// the order among rows and remarks are not part of the meaning.

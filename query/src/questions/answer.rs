@@ -106,7 +106,10 @@ impl QueryService {
         let ask = question.resolve(params, jiff::Timestamp::now())?;
         let sql = question.sql_of(&ask)?;
         let started = Instant::now();
-        let (rows, coverage) = self.both(caller, &sql, &coverage_sql(&ask)).await?;
+        let (pinned, coverage_sql) = (self.pin(caller).await?, coverage_sql(&ask));
+        let both = async { futures::try_join!(pinned.rows(&sql), pinned.rows(&coverage_sql)) };
+        let both = both.await;
+        let (rows, coverage) = pinned.end(both)?;
         Ok(Answer {
             question: question.name,
             units: units_of(question, &ask, &rows.schema),

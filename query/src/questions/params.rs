@@ -273,7 +273,7 @@ fn dimension(name: &str) -> Result<&'static str, QueryError> {
 }
 
 /// The instant a text means.
-fn instant(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, QueryError> {
+pub(crate) fn instant(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, QueryError> {
     let utc =
         |at: DateTime| at.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let text = text.trim();

@@ -96,6 +96,24 @@ impl JsonRows {
     }
 }
 
+/// The rows as objects, for those who look at single values.
+///
+/// # Errors
+/// When a value has no form in JSON.
+pub(crate) fn objects(
+    schema: &arrow::datatypes::Schema,
+    batches: &[RecordBatch],
+) -> Result<Vec<serde_json::Map<String, Value>>, QueryError> {
+    let mut rows = JsonRows::new();
+    for batch in batches {
+        rows.write(batch)?;
+    }
+    rows.out.push(b']');
+    let rows: Vec<Vec<Value>> = serde_json::from_slice(&rows.out).map_err(unwritable)?;
+    let names = || schema.fields().iter().map(|field| field.name().clone());
+    Ok(rows.into_iter().map(|row| names().zip(row).collect()).collect())
+}
+
 /// The `columns` member: name, type and, where there is one, unit.
 pub fn columns(schema: &arrow::datatypes::Schema, units: &[Option<&str>]) -> Value {
     let column = |(i, field): (usize, &FieldRef)| {

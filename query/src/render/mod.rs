@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod json;
+pub(crate) mod page;
 pub mod text;
 
 use arrow::datatypes::SchemaRef;

@@ -2,7 +2,7 @@
 //! JSON, CSV, Arrow or Parquet by `Accept`, and problems as RFC 9457 says.
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::openapi;
 use crate::error::QueryError;
+use crate::explain::Subject;
 use crate::limits;
 use crate::questions::answer::milliseconds;
 use crate::questions::{self, Answer, AskParams};
@@ -30,6 +31,8 @@ impl QueryService {
             .route("/api/v1/sql", post(sql))
             .route("/api/v1/questions", get(list))
             .route("/api/v1/questions/{name}", get(ask))
+            .route("/api/v1/explain/{subject}/{*id}", get(explain))
+            .route("/api/v1/doctor", get(doctor))
             .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
             // The text, its parameters, and JSON's escapes around both.
             .layer(DefaultBodyLimit::max(2 * limits::QUERY_TEXT_BYTES_MAX))
@@ -98,6 +101,95 @@ async fn ask(
         format => written(&answer, format)?,
     };
     Ok(reply(format, Body::from(body)))
+}
+
+async fn explain(
+    State(service): State<QueryService>,
+    Path((subject, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let form = Page::accepted(&headers, &[Page::Json, Page::Text])?;
+    let subject = Subject::named(&subject).ok_or_else(|| QueryError::Parameter {
+        what: "what is explained".to_owned(),
+        found: subject,
+        expected: Subject::ALL.map(Subject::word).join(", "),
+    })?;
+    let answer = service.explain(&service.anyone("http"), subject, &id).await?;
+    Ok(match form {
+        Page::Text => form.reply(answer.to_text().into_bytes()),
+        _ => Json(answer.to_json()).into_response(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Window {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+async fn doctor(
+    State(service): State<QueryService>,
+    window: Result<Query<Window>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let form = Page::accepted(&headers, &[Page::Json, Page::Csv, Page::Text])?;
+    let Query(window) = window.map_err(|rejection| QueryError::Parameter {
+        what: "query string".to_owned(),
+        found: rejection.body_text(),
+        expected: "parameters from and to".to_owned(),
+    })?;
+    let caller = service.anyone("http");
+    let report = service.doctor(&caller, window.from.as_deref(), window.to.as_deref()).await?;
+    Ok(match form {
+        Page::Text => form.reply(report.to_text().into_bytes()),
+        Page::Csv => form.reply(report.to_csv()?),
+        Page::Json => Json(report.to_json()).into_response(),
+    })
+}
+
+/// The forms of answers that are more than rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Json,
+    Csv,
+    Text,
+}
+
+impl Page {
+    fn media_type(self) -> &'static str {
+        match self {
+            Page::Json => "application/json",
+            Page::Csv => "text/csv",
+            Page::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// The first form of the header that is offered; the first offered for none and for `*/*`.
+    fn accepted(headers: &HeaderMap, offered: &[Page]) -> Result<Page, QueryError> {
+        let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+            return Ok(offered[0]);
+        };
+        let wanted = accept.split(',').map(|range| range.split(';').next().unwrap_or("").trim());
+        let fits = |range: &str| {
+            let named = |page: &&Page| {
+                let own = page.media_type().split(';').next().unwrap_or_default();
+                range.eq_ignore_ascii_case(own)
+                    || range == "*/*"
+                    || (range == "application/*" && own.starts_with("application/"))
+            };
+            offered.iter().find(named).copied()
+        };
+        wanted.into_iter().find_map(fits).ok_or_else(|| QueryError::Page {
+            accept: accept.to_owned(),
+            offered: offered.iter().map(|page| page.media_type()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn reply(self, body: Vec<u8>) -> Response {
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type()))], body)
+            .into_response()
+    }
 }
 
 /// The answer's rows in a format that has no room for more.

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::doctor::advice::Problem;
+use crate::explain::Subject;
 use crate::questions::{self, AskParams};
 use crate::render::Format;
 
@@ -41,6 +43,21 @@ pub fn document() -> Value {
                 "parameters": parameters(),
                 "responses": responses(&json!({"$ref": "#/components/schemas/Answer"}))
             }},
+            "/api/v1/explain/{subject}/{id}": {"get": {
+                "summary": "How a span, a call or a billing line came to its figures, step by step",
+                "parameters": [
+                    {"name": "subject", "in": "path", "required": true,
+                     "schema": {"type": "string", "enum": Subject::ALL.map(Subject::word)}},
+                    {"name": "id", "in": "path", "required": true, "schema": {"type": "string"},
+                     "description": "span id, trace_id/span_id or trace id; import_id/line_number of a line"}
+                ],
+                "responses": pages(&json!({"$ref": "#/components/schemas/Explanation"}), &["text/plain"])
+            }},
+            "/api/v1/doctor": {"get": {
+                "summary": "What each service and library sends, what is missing, and what to set to mend it",
+                "parameters": [window("from"), window("to")],
+                "responses": pages(&json!({"$ref": "#/components/schemas/Report"}), &["text/csv", "text/plain"])
+            }},
             "/api/v1/openapi.json": {"get": {
                 "summary": "This document",
                 "responses": {"200": {
@@ -69,6 +86,24 @@ fn parameters() -> Value {
         }),
     };
     std::iter::once(path).chain(AskParams::NAMES.iter().map(query)).collect()
+}
+
+/// A parameter of the doctor's window.
+fn window(name: &str) -> Value {
+    json!({"name": name, "in": "query", "description": about(name), "schema": {"type": "string"}})
+}
+
+/// Responses of an answer that is more than rows: as JSON, and as these texts.
+fn pages(answer: &Value, texts: &[&str]) -> Value {
+    let mut content = Map::new();
+    content.insert("application/json".to_owned(), json!({"schema": answer}));
+    for text in texts {
+        content.insert((*text).to_owned(), json!({"schema": {"type": "string"}}));
+    }
+    let mut all = responses(answer);
+    all["200"] = json!({"description": "the answer", "content": content});
+    all["404"]["description"] = json!("nothing has that id");
+    all
 }
 
 fn about(parameter: &str) -> &'static str {
@@ -155,6 +190,51 @@ fn schemas() -> Value {
     json!({
         "Rows": {"type": "object", "properties": rows},
         "Answer": {"type": "object", "properties": answer},
+        "Explanation": {"type": "object", "properties": {
+            "subject": {"type": "string"},
+            "id": {"type": "string"},
+            "title": {"type": "string"},
+            "steps": {"type": "array", "items": {"type": "object", "properties": {
+                "step": {"type": "string"},
+                "says": {"type": "string"},
+                "rule": {"type": ["string", "null"]},
+                "facts": {"type": "array", "items": {"type": "object", "properties": {
+                    "name": {"type": "string"}, "value": {}, "from": {"type": ["string", "null"]}
+                }}},
+                "rows": {"type": "array", "items": {"type": "object"}}
+            }}},
+            "unknown": {"type": "array", "items": {"type": "object", "properties": {
+                "what": {"type": "string"}, "why": {"type": "string"},
+                "mend": {"type": ["string", "null"]}
+            }}},
+            "matches": {"type": "array", "items": {"type": "object"}, "description":
+                "in place of steps when the id may mean several things"},
+            "more": {"type": "boolean"},
+            "tables": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "settled_until": {"type": ["string", "null"], "format": "date-time"},
+            "elapsed_ms": {"type": "number"}
+        }},
+        "Report": {"type": "object", "properties": {
+            "columns": rows["columns"],
+            "rows": rows["rows"],
+            "findings": {"type": "array", "items": {"type": "object", "properties": {
+                "service": {"type": ["string", "null"]},
+                "dialect": {"type": ["string", "null"]},
+                "library": {"type": ["string", "null"]},
+                "version": {"type": ["string", "null"]},
+                "problem": {"type": "string", "enum": Problem::ALL.map(Problem::word)},
+                "says": {"type": "string"},
+                "count": {"type": "integer"},
+                "of": {"type": "integer"},
+                "reason": {"type": ["string", "null"]},
+                "advice": {"type": "string"}
+            }}},
+            "notes": {"type": "array", "items": {"type": "string"}},
+            "sql": {"type": "array", "items": {"type": "string"}},
+            "tables": rows["tables"],
+            "settled_until": {"type": ["string", "null"], "format": "date-time"},
+            "elapsed_ms": {"type": "number"}
+        }},
         "Problem": {"type": "object", "properties": {
             "title": {"type": "string"},
             "status": {"type": "integer"},

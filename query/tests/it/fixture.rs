@@ -115,6 +115,7 @@ pub fn batch(table: &'static Table, rows: &[Value]) -> RecordBatch {
                 ("date", _) => json!("2026-11-24"),
                 ("trace_id", _) => json!("5b8efff798038103d269b633813fc60c"),
                 ("kind", _) => json!("client"),
+                (_, Kind::Bool) => json!(false),
                 ("status_code", _) => json!("ok"),
                 ("span_role", _) => json!("call"),
                 ("state", _) => json!("settled"),

@@ -158,6 +158,7 @@ async fn what_openapi_names_is_there() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             let path = path.replace("{name}", "spend");
+            let path = path.replace("{subject}", "span").replace("{id}", "00000000000000a1");
             let client = reqwest::Client::new();
             let method = method.to_uppercase().parse().unwrap();
             let request = client.request(method, format!("{}{path}", world.http));

@@ -9,6 +9,8 @@
 )]
 
 mod allow_list;
+mod doctor;
+mod explain;
 mod fixture;
 mod http;
 mod limits;

@@ -2,7 +2,7 @@
 
 use super::{TENANT, date};
 use crate::table::Kind::{Bool, Instant, Int, Text};
-use crate::table::{Column, Table, required};
+use crate::table::{Column, Table, optional, required};
 
 /// The table.
 pub static TABLE: Table = Table {
@@ -31,6 +31,19 @@ const COLUMNS: &[Column] = &[
     required("field", Text, "", "attribute or event the content came in", "OTLP key"),
     required("position", Int, "", "running number among the span's contents", "order in the span"),
     required("body", Text, "", "the content; JSON where the attribute was no text", "OTLP value"),
-    required("body_bytes", Int, "bytes", "length before any cut", "OTLP value"),
-    required("truncated", Bool, "", "whether the body was cut at the cap", "collector limits"),
+    required("body_bytes", Int, "bytes", "length before redaction and any cut", "OTLP value"),
+    required(
+        "truncated",
+        Bool,
+        "",
+        "whether the body was cut at the cap",
+        "contents.body_bytes_max",
+    ),
+    optional(
+        "redactions",
+        Int,
+        "",
+        "how many times a rule took something out of the body; null when there were no rules",
+        "contents.redact",
+    ),
 ];

@@ -132,7 +132,7 @@ fn content_is_measured_always_and_kept_only_on_request() {
     let none = rows_of(Signal::Traces, body.clone(), "contents", ContentRules::default());
     assert!(none.is_empty());
 
-    let rules = ContentRules { capture: true, body_bytes_max: 5 };
+    let rules = ContentRules { capture: true, body_bytes_max: 5, ..ContentRules::default() };
     let kept = rows_of(Signal::Traces, body, "contents", rules);
     let columns = ["kind", "field", "position", "body", "body_bytes", "truncated"];
     let got: Vec<Vec<_>> = kept.iter().map(|r| columns.map(|c| cell(r, c)).to_vec()).collect();

@@ -170,7 +170,7 @@ fn no_content_of_a_captured_body_reaches_spans_or_log_records() {
     for suite in suites(&captures) {
         for (signal, path, body) in bodies(&suite) {
             let rules = ContentRules { capture: true, ..ContentRules::default() };
-            for row in rows_of(signal, body.clone(), table(signal), rules) {
+            for row in rows_of(signal, body.clone(), table(signal), rules.clone()) {
                 for (column, cell) in &row {
                     let cell = cell.as_deref().unwrap_or_default();
                     let leak = said.iter().find(|s| cell.contains(**s));

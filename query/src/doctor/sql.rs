@@ -1,0 +1,98 @@
+//! The SQL of the doctor: three statements over one snapshot, one per signal. Takes a window, gives
+//! texts; the columns of the first are those of the report.
+
+use super::UPPER_BOUND;
+
+/// The three statements.
+pub(super) struct Statements {
+    /// One row per service and library that speaks of models, and one per service that does not.
+    pub(super) spans: String,
+    /// Events that tell of model calls.
+    pub(super) events: String,
+    /// Points of token metrics.
+    pub(super) metrics: String,
+}
+
+/// Names of events that tell of a model call: those of the GenAI conventions and of coding agents,
+/// beside those that normalise knows by their dialect.
+const EVENTS: [&str; 4] = ["gen_ai.%", "claude_code.api_%", "codex.%", "gemini_cli.api_%"];
+
+/// Names of metrics that count tokens, in the client's telemetry. An inference server's own
+/// (`vllm:prompt_tokens_total`) count requests of clients that are asked about elsewhere.
+const TOKEN_METRICS: &str = "(metric_name LIKE '%token_usage%' OR metric_name LIKE '%usage_tokens%') \
+     AND metric_name NOT LIKE '%:%'";
+
+impl Statements {
+    /// Over what happened from the one instant, before the other.
+    pub(super) fn over(from: Option<jiff::Timestamp>, to: Option<jiff::Timestamp>) -> Self {
+        let within = |column: &str| {
+            let from = from.map(|at| format!(" AND {column} >= '{at}'"));
+            let to = to.map(|at| format!(" AND {column} < '{at}'"));
+            from.into_iter().chain(to).collect::<String>()
+        };
+        let (span_window, call_window) = (within("start_at"), within("started_at"));
+        let window = within("at");
+        // A span that came twice is one: both its rows say the same, or the fuller one is meant.
+        let spans = format!(
+            "WITH ai AS (
+  SELECT trace_id, span_id, min(service_name) AS service, min(dialect) AS dialect,
+    min(scope_name) AS library, min(scope_version) AS version,
+    max(span_role) AS span_role, max(duplicate_of) AS duplicate_of
+  FROM spans WHERE dialect IS NOT NULL{span_window}
+  GROUP BY trace_id, span_id
+), called AS (
+  SELECT trace_id, span_id, service_name, dialect, team, user_id, streaming, usage_basis,
+    usage_reason, price_state, price_reason, status_code,
+    input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS usage
+  FROM calls WHERE true{call_window}
+)
+SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.dialect) AS dialect,
+  ai.library, ai.version,
+  count(ai.span_id) AS spans,
+  count(c.span_id) AS calls,
+  count(c.span_id) FILTER (WHERE c.usage) AS with_usage,
+  count(c.team) AS with_team,
+  count(c.user_id) AS with_user,
+  count(*) FILTER (WHERE c.usage AND c.usage_basis = 'unknown') AS usage_unknown,
+  count(*) FILTER (WHERE c.usage_basis = 'estimated') AS usage_estimated,
+  count(*) FILTER (WHERE ai.duplicate_of IS NOT NULL OR ai.span_role = 'duplicate') AS duplicates,
+  count(*) FILTER (WHERE ai.span_role = 'rollup') AS rollups,
+  count(*) FILTER (WHERE ai.span_role = 'call' AND ai.duplicate_of IS NULL AND c.span_id IS NULL)
+    AS not_counted,
+  count(*) FILTER (WHERE c.price_state = 'unpriced') AS unpriced,
+  count(*) FILTER (WHERE c.price_state = 'part-priced') AS part_priced,
+  count(*) FILTER (WHERE c.usage_reason LIKE '%{UPPER_BOUND}%') AS cached_untold,
+  count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming
+    AND c.status_code <> 'error') AS streams_without_usage,
+  count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
+    AND c.status_code <> 'error') AS calls_without_usage,
+  max(c.price_reason) FILTER (WHERE c.usage AND c.price_state <> 'priced') AS price_reason,
+  max(c.usage_reason) FILTER (WHERE c.usage AND c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
+FROM ai FULL JOIN called c ON ai.trace_id = c.trace_id AND ai.span_id = c.span_id
+GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT service_name, NULL, NULL, NULL, count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  NULL, NULL
+FROM spans WHERE dialect IS NULL{span_window}
+GROUP BY service_name
+ORDER BY 1, 5 DESC, 3, 4
+LIMIT {}",
+            crate::limits::DOCTOR_ROWS_MAX
+        );
+        let named: Vec<String> = EVENTS.iter().map(|e| format!("event_name LIKE '{e}'")).collect();
+        let events = format!(
+            "SELECT service_name AS service, scope_name AS library, scope_version AS version, \
+             count(*) AS events\nFROM log_records\nWHERE (dialect IS NOT NULL OR {}){window}\nGROUP BY 1, 2, 3\n\
+             ORDER BY 1, 2, 3\nLIMIT {}",
+            named.join(" OR "),
+            crate::limits::DOCTOR_ROWS_MAX
+        );
+        let metrics = format!(
+            "SELECT service_name AS service, scope_name AS library, count(*) AS token_points\n\
+             FROM metric_points\nWHERE {TOKEN_METRICS}{window}\nGROUP BY 1, 2\nORDER BY 1, 2\n\
+             LIMIT {}",
+            crate::limits::DOCTOR_ROWS_MAX
+        );
+        Statements { spans, events, metrics }
+    }
+}
