@@ -123,6 +123,19 @@ impl Template {
 
     /// The request of that number.
     pub fn request(&self, number: usize) -> Bytes {
+        self.patched(number).into()
+    }
+
+    /// The same, all of whose spans are of one trace, whatever the number.
+    pub fn request_of_one_trace(&self, number: usize) -> Bytes {
+        let mut body = self.patched(number);
+        for places in &self.places {
+            body[places.trace_id..places.trace_id + 16].copy_from_slice(&trace_bytes(0, 0));
+        }
+        body.into()
+    }
+
+    fn patched(&self, number: usize) -> Vec<u8> {
         let mut body = self.body.clone();
         let mut random = fastrand::Rng::with_seed(number as u64);
         for (i, places) in self.places.iter().enumerate() {
@@ -146,7 +159,7 @@ impl Template {
                     .copy_from_slice(&[tokens as u8 | 0x80, (tokens >> 7) as u8]);
             }
         }
-        body.into()
+        body
     }
 }
 

@@ -8,6 +8,8 @@
 //! questions' times. The sender's own CPU is left out.
 //!
 //! `cargo bench --bench product -- [--spans N] [--connections N] [--rate SPANS_PER_SECOND]`
+//!
+//! With `--settle` it measures settle alone instead, in this process (see `settle`).
 
 #![allow(
     clippy::unwrap_used,
@@ -19,11 +21,16 @@
 
 mod load;
 mod server;
+mod settle;
 
 use std::time::{Duration, Instant};
 
 use crate::load::Template;
 use crate::server::Server;
+
+/// The product's own, for the measures taken in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Spans a second of the steady load: the mark for two cores.
 const RATE: usize = 60_000;
@@ -36,13 +43,19 @@ const VISIBLE_SAMPLES: usize = 60;
 
 fn main() {
     let options = Options::from_args();
-    tokio::runtime::Runtime::new().unwrap().block_on(run(&options));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        match options.settle {
+            true => settle::run(options.spans).await,
+            false => run(&options).await,
+        }
+    });
 }
 
 struct Options {
     spans: usize,
     connections: usize,
     rate: usize,
+    settle: bool,
 }
 
 impl Options {
@@ -56,6 +69,7 @@ impl Options {
             spans: value("--spans", 1_000_000),
             connections: value("--connections", 8),
             rate: value("--rate", RATE),
+            settle: args.iter().any(|a| a == "--settle"),
         }
     }
 }

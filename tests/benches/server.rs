@@ -51,19 +51,12 @@ impl Server {
 
     /// User and system time so far.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        // Fields 14 and 15 of proc(5); the name in field 2 may hold spaces, so count after it.
-        let (_, after_name) = stat.rsplit_once(") ").unwrap();
-        let ticks = after_name.split(' ').skip(11).take(2).map(|t| t.parse::<f64>().unwrap());
-        ticks.sum::<f64>() / TICKS_PER_SECOND
+        cpu_seconds_of(&self.process.id().to_string())
     }
 
     /// The largest resident set so far.
     pub fn peak_rss_mib(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+        status_mib_of(&self.process.id().to_string(), "VmHWM:")
     }
 
     /// Rows of a query's answer, and the time until all of it was here.
@@ -137,6 +130,22 @@ impl Server {
         assert!(!samples.is_empty(), "no `{prefix}` in /metrics");
         samples.iter().sum()
     }
+}
+
+/// User and system time of a process so far; `self` for this one.
+pub fn cpu_seconds_of(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // Fields 14 and 15 of proc(5); the name in field 2 may hold spaces, so count after it.
+    let (_, after_name) = stat.rsplit_once(") ").unwrap();
+    let ticks = after_name.split(' ').skip(11).take(2).map(|t| t.parse::<f64>().unwrap());
+    ticks.sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// A size in the status of a process, in mebibytes.
+pub fn status_mib_of(process: &str, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix(field)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
 impl Drop for Server {

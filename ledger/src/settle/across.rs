@@ -3,8 +3,9 @@
 //! but the fullest of each call as its duplicates: by response id first, then, where one has none,
 //! by service, usage, model and moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use super::HashMap;
 use super::trace::{InTrace, Mark, root};
 use super::twins::{Told, apart_ns, same_moment, same_response};
 use super::verdict::Rule;
@@ -71,8 +72,8 @@ type Same = (u32, Option<i64>, Option<i64>);
 /// Ties calls without a response id to those of the same moment. Each library tells a call once,
 /// so of two like calls of a library each finds its own twin, or none.
 pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
-    let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::new();
-    let mut scopes: HashMap<Place, Vec<u32>> = HashMap::new();
+    let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::default();
+    let mut scopes: HashMap<Place, Vec<u32>> = HashMap::default();
     for (t, trace) in traces.iter().enumerate() {
         for (i, mark) in trace.marks.iter().enumerate() {
             let told = trace.told(i);

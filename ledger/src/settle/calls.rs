@@ -1,6 +1,7 @@
 //! Rows of table `calls`, column by column: what the span says, what its owners say, the price.
 //! Takes decided calls and the rows they are made of. It decides nothing and writes nothing.
 
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use spanledger_schemas::time;
 
 use super::chunk::OWNER_COLUMNS;
 use super::gather::Gathered;
-use super::trace::Call;
-use super::{CallState, SettleError};
+use super::trace::{Call, Owners};
+use super::{CallState, HashMap, SettleError};
 use crate::prices::columns::int;
 use crate::prices::{Pricer, price_columns};
 
@@ -76,23 +77,53 @@ pub(super) fn column_of<'a>(
 }
 
 /// Where each fact of ownership of a call comes from (I-7): the attribute, as `column_sources` of
-/// the span that names it says, and that span.
+/// the span that names it says, and that span where it is another.
 fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringArray, SettleError> {
     let mut said = StringBuilder::with_capacity(calls.len(), calls.len() * 64);
-    let mut line = String::new();
+    // Calls that own themselves come in few shapes: which facts, of which sources.
+    let mut shapes: HashMap<(u16, &str), String> = HashMap::default();
+    let mut other = String::new();
     for call in calls {
-        line.clear();
-        for (owner, column) in call.owners.iter().zip(OWNER_COLUMNS) {
-            let Some(owner) = owner else { continue };
-            let span = gathered.text(*owner, "span_id")?.unwrap_or_default();
-            let sources = gathered.text(*owner, "column_sources")?.unwrap_or_default();
-            let attribute = attribute_of(sources, column).unwrap_or(column);
-            let gap = if line.is_empty() { "" } else { "\n" };
-            let _ = write!(line, "{gap}{column}={attribute}@{span}");
-        }
-        said.append_option((!line.is_empty()).then_some(&line));
+        let own = call.owners.iter().flatten().all(|owner| *owner == call.row);
+        let line = if own {
+            let sources = gathered.text(call.row, "column_sources")?.unwrap_or_default();
+            match shapes.entry((named_by(&call.owners), sources)) {
+                Entry::Occupied(known) => &*known.into_mut(),
+                Entry::Vacant(new) => {
+                    let mut line = String::new();
+                    owner_line(call, gathered, &mut line)?;
+                    &*new.insert(line)
+                }
+            }
+        } else {
+            other.clear();
+            owner_line(call, gathered, &mut other)?;
+            &other
+        };
+        said.append_option((!line.is_empty()).then_some(line));
     }
     Ok(said.finish())
+}
+
+/// One bit for each fact of ownership that is named.
+fn named_by(owners: &Owners) -> u16 {
+    (0..).zip(owners).filter(|(_, owner)| owner.is_some()).fold(0, |bits, (i, _)| bits | 1 << i)
+}
+
+fn owner_line(call: &Call, gathered: &Gathered, line: &mut String) -> Result<(), SettleError> {
+    for (owner, column) in call.owners.iter().zip(OWNER_COLUMNS) {
+        let Some(owner) = *owner else { continue };
+        let sources = gathered.text(owner, "column_sources")?.unwrap_or_default();
+        let attribute = attribute_of(sources, column).unwrap_or(column);
+        let gap = if line.is_empty() { "" } else { "\n" };
+        // Writing to a String cannot fail.
+        let _ = write!(line, "{gap}{column}={attribute}");
+        if owner != call.row {
+            let span = gathered.text(owner, "span_id")?.unwrap_or_default();
+            let _ = write!(line, "@{span}");
+        }
+    }
+    Ok(())
 }
 
 /// What `column_sources` says of a column.

@@ -2,7 +2,6 @@
 //! columns that `calls` takes over, for rows that can become calls or name an owner: in the file
 //! they were read from, or in memory. It does not know which traces are open.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, StringViewArray};
@@ -13,6 +12,7 @@ use spanledger_schemas::tables::{calls, spans};
 use spanledger_store::DataFile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use super::HashMap;
 use super::SettleError;
 use super::facts::FactColumns;
 use super::view::{Facts, OWNER_FACTS, Role, RowRef, SpanView};

@@ -1,8 +1,7 @@
 //! What is to be written: the rows of a table that traces shall have, against those they have.
 //! Takes both, gives the rows to add and the traces whose rows are outdated. Pure.
 
-use std::collections::{HashMap, HashSet};
-
+use ahash::RandomState;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use spanledger_schemas::Table;
@@ -10,6 +9,7 @@ use spanledger_schemas::Table;
 use super::SettleError;
 use super::content::contents;
 use super::open::{TraceKey, Written};
+use super::{HashMap, HashSet};
 
 /// The rows of a table that traces shall have, against those they have.
 #[derive(Debug)]
@@ -36,7 +36,8 @@ impl Decided {
         due: &[TraceKey],
         mut before: HashMap<TraceKey, Vec<Written>>,
     ) -> Result<Decided, SettleError> {
-        let mut after: HashMap<TraceKey, Vec<Written>> = HashMap::with_capacity(due.len());
+        let mut after: HashMap<TraceKey, Vec<Written>> =
+            HashMap::with_capacity_and_hasher(due.len(), RandomState::default());
         let contents = contents(table, &rows)?;
         for (key, written) in owners.iter().zip(&contents) {
             after.entry(*key).or_default().push(*written);
@@ -45,21 +46,24 @@ impl Decided {
             table,
             rows,
             traces: Vec::with_capacity(due.len()),
-            outdated: HashSet::new(),
-            outdated_dates: HashSet::new(),
+            outdated: HashSet::default(),
+            outdated_dates: HashSet::default(),
             outdated_rows: 0,
         };
-        let mut known: HashMap<TraceKey, HashSet<u64>> = HashMap::new();
+        let mut known: HashMap<TraceKey, HashSet<u64>> = HashMap::default();
         for key in due {
             let was = before.remove(key).unwrap_or_default();
             let will = after.remove(key).unwrap_or_default();
-            let right: HashSet<u64> = will.iter().map(|w| w.content).collect();
-            if was.iter().all(|w| right.contains(&w.content)) {
-                known.insert(*key, was.iter().map(|w| w.content).collect());
-            } else {
-                decided.outdated.insert(*key);
-                decided.outdated_dates.extend(was.iter().map(|w| w.date));
-                decided.outdated_rows += was.len();
+            // Most are new and have none.
+            if !was.is_empty() {
+                let right: HashSet<u64> = will.iter().map(|w| w.content).collect();
+                if was.iter().all(|w| right.contains(&w.content)) {
+                    known.insert(*key, was.iter().map(|w| w.content).collect());
+                } else {
+                    decided.outdated.insert(*key);
+                    decided.outdated_dates.extend(was.iter().map(|w| w.date));
+                    decided.outdated_rows += was.len();
+                }
             }
             decided.traces.push((*key, will));
         }

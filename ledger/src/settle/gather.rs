@@ -2,7 +2,6 @@
 //! `spans`, each read once for all calls, or chunks in memory. Takes decided calls and where their
 //! rows are, gives columns in the calls' order. It decides nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
@@ -10,6 +9,7 @@ use arrow::compute::interleave;
 use spanledger_schemas::tables::spans;
 use spanledger_store::{DataFile, Snapshot, StoreError};
 
+use super::HashMap;
 use super::SettleError;
 use super::chunk::{OWNER_COLUMNS, Rows, columns_taken};
 use super::trace::Call;
@@ -106,7 +106,7 @@ impl Gathered {
         rows: impl Fn(u32) -> Option<&'a Rows>,
     ) -> Result<Result<Gathered, Vec<String>>, SettleError> {
         let mut gathered = Gathered::default();
-        let mut files: HashMap<&str, (&DataFile, Vec<RowRef>)> = HashMap::new();
+        let mut files: HashMap<&str, (&DataFile, Vec<RowRef>)> = HashMap::default();
         for of_chunk in pointed_at(calls).chunk_by(|a, b| a.chunk == b.chunk) {
             let Some(chunk) = of_chunk.first().map(|r| r.chunk) else { continue };
             match rows(chunk) {
@@ -162,6 +162,7 @@ impl Gathered {
         let own = calls.iter().map(|call| self.place(call.row)).collect::<Result<Vec<_>, _>>()?;
         let usage =
             calls.iter().map(|call| self.place(call.usage)).collect::<Result<Vec<_>, _>>()?;
+        let any_told_twice = calls.iter().any(|call| call.also.is_some());
         let schema = any.schema();
         let columns = schema.fields().iter().enumerate().map(|(i, field)| {
             let null = new_null_array(field.data_type(), 1);
@@ -171,7 +172,7 @@ impl Gathered {
             if USAGE_COLUMNS.contains(&field.name().as_str()) {
                 return Ok(interleave(&arrays, &usage)?);
             }
-            if FILLED_COLUMNS.contains(&field.name().as_str()) {
+            if any_told_twice && FILLED_COLUMNS.contains(&field.name().as_str()) {
                 let told = |(call, own): (&Call, &(usize, usize))| match call.also {
                     Some(also) if self.batches[own.0].column(i).is_null(own.1) => self.place(also),
                     _ => Ok(*own),

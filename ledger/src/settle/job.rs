@@ -2,8 +2,6 @@
 //! store and instants, gives a status. The rules are in `trace`, the restart rule in the module's
 //! header, reading and writing in their own files; here is only the order of things.
 
-use std::collections::HashSet;
-
 use arrow::array::{Array, AsArray};
 use datafusion::prelude::SessionContext;
 use spanledger_schemas::tables::{log_records, prices, spans};
@@ -12,7 +10,7 @@ use tokio::sync::watch;
 
 use super::decided::Decided;
 use super::open::{OpenTraces, TraceKey};
-use super::{CallState, SettleError, SettleSettings, SettleStatus, tables};
+use super::{CallState, HashSet, SettleError, SettleSettings, SettleStatus, tables};
 use crate::limits;
 use crate::prices::{Pricer, load};
 
@@ -77,7 +75,7 @@ impl Settler {
             records_seen: false,
             recorded: None,
             read_since_look: 0,
-            models_labelled: HashSet::new(),
+            models_labelled: HashSet::default(),
         };
         let status = watch::Sender::new(SettleStatus::default());
         Settler { rounds: tokio::sync::Mutex::new(rounds), every, clock, status }

@@ -4,10 +4,9 @@
 //! generations, the older forgotten when the newer is full: calls whose twin comes later than that
 //! stay two. Owns at most twice [`LINKS_MAX`] links.
 
-use std::collections::HashMap;
-
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::HashMap;
 use super::open::TraceKey;
 use super::view::Facts;
 use crate::limits::{LINKED_TRACES_MAX, LINKS_MAX};

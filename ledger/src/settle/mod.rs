@@ -78,6 +78,11 @@ mod tests;
 pub use job::{Clock, Round, Settler};
 pub use tables::settled_until;
 
+/// Maps and sets of settle: keyed at random like the standard library's, by a hash that costs a
+/// fraction on ids.
+type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
+type HashSet<K> = std::collections::HashSet<K, ahash::RandomState>;
+
 /// Application id of settle in the log of table `calls`.
 pub const TXN_APP: &str = "ledger/settle";
 

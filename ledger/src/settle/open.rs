@@ -3,7 +3,7 @@
 //! are due, and stays below a cap of bytes by letting the oldest chunks go. Reads no tables and
 //! has no clock: instants are handed in.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::chunk::{Chunk, Rows};
 use super::links::{Linked, Links};
 use super::recent::RecentTraces;
 use super::view::{Role, Spans};
+use super::{HashMap, HashSet};
 
 /// A trace of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

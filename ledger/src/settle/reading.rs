@@ -1,7 +1,6 @@
 //! Reading: spans as they are committed, what an earlier run left open, and what is written of it.
 //! Takes snapshots, gives chunks to the open traces. It decides nothing and writes nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
@@ -16,7 +15,7 @@ use super::content::contents;
 use super::job::{Round, Rounds, micros};
 use super::open::{TraceKey, WrittenRows};
 use super::writing::WRITTEN;
-use super::{CallState, SettleError, TXN_APP, chunk, facts, record_rows, tables};
+use super::{CallState, HashMap, SettleError, TXN_APP, chunk, facts, record_rows, tables};
 use crate::limits;
 use crate::prices::columns::{int, text};
 
@@ -98,7 +97,7 @@ impl Rounds {
 
     /// The rows that an earlier run wrote for the traces now in memory, in one scan of each table.
     pub(super) async fn look_up_written(&mut self, snapshot: &Snapshot) -> Result<(), SettleError> {
-        let mut unknown: HashMap<TraceKey, WrittenRows> = HashMap::new();
+        let mut unknown: HashMap<TraceKey, WrittenRows> = HashMap::default();
         let mut from = i64::MAX;
         for (key, trace) in self.open.rows_unknown() {
             unknown.insert(*key, WrittenRows::default());

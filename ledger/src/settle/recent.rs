@@ -3,10 +3,9 @@
 //! the table only; two traces with one hash cost a needless look there, nothing else. Owns at
 //! most twice [`RECENT_TRACES_MAX`] hashes.
 
-use std::collections::HashSet;
-
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::HashSet;
 use super::open::TraceKey;
 use crate::limits::RECENT_TRACES_MAX;
 

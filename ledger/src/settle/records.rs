@@ -7,8 +7,9 @@
 //! response or request id; to the nearest in time with the same model and usage, in its trace, its
 //! session or its service. Metrics never make calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use super::HashMap;
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
 use super::twins::{Told, apart_ns, bare_record_of, near_record, same_as_record, same_response};
@@ -153,8 +154,8 @@ struct Calls {
 
 impl Calls {
     fn of(traces: &[InTrace<'_>]) -> Calls {
-        let mut by_response: HashMap<u64, Vec<Place>> = HashMap::new();
-        let mut by_input: HashMap<Option<i64>, Vec<(i64, Place)>> = HashMap::new();
+        let mut by_response: HashMap<u64, Vec<Place>> = HashMap::default();
+        let mut by_input: HashMap<Option<i64>, Vec<(i64, Place)>> = HashMap::default();
         for (t, trace) in traces.iter().enumerate() {
             for (i, view) in trace.tree.spans.iter().enumerate() {
                 if view.role != Role::Inference {

@@ -2,7 +2,6 @@
 //! given traces, and the files their calls are in. Owns the queries; it holds no state of traces
 //! and writes nothing.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -18,7 +17,7 @@ use spanledger_schemas::Table;
 use spanledger_schemas::tables::{calls, log_records, spans};
 use spanledger_store::{DataFile, Snapshot, Store};
 
-use super::{SettleError, TXN_APP, chunk, record_rows};
+use super::{HashSet, SettleError, TXN_APP, chunk, record_rows};
 use crate::limits::TRACES_PER_LOOKUP;
 
 /// Bits of a recorded version that count commits; the rest is the instant in milliseconds.

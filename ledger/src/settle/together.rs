@@ -3,7 +3,6 @@
 //! spans, from memory or from the tables. What a group comes to is for `trace` to say.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use spanledger_schemas::tables::spans;
@@ -16,7 +15,7 @@ use super::links::Linked;
 use super::open::{OpenTraces, TraceKey};
 use super::trace::{Settled, settle_together};
 use super::view::Spans;
-use super::{CallState, SettleError, chunk, record_rows, tables};
+use super::{CallState, HashMap, HashSet, SettleError, chunk, record_rows, tables};
 use crate::limits;
 
 /// Traces to settle, with all their spans.
@@ -85,7 +84,7 @@ impl Together {
                 }
             }
         }
-        let mut groups: HashMap<usize, Vec<TraceKey>> = HashMap::new();
+        let mut groups: HashMap<usize, Vec<TraceKey>> = HashMap::default();
         for (i, key) in self.keys.iter().enumerate() {
             groups.entry(find(&mut head, i)).or_default().push(*key);
         }
@@ -111,7 +110,7 @@ impl Rounds {
     ) -> Result<Together, SettleError> {
         let mut together = Together::default();
         together.elsewhere.first = self.open.next_chunk();
-        let mut known: HashSet<TraceKey> = HashSet::new();
+        let mut known: HashSet<TraceKey> = HashSet::default();
         let mut next: Vec<Linked> = due
             .iter()
             .filter_map(|key| {

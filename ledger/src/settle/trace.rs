@@ -17,8 +17,7 @@
 //! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
-use std::collections::HashMap;
-
+use super::HashMap;
 use super::across::{Place, tie_moments, tie_responses};
 use super::records::tie_records;
 use super::tree::Tree;
@@ -315,7 +314,7 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
         }
     }
     found.sort_by(|a, b| (a.0, b.1.fullness()).cmp(&(b.0, a.1.fullness())));
-    let mut inherited: HashMap<Place, Inherited> = HashMap::new();
+    let mut inherited: HashMap<Place, Inherited> = HashMap::default();
     for (call, told, owners) in found {
         let more = inherited.entry(call).or_default();
         more.row = more.row.or(told.view.row);

@@ -2,9 +2,9 @@
 //! is written, and commits that make up for it. Takes traces that are due; it does not know why
 //! they are.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ahash::RandomState;
 use arrow::array::RecordBatch;
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -21,7 +21,7 @@ use super::together::Together;
 use super::trace::Call;
 use super::verdict::Verdict;
 use super::verdicts::OfTrace;
-use super::{CallState, SettleError, TXN_APP, tables, verdicts};
+use super::{CallState, HashMap, HashSet, SettleError, TXN_APP, tables, verdicts};
 
 /// What is to be written of some traces.
 pub(super) struct Outcome {
@@ -63,7 +63,7 @@ impl Rounds {
         let calls = self.call_rows(snapshot, &together, &decided, state, now).await?;
         let verdict_rows = verdicts::build(&judged, |tenant| self.open.tenant_name(tenant), now)?;
         let verdict_owners: Vec<TraceKey> = judged.iter().map(|v| v.trace).collect();
-        let (mut calls_before, mut verdicts_before) = (HashMap::new(), HashMap::new());
+        let (mut calls_before, mut verdicts_before) = (HashMap::default(), HashMap::default());
         for (key, rows) in before {
             calls_before.insert(key, rows.calls);
             verdicts_before.insert(key, rows.verdicts);
@@ -118,8 +118,9 @@ impl Rounds {
         snapshot: &Snapshot,
         together: &Together,
     ) -> Result<HashMap<TraceKey, WrittenRows>, SettleError> {
-        let mut before = HashMap::with_capacity(together.keys.len());
-        let mut unknown = HashMap::new();
+        let mut before =
+            HashMap::with_capacity_and_hasher(together.keys.len(), RandomState::default());
+        let mut unknown = HashMap::default();
         for key in &together.keys {
             match self.open.trace(key).and_then(|t| t.written.clone()) {
                 Some(written) => before.insert(*key, written),

@@ -82,13 +82,13 @@ pub(super) fn source_of<'t>(list: &'t str, column: &str) -> Option<&'t str> {
     of.next()
 }
 
-/// `attribute@span` in words.
+/// `attribute`, or `attribute@span`, in words.
 fn told_by(source: &str, case: &Case, trace: &Trace) -> String {
-    let Some((attribute, span)) = source.rsplit_once('@') else { return source.to_owned() };
-    if case.call.as_ref().and_then(|call| call.text("span_id")) == Some(span) {
+    let id = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let Some((attribute, span)) = source.rsplit_once('@').filter(|(_, span)| id(span)) else {
         let item = if case.span.is_some() { "span" } else { "log record" };
-        return format!("the {item} itself, {attribute}");
-    }
+        return format!("the {item} itself, {source}");
+    };
     let name = trace.upwards().into_iter().find(|row| row.text("span_id") == Some(span));
     match name.and_then(|row| row.text("name")) {
         Some(name) => format!("ancestor {span} `{name}`, {attribute}"),

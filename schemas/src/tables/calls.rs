@@ -61,7 +61,7 @@ const COLUMNS: &[Column] = &[
         "owner_sources",
         Text,
         "",
-        "where each fact of ownership comes from: `column=attribute@span`, with `resource:` before an attribute of the span's resource",
+        "where each fact of ownership comes from, a line each: `column=attribute`, then `@` and the span's id where it is not the call's own, with `resource:` before an attribute of the span's resource",
         "settle, spans.column_sources",
     ),
     optional("operation", Text, "", "chat, text_completion, embeddings …", "spans"),
