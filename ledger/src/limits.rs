@@ -49,6 +49,10 @@ pub const ROWS_PER_STEP: usize = 65_536;
 /// are picked out of one scan.
 pub const TRACES_PER_LOOKUP: usize = 16;
 
+/// Traces whose spans are read again in one pass over the files of table `spans`: 60 MB at four
+/// model calls each. A pass costs the same for one trace as for all of them.
+pub const RECALLED_TRACES_MAX: usize = 100_000;
+
 /// Days before the first known span of a trace in which its earlier spans are looked for.
 pub const LATE_DAYS: i32 = 7;
 

@@ -180,6 +180,12 @@ impl Rounds {
             if due.is_empty() {
                 return Ok(());
             }
+            let lost = |key: &&TraceKey| self.open.trace(key).is_some_and(|t| !t.complete);
+            if due.iter().filter(lost).count() > limits::TRACES_PER_LOOKUP {
+                self.open.put_back(&due);
+                Box::pin(self.recall(quiet_since)).await?;
+                continue;
+            }
             if let Err(error) = Box::pin(self.settle(&due, CallState::Settled, now, round)).await {
                 self.open.put_back(&due);
                 return Err(error);

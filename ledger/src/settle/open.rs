@@ -167,6 +167,62 @@ impl OpenTraces {
         due
     }
 
+    /// Traces that are due and of which some spans lie in the table only, at most `limit`. They
+    /// stay due.
+    pub(super) fn due_and_lost(&self, quiet_since: i64, limit: usize) -> HashSet<TraceKey> {
+        let due = self.queue.iter().take_while(|(heard, _)| *heard <= quiet_since);
+        let lost = due.filter(|(heard, key)| {
+            let trace = self.traces.get(key).filter(|t| t.newest == *heard && !t.complete);
+            trace.is_some_and(|t| t.unsettled.is_some())
+        });
+        lost.map(|(_, key)| *key).take(limit).collect()
+    }
+
+    /// Forgets what is here of traces whose spans are about to be read again.
+    pub(super) fn begin_recall(&mut self, lost: &HashSet<TraceKey>) {
+        for key in lost {
+            if let Some(trace) = self.traces.get_mut(key) {
+                trace.spans = Spans::default();
+            }
+        }
+    }
+
+    /// Takes in again the spans of `lost` traces from a chunk read under
+    /// [`OpenTraces::next_chunk`].
+    pub(super) fn recall(&mut self, chunk: Chunk, lost: &HashSet<TraceKey>) {
+        let number = self.next_chunk();
+        let tenants: Vec<u32> = chunk.tenants.iter().map(|t| self.tenant(t)).collect();
+        let mut touched: Vec<TraceKey> = Vec::new();
+        let mut bytes = 0;
+        for read in chunk.spans {
+            let key = TraceKey { tenant: tenants[read.tenant as usize], trace: read.trace };
+            let Some(trace) = self.traces.get_mut(&key).filter(|_| lost.contains(&key)) else {
+                continue;
+            };
+            trace.spans.push(read.view, read.facts);
+            bytes += Spans::bytes_of(read.facts.is_some());
+            if trace.last_chunk != Some(number) {
+                trace.last_chunk = Some(number);
+                touched.push(key);
+            }
+        }
+        if touched.is_empty() {
+            return;
+        }
+        bytes += touched.len() * size_of::<TraceKey>() + chunk.rows.bytes();
+        self.bytes += bytes;
+        self.chunks.push_back(Kept { rows: chunk.rows, bytes, traces: touched });
+    }
+
+    /// Says that all spans of these traces are here again.
+    pub(super) fn end_recall(&mut self, lost: &HashSet<TraceKey>) {
+        for key in lost {
+            if let Some(trace) = self.traces.get_mut(key) {
+                trace.complete = true;
+            }
+        }
+    }
+
     /// Puts traces back that were due and could not be settled.
     pub(super) fn put_back(&mut self, due: &[TraceKey]) {
         for key in due.iter().rev() {

@@ -192,6 +192,40 @@ impl Rounds {
         self.take(read, recovering, now, round).await
     }
 
+    /// Reads the spans of due traces again that memory had no room for: those of many traces in
+    /// one pass over the files, as they were read the first time. Few are left to be looked up by
+    /// id when they are settled.
+    pub(super) async fn recall(&mut self, quiet_since: i64) -> Result<(), SettleError> {
+        let lost = self.open.due_and_lost(quiet_since, limits::RECALLED_TRACES_MAX);
+        if lost.len() <= limits::TRACES_PER_LOOKUP {
+            return Ok(());
+        }
+        let starts = lost.iter().filter_map(|key| self.open.trace(key)).map(|t| t.start);
+        let day = starts.min().map_or(i32::MIN, |us| time::day(us.saturating_mul(1_000)));
+        let day = day.saturating_sub(limits::LATE_DAYS);
+        metrics::counter!("spanledger_settle_traces_read_again_total").increment(lost.len() as u64);
+        let snapshot = self.store.snapshot().await?;
+        self.open.begin_recall(&lost);
+        for file in snapshot.files(&spans::TABLE).iter().filter(|file| file.date >= day) {
+            let mut rows = tables::spans_in(&self.session, &snapshot, file).await?;
+            let mut first = 0;
+            while let Some(batch) = rows.try_next().await? {
+                let read = chunk::read_of(file, first, &batch, self.open.next_chunk())?;
+                first += batch.num_rows() as u32;
+                self.open.recall(read, &lost);
+            }
+        }
+        if self.records_seen {
+            for batch in tables::records_since(&self.session, &snapshot, day).await? {
+                let spans = record_rows::as_spans(&batch)?;
+                let read = chunk::read(&spans, self.open.next_chunk(), true)?;
+                self.open.recall(read, &lost);
+            }
+        }
+        self.open.end_recall(&lost);
+        Ok(())
+    }
+
     /// Takes in spans; what memory has no room for is settled early.
     pub(super) async fn take(
         &mut self,
