@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallFacts, PriceError, PriceState, Pricer, Quote};
+use super::{CallFacts, DEFAULT_TENANT, PriceError, PriceState, Pricer, Quote};
 use crate::usage::{Basis, Unit, Usage};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
+    tenant: Option<String>,
     provider: Option<String>,
     model: String,
     at: jiff::Timestamp,
@@ -64,6 +65,7 @@ pub fn quote_jsonl(pricer: &mut Pricer, line: &str) -> Result<String, PriceError
     }
     let quote = match Usage::reported(request.basis, &counts) {
         Ok(usage) => pricer.quote(&CallFacts {
+            tenant: request.tenant.as_deref().or(Some(DEFAULT_TENANT)),
             provider: request.provider.as_deref(),
             request_model: Some(&request.model),
             response_model: None,
