@@ -158,7 +158,15 @@ impl PriceBook {
     /// # Errors
     /// When the bundled bytes are not the books we expect.
     pub fn bundled() -> Result<Arc<PriceBook>, PriceError> {
-        PriceBook::believed_at(bundled::history()?, Micros::MAX)
+        PriceBook::bundled_at(Micros::MAX)
+    }
+
+    /// The bundled books, as believed at an instant.
+    ///
+    /// # Errors
+    /// As [`PriceBook::bundled`].
+    pub fn bundled_at(at: Micros) -> Result<Arc<PriceBook>, PriceError> {
+        PriceBook::believed_at(bundled::history()?, at)
     }
 
     /// The prices of batches of table `prices`, as believed now.
@@ -414,8 +422,7 @@ impl PriceBook {
     }
 
     fn provider_named(&self, name: &str) -> Option<&ProviderRule> {
-        let with_id =
-            |id: &str| self.rules.iter().chain(&self.unruled).find(|r| *r.id == *id);
+        let with_id = |id: &str| self.rules.iter().chain(&self.unruled).find(|r| *r.id == *id);
         with_id(name).or_else(|| providers::book_id(name).and_then(with_id)).or_else(|| {
             self.rules.iter().find(|r| r.provider_match.as_ref().is_some_and(|c| c.matches(name)))
         })
@@ -475,8 +482,7 @@ fn group(rows: &[PriceRow]) -> Result<HashMap<Arc<str>, Vec<Arc<Model>>>, PriceE
 
 /// The users' own rows by tenant, provider and clause, in the order in which they win.
 fn group_own(rows: &[PriceRow]) -> Result<Vec<OwnModel>, PriceError> {
-    let ours =
-        |r: &PriceRow| r.own() && (r.kind.is_price() || r.kind == Kind::Commitment);
+    let ours = |r: &PriceRow| r.own() && (r.kind.is_price() || r.kind == Kind::Commitment);
     let mut by_model: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (place, row) in rows.iter().enumerate().filter(|(_, r)| ours(r)) {
         // What a discount makes stands apart from what is stated: it comes later.

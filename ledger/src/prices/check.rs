@@ -118,8 +118,7 @@ pub fn check(
                 continue;
             };
             let per = Money::from_whole(row.per_quantity);
-            let theirs =
-                scaled(price.amount, per, Money::from_whole(price.unit.per_quantity()).0);
+            let theirs = scaled(price.amount, per, Money::from_whole(price.unit.per_quantity()).0);
             if theirs == row.amount {
                 checked.equal += 1;
                 continue;
@@ -168,8 +167,11 @@ mod tests {
             context_from: None,
             amount: Money::parse(amount).unwrap(),
         };
-        let theirs =
-            [price(Unit::INPUT, "5"), price(Unit::OUTPUT, "10.01"), price(Unit::CACHE_READ, "1.25")];
+        let theirs = [
+            price(Unit::INPUT, "5"),
+            price(Unit::OUTPUT, "10.01"),
+            price(Unit::CACHE_READ, "1.25"),
+        ];
         let used = |unit, quantity| Used {
             provider: Some("openai".to_owned()),
             model: "gpt-4o-2024-08-06".to_owned(),
@@ -179,11 +181,8 @@ mod tests {
         let used = [used(Unit::INPUT, 1_000_000), used(Unit::OUTPUT, 1_000_000_000)];
         let at = 1_795_564_800_000_000; // 2026-11-25
         let checked = check(&book, &theirs, &used, "default", at);
-        let told: Vec<_> = checked
-            .differences
-            .iter()
-            .map(|d| (d.ours.unit, d.effect.to_string()))
-            .collect();
+        let told: Vec<_> =
+            checked.differences.iter().map(|d| (d.ours.unit, d.effect.to_string())).collect();
         let expected = [(Unit::OUTPUT, "10".to_owned()), (Unit::INPUT, "2.5".to_owned())];
         assert_eq!(told, expected, "{checked:?}");
         assert_eq!(checked.equal, 1);

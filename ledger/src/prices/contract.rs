@@ -367,7 +367,9 @@ impl Reading<'_> {
             ("time_from", entry.time_from.is_some(), price),
         ];
         match odd.iter().find(|(_, there, allowed)| *there && !allowed) {
-            Some((key, ..)) => Err(self.wrong(format!("`{key}` means nothing in a {}", kind.word()))),
+            Some((key, ..)) => {
+                Err(self.wrong(format!("`{key}` means nothing in a {}", kind.word())))
+            }
             None => Ok(()),
         }
     }
@@ -437,8 +439,7 @@ impl Reading<'_> {
 
     fn clock(&self, text: &str) -> Result<Arc<str>, PriceError> {
         let whole = if text.len() == 5 { format!("{text}:00") } else { text.to_owned() };
-        clock(&whole)
-            .ok_or_else(|| self.wrong(format!("time is `{text}`, expected HH:MM in UTC")))
+        clock(&whole).ok_or_else(|| self.wrong(format!("time is `{text}`, expected HH:MM in UTC")))
     }
 
     fn currency_code(&self, text: &str) -> Result<String, PriceError> {
@@ -500,15 +501,19 @@ mod tests {
             let error = toml(text).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         };
-        let price = "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n";
+        let price =
+            "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n";
         check(&format!("{price}amount = -1"), "price is -1, expected zero or more");
-        check(&format!("{price}amount = nan"), "amount");
+        check(&format!("{price}amount = nan"), "\"nan\", expected a JSON number");
         check(price, "`amount` is missing");
         check(&format!("{price}amount = 1\npercent = 2"), "`percent` means nothing in a price");
         check(&format!("{price}amount = 1\ntyer = 2"), "tyer");
         check(&format!("{price}amount = 1\nvalid_from = \"soon\""), "valid_from is `soon`");
         check("[[discount]]\nprovider = \"x\"\npercent = 101", "percent is 101");
-        check("[[price]]\nprovider = \"x\"\nmodel = \"y\"\nunit = \"any\"\namount = 1", "unit is `any`");
+        check(
+            "[[price]]\nprovider = \"x\"\nmodel = \"y\"\nunit = \"any\"\namount = 1",
+            "unit is `any`",
+        );
         check("[[rate]]\nfrom = \"USD\"\nto = \"euro\"\nrate = 1", "currency is `euro`");
     }
 }

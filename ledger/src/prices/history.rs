@@ -132,7 +132,9 @@ pub(super) fn discount(
         .iter()
         .filter(believed(Kind::Discount))
         // It was read when it was stated; one that cannot be read any more reduces nothing.
-        .filter_map(|r| Some((Clause::from_json(&serde_json::from_str(&r.model_match).ok()?).ok()?, r)))
+        .filter_map(|r| {
+            Some((Clause::from_json(&serde_json::from_str(&r.model_match).ok()?).ok()?, r))
+        })
         .collect();
     rules.sort_by_key(|(_, r)| r.priority);
     let mut wanted: HashMap<String, PriceRow> = HashMap::new();

@@ -150,10 +150,7 @@ pub struct ImportReport {
 ///
 /// # Errors
 /// When the file cannot be read or the store refuses.
-pub async fn import_file(
-    store: &Store,
-    file: &PriceFile<'_>,
-) -> Result<ImportReport, PriceError> {
+pub async fn import_file(store: &Store, file: &PriceFile<'_>) -> Result<ImportReport, PriceError> {
     let bytes = unpacked(file)?;
     for _ in 0..limits::COMMIT_ATTEMPTS {
         let snapshot = store.snapshot().await?;
@@ -400,10 +397,7 @@ mod tests {
             .filter(|r| (&*r.provider, &*r.model_name) == ("openai", "o3"))
             .map(|r| (r.unit.name(), r.amount.to_string()))
             .collect();
-        assert_eq!(
-            o3,
-            [("input_tokens", "1.9".to_owned()), ("output_tokens", "8".to_owned())],
-        );
+        assert_eq!(o3, [("input_tokens", "1.9".to_owned()), ("output_tokens", "8".to_owned())],);
         let gpt = loaded.rows().iter().any(|r| &*r.model_name == "gpt-4o");
         assert!(gpt, "models that the newer book does not list stay priced");
     }

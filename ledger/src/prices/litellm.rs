@@ -124,11 +124,15 @@ mod tests {
             })
             .collect();
         // $0.00000125 a token is $1.25 a million.
-        let price = |unit, from, tier, amount: &str| (unit, from, tier, amount.to_owned(), "vertex_ai");
+        let price =
+            |unit, from, tier, amount: &str| (unit, from, tier, amount.to_owned(), "vertex_ai");
         assert!(told.contains(&price("input_tokens", None, None, "1.25")), "{told:?}");
         assert!(told.contains(&price("input_tokens", Some(200_000), Some("batch"), "1.25")));
         assert!(told.contains(&price("cache_write_1h_tokens", None, None, "6")));
         assert_eq!(told.len(), 3);
-        assert_eq!(skipped.into_iter().collect::<Vec<_>>(), [("output_cost_per_second_1080p".to_owned(), 1)]);
+        assert_eq!(
+            skipped.into_iter().collect::<Vec<_>>(),
+            [("output_cost_per_second_1080p".to_owned(), 1)]
+        );
     }
 }

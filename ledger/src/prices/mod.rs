@@ -48,6 +48,12 @@ mod golden;
 #[cfg(test)]
 mod hard_cases;
 
+#[cfg(test)]
+mod own_cases;
+
+#[cfg(test)]
+mod properties;
+
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
 pub use check::{Difference, Used, check};

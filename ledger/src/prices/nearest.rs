@@ -27,9 +27,8 @@ pub fn nearest(book: &PriceBook, provider: Option<&str>, model: &str) -> Option<
         let alike = asked.iter().map(|asked| dice(asked, &listed)).fold(0.0, f64::max);
         // A provider's own model goes before the same name elsewhere.
         let score = alike + if said == Some(listed_by) { 0.2 } else { 0.0 };
-        let better = best.is_none_or(|(top, p, n)| {
-            score > top || (score == top && (listed_by, name) < (p, n))
-        });
+        let better = best
+            .is_none_or(|(top, p, n)| score > top || (score == top && (listed_by, name) < (p, n)));
         if alike >= ALIKE_MIN && better {
             best = Some((score, listed_by, name));
         }

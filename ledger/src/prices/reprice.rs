@@ -20,15 +20,8 @@ use super::{PriceError, PricedColumns, Pricer, load, price_columns};
 use crate::limits;
 
 /// The columns of `calls` that pricing decides.
-const PRICED: [&str; 7] = [
-    "cost",
-    "input_cost",
-    "output_cost",
-    "currency",
-    "price_state",
-    "price_reason",
-    "price_ids",
-];
+const PRICED: [&str; 7] =
+    ["cost", "input_cost", "output_cost", "currency", "price_state", "price_reason", "price_ids"];
 
 /// Which calls are priced again.
 #[derive(Debug, Clone, Default)]
@@ -158,9 +151,8 @@ impl Part {
         pricer: &mut Pricer,
         which: &Reprice,
     ) -> Result<Option<RecordBatch>, PriceError> {
-        let config = SessionConfig::new()
-            .with_target_partitions(1)
-            .with_batch_size(limits::REPRICE_ROWS);
+        let config =
+            SessionConfig::new().with_target_partitions(1).with_batch_size(limits::REPRICE_ROWS);
         let session = SessionContext::new_with_config(config);
         let table = snapshot.provider_of(&TABLE, std::slice::from_ref(file));
         let mut stream = session.read_table(table)?.execute_stream().await?;
@@ -302,4 +294,122 @@ fn changes(batch: &RecordBatch, priced: &PricedColumns) -> Result<Vec<bool>, Pri
         }
     }
     Ok(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{
+        Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray, new_null_array,
+    };
+    use spanledger_schemas::Kind;
+
+    use std::sync::Arc;
+
+    use super::super::{FileKind, Form, PriceFile, import_bundled, import_file};
+    use super::*;
+
+    /// 2026-11-20T00:00:00Z
+    const AT: i64 = 1_795_132_800_000_000;
+
+    /// Calls of gpt-4o with a million input tokens each, unpriced, in these states.
+    fn calls(states: &[&str]) -> RecordBatch {
+        let rows = states.len();
+        let schema = TABLE.arrow_schema();
+        let columns = TABLE.columns.iter().zip(schema.fields()).map(|(column, field)| {
+            let texts = |text: &str| Arc::new(StringArray::from(vec![text; rows])) as ArrayRef;
+            let spans: Vec<String> = (0..rows).map(|i| format!("{i:016x}")).collect();
+            let made: ArrayRef = match column.name {
+                "span_id" => Arc::new(StringArray::from(spans)),
+                "state" => Arc::new(StringArray::from(states.to_vec())),
+                "provider" => texts("openai"),
+                "request_model" | "model" => texts("gpt-4o"),
+                "usage_basis" => texts("inclusive"),
+                "price_state" => texts("unpriced"),
+                "tenant" => texts("default"),
+                "trace_id" => texts("5b8efff798038103d269b633813fc60c"),
+                "input_tokens" => Arc::new(Int64Array::from(vec![1_000_000; rows])),
+                "start_unix_ns" => Arc::new(Int64Array::from(vec![AT * 1_000; rows])),
+                "started_at" => {
+                    Arc::new(TimestampMicrosecondArray::from(vec![AT; rows]).with_timezone("UTC"))
+                }
+                _ if column.nullable => new_null_array(field.data_type(), rows),
+                _ => match column.kind {
+                    Kind::Text => texts("ok"),
+                    // 2026-11-20 is day 20,777.
+                    Kind::Date => Arc::new(arrow::array::Date32Array::from(vec![20_777; rows])),
+                    _ => cast(&Int64Array::from(vec![0; rows]), field.data_type()).unwrap(),
+                },
+            };
+            cast(&made, field.data_type()).unwrap()
+        });
+        RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()
+    }
+
+    async fn costs(store: &Store) -> Vec<Option<String>> {
+        let snapshot = store.snapshot().await.unwrap();
+        let session = SessionContext::new();
+        let table = session.read_table(snapshot.provider(&TABLE)).unwrap();
+        let sorted = table
+            .sort(vec![datafusion::prelude::col("span_id").sort(true, true)])
+            .unwrap()
+            .select_columns(&["cost"])
+            .unwrap();
+        let batches = sorted.collect().await.unwrap();
+        let cells = |batch: &RecordBatch| {
+            let cost: &Decimal128Array = batch.column(0).as_primitive();
+            cost.iter().map(|c| c.map(|c| Money(c).to_string())).collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(cells).collect()
+    }
+
+    async fn contract(store: &Store, amount: &str) {
+        let text = format!(
+            "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n\
+             amount = {amount}\n"
+        );
+        let file = PriceFile {
+            kind: FileKind::Contract(Form::Toml),
+            bytes: text.as_bytes(),
+            name: "c",
+            tenant: "default",
+            now: jiff::Timestamp::now().as_microsecond(),
+            dry_run: false,
+        };
+        assert!(import_file(store, &file).await.unwrap().written);
+    }
+
+    #[tokio::test]
+    async fn calls_are_priced_again_once_and_closed_ones_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        import_bundled(&store).await.unwrap();
+        store.append(&TABLE, calls(&["settled", "closed", "provisional"]), None).await.unwrap();
+        let unpriced = vec![None, None, None];
+
+        // Shown first: two of three, $2.50 each by the book.
+        let dry = Reprice { dry_run: true, ..Reprice::default() };
+        let shown = reprice(&store, &dry).await.unwrap();
+        assert_eq!((shown.calls, shown.changed, shown.closed, shown.written), (3, 2, 1, false));
+        assert_eq!(shown.models[0].after, Money::from_whole(5));
+        assert_eq!(shown.models[0].newly_priced, 2);
+        assert_eq!(costs(&store).await, unpriced);
+
+        let done = reprice(&store, &Reprice::default()).await.unwrap();
+        assert_eq!(done.models, shown.models);
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(costs(&store).await, [some("2.5"), None, some("2.5")]);
+        let again = reprice(&store, &Reprice::default()).await.unwrap();
+        assert_eq!((again.changed, again.written), (0, false));
+
+        // A contract comes: 2 × (2 − 2.5) = −1.
+        contract(&store, "2").await;
+        let done = reprice(&store, &Reprice::default()).await.unwrap();
+        let model = &done.models[0];
+        assert_eq!((model.before, model.after), (Money::from_whole(5), Money::from_whole(4)));
+        assert_eq!(costs(&store).await, [some("2"), None, some("2")]);
+
+        // Outside the window nothing is looked at.
+        let early = Reprice { to: Some(AT), ..Reprice::default() };
+        assert_eq!(reprice(&store, &early).await.unwrap().calls, 0);
+    }
 }

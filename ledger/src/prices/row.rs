@@ -268,7 +268,11 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceErro
         let Some(column) = kind.as_ref().filter(|c| c.is_valid(i)) else { return Ok(Kind::Price) };
         Kind::named(column.value(i)).ok_or_else(|| PriceError::Book {
             place: format!("table prices, {}", model.value(i)),
-            reason: format!("kind is `{}`, expected {}", column.value(i), Kind::ALL.map(Kind::word).join(", ")),
+            reason: format!(
+                "kind is `{}`, expected {}",
+                column.value(i),
+                Kind::ALL.map(Kind::word).join(", ")
+            ),
         })
     };
     let shared = |column: &StringArray, i| -> Option<Arc<str>> {
