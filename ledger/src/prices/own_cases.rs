@@ -3,14 +3,15 @@
 //! batch $1.25 and $5) and of GPT-5.5.
 
 use super::contract::{self, Form};
-use super::{CallFacts, PriceBook, PriceState, Quote, bundled, history};
+use super::{CallFacts, PriceBook, PriceRow, PriceState, Quote, bundled, history};
 use crate::usage::{Basis, Unit, Usage};
 
 /// 2026-11-20T12:00:00Z
 const AT: i64 = 1_795_176_000_000_000;
 
 fn book(contract: &str) -> std::sync::Arc<PriceBook> {
-    let mut rows = bundled::history().unwrap();
+    static BOOKS: std::sync::OnceLock<Vec<PriceRow>> = std::sync::OnceLock::new();
+    let mut rows = BOOKS.get_or_init(|| bundled::history().unwrap()).clone();
     let own = contract::read(contract.as_bytes(), Form::Toml, "default", "test", 1).unwrap();
     rows.extend(own.rows);
     let rows = history::discount(rows, &bundled::resells().unwrap(), 1);
