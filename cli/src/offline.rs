@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use spanledger_ledger::prices::{self, PriceBook, Pricer};
+use spanledger_ledger::prices::{self, Allowances, PriceBook, Pricer};
 use spanledger_query::{QueryService, QuerySettings};
 use spanledger_schemas::tables;
 use spanledger_store::Store;
@@ -35,7 +35,8 @@ pub fn config(flags: &ConfigFlags) -> anyhow::Result<()> {
 }
 
 /// Answers usages from standard input with quotes, line by line: with the bundled book, or with the
-/// prices of a data folder as they were believed at an instant.
+/// prices of a data folder as they were believed at an instant. The lines are calls in their order:
+/// what the folder's allowances leave free is taken off.
 pub fn quote(data_dir: Option<&Path>, as_of: Option<jiff::Timestamp>) -> anyhow::Result<()> {
     let as_of = as_of.map_or(i64::MAX, jiff::Timestamp::as_microsecond);
     let book = match data_dir {
@@ -46,6 +47,7 @@ pub fn quote(data_dir: Option<&Path>, as_of: Option<jiff::Timestamp>) -> anyhow:
         }
         None => PriceBook::bundled_at(as_of)?,
     };
+    let mut allowances = Allowances::new(Arc::clone(&book))?;
     let mut pricer = Pricer::new(book);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
@@ -53,7 +55,7 @@ pub fn quote(data_dir: Option<&Path>, as_of: Option<jiff::Timestamp>) -> anyhow:
         if line.trim().is_empty() {
             continue;
         }
-        let quote = prices::quote_jsonl(&mut pricer, &line)
+        let quote = prices::quote_jsonl_in_order(&mut pricer, &mut allowances, &line)
             .with_context(|| format!("line {} of standard input", number + 1))?;
         writeln!(out, "{quote}")?;
     }

@@ -33,6 +33,13 @@
 //! amount = 36.00
 //! per = "hour"                        # hour, day, week, or term: from valid_from to valid_to
 //!
+//! [[allowance]]                       # the first units of a day or calendar month are free
+//! provider = "google"
+//! model = "gemini-2.5-flash"
+//! unit = "web_searches"
+//! quantity = 1500
+//! per = "month"
+//!
 //! [[rate]]                            # 1 USD = 0.92 EUR
 //! from = "USD"
 //! to = "EUR"
@@ -50,7 +57,7 @@ use toml::de::{DeTable, DeValue};
 use super::clause::Clause;
 use super::genai::{clock, midnight, price_of_text};
 use super::row::{Kind, Micros, PriceRow};
-use super::{CONTRACT, PriceError, providers};
+use super::{CONTRACT, MONTH, PriceError, providers};
 use crate::limits::{CONTRACT_BYTES_MAX, CONTRACT_ROWS_MAX};
 use crate::usage::Unit;
 
@@ -84,6 +91,8 @@ struct File {
     #[serde(default)]
     commitment: Vec<Entry>,
     #[serde(default)]
+    allowance: Vec<Entry>,
+    #[serde(default)]
     rate: Vec<Entry>,
 }
 
@@ -99,6 +108,7 @@ struct Entry {
     amount: Option<Number>,
     percent: Option<Number>,
     rate: Option<Number>,
+    quantity: Option<Number>,
     per: Option<Value>,
     currency: Option<String>,
     from: Option<String>,
@@ -147,6 +157,7 @@ pub fn read(
         (Kind::Price, file.price),
         (Kind::Discount, file.discount),
         (Kind::Commitment, file.commitment),
+        (Kind::Allowance, file.allowance),
         (Kind::ExchangeRate, file.rate),
     ];
     let mut rows = Vec::new();
@@ -192,7 +203,7 @@ fn json(value: &DeValue<'_>) -> Value {
 
 /// CSV lines as the tables of the file.
 fn lines(text: &str, wrong: &dyn Fn(String) -> PriceError) -> Result<File, PriceError> {
-    const NUMBERS: [&str; 4] = ["amount", "percent", "rate", "context_from"];
+    const NUMBERS: [&str; 5] = ["amount", "percent", "rate", "quantity", "context_from"];
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
     let mut file = File {
@@ -201,6 +212,7 @@ fn lines(text: &str, wrong: &dyn Fn(String) -> PriceError) -> Result<File, Price
         price: Vec::new(),
         discount: Vec::new(),
         commitment: Vec::new(),
+        allowance: Vec::new(),
         rate: Vec::new(),
     };
     for (at, record) in reader.records().enumerate() {
@@ -236,10 +248,11 @@ fn lines(text: &str, wrong: &dyn Fn(String) -> PriceError) -> Result<File, Price
             "price" => file.price.push(entry),
             "discount" => file.discount.push(entry),
             "commitment" => file.commitment.push(entry),
+            "allowance" => file.allowance.push(entry),
             "rate" | "exchange-rate" => file.rate.push(entry),
             other => {
                 return Err(wrong(format!(
-                    "line {line}: kind is `{other}`, expected price, discount, commitment or rate"
+                    "line {line}: kind is `{other}`, expected price, discount, commitment, allowance or rate"
                 )));
             }
         }
@@ -288,7 +301,7 @@ impl Reading<'_> {
             }
         };
         let unit = match (kind, entry.unit.as_deref()) {
-            (Kind::Price, None) => return Err(self.wrong("`unit` is missing")),
+            (Kind::Price | Kind::Allowance, None) => return Err(self.wrong("`unit` is missing")),
             (_, None) => Unit::ANY,
             (_, Some(name)) => Unit::named(name).ok_or_else(|| {
                 self.wrong(format!("unit is `{name}`, expected one such as input_tokens"))
@@ -297,6 +310,7 @@ impl Reading<'_> {
         let (key, number) = match kind {
             Kind::Discount => ("percent", &entry.percent),
             Kind::ExchangeRate => ("rate", &entry.rate),
+            Kind::Allowance => ("quantity", &entry.quantity),
             _ => ("amount", &entry.amount),
         };
         let number =
@@ -304,6 +318,9 @@ impl Reading<'_> {
         let (amount, rounded) = price_of_text(&number, self.place)?;
         if kind == Kind::Discount && amount > Money::from_whole(100) {
             return Err(self.wrong(format!("percent is {amount}, expected at most 100")));
+        }
+        if kind == Kind::Allowance && amount.0 % Money::from_whole(1).0 != 0 {
+            return Err(self.wrong(format!("quantity is {amount}, expected a whole number")));
         }
         if kind == Kind::ExchangeRate && amount == Money::ZERO {
             return Err(self.wrong("rate is 0, expected more"));
@@ -348,18 +365,20 @@ impl Reading<'_> {
     /// Refuses keys that mean nothing for the kind: a typo must not be silence.
     fn keys(&self, kind: Kind, entry: &Entry) -> Result<(), PriceError> {
         let price = matches!(kind, Kind::Price | Kind::Discounted);
+        let free = kind == Kind::Allowance;
         let rate = kind == Kind::ExchangeRate;
         let odd = [
             ("amount", entry.amount.is_some(), price || kind == Kind::Commitment),
             ("percent", entry.percent.is_some(), kind == Kind::Discount),
             ("rate", entry.rate.is_some(), rate),
+            ("quantity", entry.quantity.is_some(), free),
             ("from", entry.from.is_some(), rate),
             ("to", entry.to.is_some(), rate),
             ("provider", entry.provider.is_some(), !rate),
             ("model", entry.model.is_some(), !rate),
             ("match", entry.clause.is_some(), !rate),
-            ("unit", entry.unit.is_some(), price || kind == Kind::Discount),
-            ("per", entry.per.is_some(), price || kind == Kind::Commitment),
+            ("unit", entry.unit.is_some(), price || free || kind == Kind::Discount),
+            ("per", entry.per.is_some(), price || free || kind == Kind::Commitment),
             ("currency", entry.currency.is_some(), price || kind == Kind::Commitment),
             ("service_tier", entry.service_tier.is_some(), !rate),
             ("region", entry.region.is_some(), !rate),
@@ -407,6 +426,14 @@ impl Reading<'_> {
         let odd = |found: &Value, expected: &str| {
             Err(self.wrong(format!("per is {found}, expected {expected}")))
         };
+        if kind == Kind::Allowance {
+            let per = per.ok_or_else(|| self.wrong("`per` is missing"))?;
+            return match per.as_str() {
+                Some("day") => Ok(86_400),
+                Some("month") => Ok(MONTH),
+                _ => odd(per, "day or month"),
+            };
+        }
         if kind == Kind::Commitment {
             let per = per.ok_or_else(|| self.wrong("`per` is missing"))?;
             return match per.as_str() {
@@ -471,7 +498,7 @@ mod tests {
             .collect();
         let contract = toml(&example.join("\n")).unwrap();
         let kinds: Vec<_> = contract.rows.iter().map(|r| r.kind.word()).collect();
-        assert_eq!(kinds, ["price", "discount", "commitment", "exchange-rate"]);
+        assert_eq!(kinds, ["price", "discount", "commitment", "allowance", "exchange-rate"]);
         assert_eq!(&*contract.source, "contract acme 2026");
         let price = &contract.rows[0];
         assert_eq!((price.amount.to_string(), &*price.currency), ("2.1".to_owned(), "EUR"));

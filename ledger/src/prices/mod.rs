@@ -28,6 +28,8 @@ mod quote;
 
 mod pricer;
 
+mod allowance;
+
 pub(crate) mod columns;
 
 mod jsonl;
@@ -54,6 +56,7 @@ mod own_cases;
 #[cfg(test)]
 mod properties;
 
+pub use allowance::Allowances;
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
 pub use check::{Difference, Used, check};
@@ -64,7 +67,7 @@ pub use findings::{Finding, findings};
 pub use import::{
     FileKind, ImportOutcome, ImportReport, PriceFile, import_bundled, import_file, load, rows,
 };
-pub use jsonl::quote_jsonl;
+pub use jsonl::{quote_jsonl, quote_jsonl_in_order};
 pub use litellm::{LiteLlmPrice, read as read_litellm};
 pub use nearest::nearest;
 pub use pricer::{Pricer, UnitRows};
@@ -77,6 +80,9 @@ pub const SHARED_TENANT: &str = "*";
 
 /// Whose prices are meant where nothing is said: the tenant of a server without credentials.
 pub const DEFAULT_TENANT: &str = "default";
+
+/// Stands for a calendar month in UTC where a period is given in seconds: months differ in length.
+pub(crate) const MONTH: i64 = 0;
 
 /// First word of the source of the user's own prices.
 pub(crate) const CONTRACT: &str = "contract";

@@ -31,14 +31,23 @@ pub enum Kind {
     /// `amount` is paid for `per_quantity` seconds of the period; the calls it covers cost nothing
     /// beside.
     Commitment,
+    /// The first `amount` units of each period of `per_quantity` seconds are free;
+    /// [`super::MONTH`] stands for a calendar month.
+    Allowance,
     /// `amount` units of `currency` for one unit of the currency called `model_name`.
     ExchangeRate,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] =
-        [Kind::Price, Kind::Discounted, Kind::Discount, Kind::Commitment, Kind::ExchangeRate];
+    pub const ALL: [Kind; 6] = [
+        Kind::Price,
+        Kind::Discounted,
+        Kind::Discount,
+        Kind::Commitment,
+        Kind::Allowance,
+        Kind::ExchangeRate,
+    ];
 
     /// The one spelling.
     pub fn word(self) -> &'static str {
@@ -47,6 +56,7 @@ impl Kind {
             Kind::Discounted => "discounted",
             Kind::Discount => "discount",
             Kind::Commitment => "commitment",
+            Kind::Allowance => "allowance",
             Kind::ExchangeRate => "exchange-rate",
         }
     }

@@ -96,9 +96,9 @@ pub fn diff(before: &str, after: Option<&str>) -> String {
          coalesce(after.currency, before.currency) AS currency, \
          before.source AS source_before, after.source AS source_after\n\
          FROM before FULL JOIN after ON before.thing = after.thing\n\
-         WHERE before.amount IS DISTINCT FROM after.amount \
-         OR before.valid_to IS DISTINCT FROM after.valid_to \
-         OR before.currency IS DISTINCT FROM after.currency\n\
+         WHERE (before.amount IS DISTINCT FROM after.amount) \
+         OR (before.valid_to IS DISTINCT FROM after.valid_to) \
+         OR (before.currency IS DISTINCT FROM after.currency)\n\
          ORDER BY provider, model, unit, service_tier NULLS FIRST, context_from NULLS FIRST, valid_from",
         side(&at(before)),
         side(&after),
