@@ -79,11 +79,14 @@ pub(super) fn provider_rules() -> Result<Arc<[ProviderRule]>, PriceError> {
     Ok(Arc::clone(RULES.get_or_init(|| rules)))
 }
 
+/// A provider, with those whose prices it takes.
+pub(super) type Reseller = (Arc<str>, Vec<Arc<str>>);
+
 /// Whose prices a provider takes for models that it does not list itself.
 ///
 /// # Errors
 /// As [`BundledBook::read`].
-pub(super) fn resells() -> Result<Vec<(Arc<str>, Vec<Arc<str>>)>, PriceError> {
+pub(super) fn resells() -> Result<Vec<Reseller>, PriceError> {
     let rules = provider_rules()?;
     let resellers = rules.iter().filter(|rule| !rule.fallback.is_empty());
     Ok(resellers.map(|rule| (Arc::clone(&rule.id), rule.fallback.clone())).collect())

@@ -49,12 +49,11 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use spanledger_schemas::Money;
-use toml::de::{DeTable, DeValue};
 
 use super::clause::Clause;
+use super::entries::{self, Entry};
 use super::genai::{clock, midnight, price_of_text};
 use super::row::{Kind, Micros, PriceRow};
 use super::{CONTRACT, MONTH, PriceError, providers};
@@ -79,50 +78,6 @@ pub struct Contract {
     pub rows: Vec<PriceRow>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    contract: Option<String>,
-    currency: Option<String>,
-    #[serde(default)]
-    price: Vec<Entry>,
-    #[serde(default)]
-    discount: Vec<Entry>,
-    #[serde(default)]
-    commitment: Vec<Entry>,
-    #[serde(default)]
-    allowance: Vec<Entry>,
-    #[serde(default)]
-    rate: Vec<Entry>,
-}
-
-/// One table of the file, or one line; which keys it may have depends on its kind.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    provider: Option<String>,
-    model: Option<String>,
-    #[serde(rename = "match")]
-    clause: Option<Value>,
-    unit: Option<String>,
-    amount: Option<Number>,
-    percent: Option<Number>,
-    rate: Option<Number>,
-    quantity: Option<Number>,
-    per: Option<Value>,
-    currency: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    service_tier: Option<String>,
-    region: Option<String>,
-    context_from: Option<i64>,
-    time_from: Option<String>,
-    time_to: Option<String>,
-    valid_from: Option<String>,
-    valid_to: Option<String>,
-    note: Option<String>,
-}
-
 /// Reads a file; `name` is the source's name when the file gives none.
 ///
 /// # Errors
@@ -141,15 +96,7 @@ pub fn read(
             bytes.len()
         )));
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
-    let file = match form {
-        Form::Toml => {
-            let table = DeTable::parse(text).map_err(|e| wrong(e.to_string().trim().to_owned()))?;
-            let json = Value::Object(object(table.get_ref()));
-            serde_json::from_value(json).map_err(|e| wrong(e.to_string()))?
-        }
-        Form::Csv => lines(text, &wrong)?,
-    };
+    let file = entries::read(bytes, form).map_err(&wrong)?;
     let source: Arc<str> =
         format!("{CONTRACT} {}", file.contract.as_deref().unwrap_or(name)).into();
     let currency = file.currency.as_deref().unwrap_or("USD");
@@ -172,92 +119,6 @@ pub fn read(
         }
     }
     Ok(Contract { source, rows })
-}
-
-/// TOML as JSON, with numbers and dates as their texts say them.
-fn object(table: &DeTable<'_>) -> Map<String, Value> {
-    let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
-        let key: &std::borrow::Cow<'_, str> = key.get_ref();
-        (key.to_string(), json(value.get_ref()))
-    };
-    table.iter().map(entry).collect()
-}
-
-fn json(value: &DeValue<'_>) -> Value {
-    let number = |text: &str| {
-        let plain: String = text.trim_start_matches('+').chars().filter(|c| *c != '_').collect();
-        // What is no JSON number (nan, inf, hexadecimal) stays text, and is refused where a number
-        // is expected.
-        serde_json::from_str::<Number>(&plain).map_or(Value::String(plain), Value::Number)
-    };
-    match value {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(whole) => number(whole.as_str()),
-        DeValue::Float(float) => number(float.as_str()),
-        DeValue::Boolean(truth) => Value::Bool(*truth),
-        DeValue::Datetime(at) => Value::String(at.to_string()),
-        DeValue::Array(list) => list.iter().map(|item| json(item.get_ref())).collect(),
-        DeValue::Table(table) => Value::Object(object(table)),
-    }
-}
-
-/// CSV lines as the tables of the file.
-fn lines(text: &str, wrong: &dyn Fn(String) -> PriceError) -> Result<File, PriceError> {
-    const NUMBERS: [&str; 5] = ["amount", "percent", "rate", "quantity", "context_from"];
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
-    let mut file = File {
-        contract: None,
-        currency: None,
-        price: Vec::new(),
-        discount: Vec::new(),
-        commitment: Vec::new(),
-        allowance: Vec::new(),
-        rate: Vec::new(),
-    };
-    for (at, record) in reader.records().enumerate() {
-        let line = at + 2;
-        let record = record.map_err(|e| wrong(e.to_string()))?;
-        let mut entry = Map::new();
-        let mut kind = "price";
-        for (name, cell) in headers.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
-            let number = || {
-                serde_json::from_str::<Number>(cell).map(Value::Number).map_err(|_| {
-                    wrong(format!("line {line}: {name} is `{cell}`, expected a number"))
-                })
-            };
-            match name {
-                "kind" => kind = cell,
-                "match" => {
-                    let clause = serde_json::from_str(cell).map_err(|e| {
-                        wrong(format!("line {line}: match is `{cell}`, expected JSON: {e}"))
-                    })?;
-                    entry.insert(name.to_owned(), clause);
-                }
-                _ if NUMBERS.contains(&name) => {
-                    entry.insert(name.to_owned(), number()?);
-                }
-                _ => {
-                    entry.insert(name.to_owned(), Value::String(cell.to_owned()));
-                }
-            }
-        }
-        let entry = serde_json::from_value(Value::Object(entry))
-            .map_err(|e| wrong(format!("line {line}: {e}")))?;
-        match kind {
-            "price" => file.price.push(entry),
-            "discount" => file.discount.push(entry),
-            "commitment" => file.commitment.push(entry),
-            "allowance" => file.allowance.push(entry),
-            "rate" | "exchange-rate" => file.rate.push(entry),
-            other => {
-                return Err(wrong(format!(
-                    "line {line}: kind is `{other}`, expected price, discount, commitment, allowance or rate"
-                )));
-            }
-        }
-    }
-    Ok(file)
 }
 
 /// What every entry of a file has in common.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use spanledger_schemas::Money;
 
+use super::bundled::Reseller;
 use super::clause::Clause;
 use super::genai::price_decimals;
 use super::row::{Kind, Micros, PriceRow};
@@ -124,7 +125,7 @@ pub(super) fn set(mut history: Vec<PriceRow>, new: PriceRow, now: Micros) -> Vec
 /// does not list: its discount reduces those too.
 pub(super) fn discount(
     mut history: Vec<PriceRow>,
-    resells: &[(Arc<str>, Vec<Arc<str>>)],
+    resells: &[Reseller],
     now: Micros,
 ) -> Vec<PriceRow> {
     let believed = |kind: Kind| move |r: &&PriceRow| r.known_to.is_none() && r.kind == kind;

@@ -17,7 +17,8 @@ use spanledger_store::Store;
 use tokio::sync::Semaphore;
 
 use super::{
-    FileKind, ImportReport, PriceError, PriceFile, Reprice, Repriced, import_file, reprice,
+    DEFAULT_TENANT, FileKind, ImportReport, PriceError, PriceFile, Reprice, Repriced, import_file,
+    reprice,
 };
 use crate::limits::{BOOK_BYTES_MAX, PRICE_WRITES_MAX};
 
@@ -65,6 +66,14 @@ async fn import(
         let known = FileKind::ALL.map(|(name, _)| name).join(", ");
         Refusal::wrong(format!("format is `{}`, expected one of {known}", query.format))
     })?;
+    if kind == FileKind::GenaiPrices && &*tenant != DEFAULT_TENANT {
+        return Err(Refusal {
+            title: "not yours to change",
+            status: StatusCode::FORBIDDEN,
+            detail: "a book holds for every tenant; a credential is for one".to_owned(),
+            hint: "bring the book on the data folder: `spanledger prices import --data-dir DIR`",
+        });
+    }
     let bytes = body.map_err(|e| Refusal {
         status: e.status(),
         ..Refusal::wrong(format!("{}; at most {BOOK_BYTES_MAX} bytes are taken", e.body_text()))

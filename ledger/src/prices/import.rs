@@ -18,7 +18,7 @@ use super::findings::{Finding, findings};
 use super::genai::{self, Edition};
 use super::history;
 use super::row::{Micros, PriceRow, from_batch, to_batch};
-use super::{CONTRACT, PriceBook, PriceError};
+use super::{CONTRACT, PriceBook, PriceError, SHARED_TENANT};
 use crate::limits;
 
 /// Application id of the import in the table's log.
@@ -141,7 +141,7 @@ pub struct ImportReport {
     pub believed: usize,
     /// What of the file could not be expressed.
     pub skipped: Vec<String>,
-    /// Overlaps and gaps among the prices that came or stayed of this source.
+    /// Overlaps and gaps among the prices that the tenant has now.
     pub findings: Vec<Finding>,
 }
 
@@ -229,7 +229,10 @@ fn learned(
     // The book must be usable before it is written: every clause and window can be read.
     PriceBook::believed_at(after.clone(), Micros::MAX)?;
     let believed_after: HashSet<String> = believed(&after).map(PriceRow::id).collect();
-    let mut findings = findings(&after, Micros::MAX);
+    // Of other tenants' prices nothing is told (I-10).
+    let ours = |r: &&PriceRow| &*r.tenant == file.tenant || &*r.tenant == SHARED_TENANT;
+    let seen: Vec<PriceRow> = after.iter().filter(ours).cloned().collect();
+    let mut findings = findings(&seen, Micros::MAX);
     findings.truncate(limits::PRICE_FINDINGS_MAX);
     let report = ImportReport {
         source,

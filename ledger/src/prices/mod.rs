@@ -10,6 +10,8 @@ mod row;
 
 mod genai;
 
+mod entries;
+
 mod contract;
 
 mod history;
@@ -19,6 +21,8 @@ mod bundled;
 mod findings;
 
 mod import;
+
+mod models;
 
 mod book;
 

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::book::{CallFacts, Found, PriceBook, PriceSet, UnitPrice};
+use super::book::{CallFacts, Found, PriceBook};
+use super::models::{PriceSet, UnitPrice};
 use super::providers::standard_tier;
 use super::quote::{PriceList, PriceState, Quote};
 use super::row::PriceRow;

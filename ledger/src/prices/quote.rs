@@ -23,8 +23,9 @@ use std::sync::Arc;
 
 use spanledger_schemas::Money;
 
-use super::book::{CallFacts, PriceBook, UnitPrice};
+use super::book::{CallFacts, PriceBook};
 use super::history::scaled;
+use super::models::UnitPrice;
 use super::row::{Kind, PriceRow};
 use crate::usage::{Direction, Unit, Usage, UsageError};
 

@@ -316,10 +316,11 @@ impl Filter {
         match (self.value.is_empty(), self.equal) {
             (true, true) => format!("{column} IS NULL"),
             (true, false) => format!("{column} IS NOT NULL"),
-            (false, true) => format!("{column} = '{}'", self.value.replace('\'', "''")),
+            (false, true) => format!("{column} = {}", text(&self.value)),
             // Unknown is not that value either: it stays.
             (false, false) => {
-                format!("{column} IS DISTINCT FROM '{}'", self.value.replace('\'', "''"))
+                // Without parentheses the parser takes what follows for the right side.
+                format!("({column} IS DISTINCT FROM {})", text(&self.value))
             }
         }
     }
@@ -482,7 +483,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             ask.conditions(None, None),
-            "(model = 'gpt-4o' OR model = 'o''brien') AND team IS DISTINCT FROM 'ops' AND user_id IS NULL"
+            "(model = 'gpt-4o' OR model = 'o''brien') AND (team IS DISTINCT FROM 'ops') AND user_id IS NULL"
         );
     }
 

@@ -57,13 +57,16 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     } else {
         format!("GROUP BY {}", positions.join(", "))
     };
-    let order: Vec<_> = ["coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0) DESC"]
-        .into_iter()
-        .chain(["count(*) DESC"])
-        .chain(ask.by.iter().copied())
-        .collect();
+    let order: Vec<_> = [
+        "coalesce(input_tokens, 0) + coalesce(output_tokens, 0) DESC",
+        "unpriced_calls + part_priced_calls DESC",
+    ]
+    .into_iter()
+    .chain(ask.by.iter().copied())
+    .collect();
     Ok(format!(
-        "SELECT {}\nFROM calls\nWHERE price_state <> 'priced' AND {}\n{group}\nORDER BY {}",
+        "SELECT * FROM (\nSELECT {}\nFROM calls\nWHERE price_state <> 'priced' AND {}\n{group}\n) \
+         AS unmapped\nORDER BY {}",
         columns.join(",\n  "),
         ask.conditions(ask.from, ask.to),
         order.join(", "),

@@ -33,6 +33,8 @@ use spanledger_ledger::prices::{
 };
 use spanledger_schemas::{Kind, money, tables};
 
+use crate::limits;
+
 /// Name of the function that prices calls.
 const PRICE: &str = "price";
 /// Name of the function that suggests a model.
@@ -140,6 +142,14 @@ impl SnapshotPrices {
         if let Some(pricer) = resting.get_mut(terms).and_then(Vec::pop) {
             return Ok(pricer);
         }
+        // A pricer at work leaves its entry behind.
+        if !resting.contains_key(terms) && resting.len() >= limits::PRICE_TERMS_MAX {
+            return exec_err!(
+                "price: more than {} instants and drafts in one query",
+                limits::PRICE_TERMS_MAX
+            );
+        }
+        resting.entry(terms.clone()).or_default();
         drop(resting);
         Ok(Pricer::new(self.book(terms)?))
     }
