@@ -356,6 +356,11 @@ impl PriceBook {
         Err(format!("{who}, and no first party alone lists `{model}`"))
     }
 
+    /// Whether a name is that of a provider of the book.
+    pub(super) fn knows_provider(&self, name: &str) -> bool {
+        self.provider_named(&name.to_lowercase()).is_some()
+    }
+
     fn provider_at(&self, host: &str) -> Option<&ProviderRule> {
         let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
         self.rules.iter().find(|r| r.api_pattern.as_ref().is_some_and(|p| p.is_match(&url)))

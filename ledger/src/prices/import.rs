@@ -75,7 +75,9 @@ pub async fn import_bundled(store: &Store) -> Result<ImportOutcome, PriceError> 
     };
     let count = bundled.len();
     after.extend(bundled);
-    let after = history::discount(after, &bundled::resells()?, newest);
+    // Unlike the book, which is dated, what follows from it for a contract is learned now.
+    let now = jiff::Timestamp::now().as_microsecond();
+    let after = history::discount(after, &bundled::resells()?, now);
     let txn = Txn { app: APP.to_owned(), version };
     let remove = snapshot.files(&TABLE).to_vec();
     store.replace(&TABLE, remove, to_batch(&after)?, Some(txn)).await?;
