@@ -85,7 +85,8 @@ impl Allowances {
                 *left -= free;
                 let (unit, quantity, before) = (line.unit, line.quantity, line.amount);
                 let rest = Money::from_whole(quantity - free);
-                let after = scaled(before, rest, Money::from_whole(quantity).0);
+                // A part of an amount is in range where the amount is.
+                let after = scaled(before, rest, Money::from_whole(quantity).0).unwrap_or(before);
                 let off = before - after;
                 quote.lines[at].quantity = quantity - free;
                 quote.lines[at].amount = after;

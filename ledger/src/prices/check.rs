@@ -120,7 +120,11 @@ pub fn check(
                 continue;
             };
             let per = Money::from_whole(row.per_quantity);
-            let theirs = scaled(price.amount, per, Money::from_whole(price.unit.per_quantity()).0);
+            let each = Money::from_whole(price.unit.per_quantity());
+            let Some(theirs) = scaled(price.amount, per, each.0) else {
+                checked.only_theirs += 1;
+                continue;
+            };
             if theirs == row.amount {
                 checked.equal += 1;
                 continue;
@@ -129,7 +133,7 @@ pub fn check(
             let key = (Arc::clone(&row.provider), Arc::clone(&row.model_name), price.unit);
             let quantity = quantities.get(&key).copied().filter(|_| standard).unwrap_or_default();
             let more = theirs - row.amount;
-            let effect = scaled(more, Money::from_whole(quantity), per.0);
+            let effect = scaled(more, Money::from_whole(quantity), per.0).unwrap_or_default();
             let model = price.model.clone();
             checked.differences.push(Difference {
                 ours: row.clone(),
@@ -187,6 +191,6 @@ mod tests {
             checked.differences.iter().map(|d| (d.ours.unit, d.effect.to_string())).collect();
         let expected = [(Unit::OUTPUT, "10".to_owned()), (Unit::INPUT, "2.5".to_owned())];
         assert_eq!(told, expected, "{checked:?}");
-        assert_eq!((checked.equal, checked.models_unknown), (1, 1));
+        assert_eq!((checked.equal, checked.models_unknown), (1, 1), "{checked:?}");
     }
 }

@@ -193,7 +193,8 @@ fn reduced(rule: &PriceRow, list: &PriceRow, seller: &Arc<str>, now: Micros) -> 
     let hundred = Money::from_whole(100).0;
     // list × (100 − percent) ÷ 100
     let left = hundred - rule.amount.0;
-    let amount = scaled(list.amount, Money(left), hundred);
+    // A part of a price is in range where the price is.
+    let amount = scaled(list.amount, Money(left), hundred).unwrap_or(list.amount);
     PriceRow {
         tenant: Arc::clone(&rule.tenant),
         kind: Kind::Discounted,
@@ -215,8 +216,8 @@ fn reduced(rule: &PriceRow, list: &PriceRow, seller: &Arc<str>, now: Micros) -> 
 }
 
 /// amount × factor ÷ whole, half to even on the last digit. The product is taken in parts, so that
-/// amounts up to 10^20 with factors below `whole` cannot overflow.
-pub(super) fn scaled(amount: Money, factor: Money, whole: i128) -> Money {
+/// amounts up to 10^20 with factors up to `whole` cannot overflow. `None` outside the range of money.
+pub(super) fn scaled(amount: Money, factor: Money, whole: i128) -> Option<Money> {
     let negative = (amount.0 < 0) != (factor.0 < 0);
     let (a, f) = (amount.0.unsigned_abs(), factor.0.unsigned_abs());
     let w = whole.unsigned_abs();
@@ -232,9 +233,10 @@ pub(super) fn scaled(amount: Money, factor: Money, whole: i128) -> Money {
         quotient += rest / w;
         rest %= w;
     }
-    let up = rest * 2 > w || (rest * 2 == w && (q * f + quotient) % 2 == 1);
-    let magnitude = (q * f + quotient + u128::from(up)) as i128;
-    Money(if negative { -magnitude } else { magnitude })
+    let product = q.checked_mul(f)?.checked_add(quotient)?;
+    let up = rest * 2 > w || (rest * 2 == w && product % 2 == 1);
+    let magnitude = i128::try_from(product + u128::from(up)).ok()?;
+    Money(if negative { -magnitude } else { magnitude }).times(1)
 }
 
 #[cfg(test)]
@@ -252,16 +254,17 @@ mod tests {
     fn products_are_exact_and_round_half_to_even() {
         let money = |t: &str| Money::parse(t).unwrap();
         let one = Money::from_whole(1).0;
-        assert_eq!(scaled(money("2.5"), money("0.8"), one), money("2"));
-        assert_eq!(scaled(money("-2.5"), money("0.8"), one), money("-2"));
+        assert_eq!(scaled(money("2.5"), money("0.8"), one), Some(money("2")));
+        assert_eq!(scaled(money("-2.5"), money("0.8"), one), Some(money("-2")));
         // 10^-18 × 0.5 is half of the last digit: to even, which is 0; 3 × 10^-18 × 0.5 → 2.
-        assert_eq!(scaled(Money(1), money("0.5"), one), Money(0));
-        assert_eq!(scaled(Money(3), money("0.5"), one), Money(2));
+        assert_eq!(scaled(Money(1), money("0.5"), one), Some(Money(0)));
+        assert_eq!(scaled(Money(3), money("0.5"), one), Some(Money(2)));
         // 10^19 × 1.1 = 1.1 × 10^19
         assert_eq!(
             scaled(money("10000000000000000000"), money("1.1"), one),
-            money("11000000000000000000")
+            Some(money("11000000000000000000"))
         );
+        assert_eq!(scaled(money("10000000000000000000"), money("16000"), one), None);
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Quote {
                     ));
                     continue;
                 };
-                amount = converted(amount, book.row(rate).0);
+                amount = converted(amount, book.row(rate).0).ok_or(too_large.clone())?;
                 if !self.beside.contains(&rate) {
                     self.beside.push(rate);
                 }
@@ -314,14 +314,15 @@ pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError
         let (price, per_quantity) = (rows[row].amount, rows[row].per_quantity);
         let amount = charge(price, quantity, per_quantity).ok_or(UsageError::TooLarge { unit })?;
         let rate = rates.iter().find(|rate| rate.model_name == rows[row].currency);
-        let amount = rate.map_or(amount, |rate| converted(amount, rate));
+        let amount = rate.map_or(Some(amount), |rate| converted(amount, rate));
+        let amount = amount.ok_or(UsageError::TooLarge { unit })?;
         lines.push(Line { unit, quantity, price, per_quantity, amount, row });
     }
     Ok(lines)
 }
 
-/// An amount in the other currency.
-fn converted(amount: Money, rate: &PriceRow) -> Money {
+/// An amount in the other currency; `None` outside the range of money.
+fn converted(amount: Money, rate: &PriceRow) -> Option<Money> {
     scaled(amount, rate.amount, Money::from_whole(1).0)
 }
 
