@@ -177,6 +177,7 @@ mod tests {
             price(Unit::INPUT, "5"),
             price(Unit::OUTPUT, "10.01"),
             price(Unit::CACHE_READ, "1.25"),
+            LiteLlmPrice { provider: "coralbricks".to_owned(), ..price(Unit::INPUT, "9") },
         ];
         let used = |unit, quantity| Used {
             provider: Some("openai".to_owned()),
