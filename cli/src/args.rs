@@ -31,7 +31,7 @@ pub enum Command {
     Doctor(DoctorFlags),
     /// Bring a bill in
     Import(ImportFlags),
-    /// Quote calls with the price book
+    /// The price book: see, compare, correct, quote, price calls again
     Prices(PricesFlags),
     /// Print every table and column, with meaning, unit and source, as Markdown
     Schema,
@@ -244,15 +244,187 @@ pub struct PricesFlags {
     pub what: Prices,
 }
 
+/// The tables a command works on: those of a server, or of a data folder.
+#[derive(Debug, ClapArgs)]
+pub struct Target {
+    /// Work on this data folder without a server
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The server
+    #[command(flatten)]
+    pub server: Server,
+}
+
 /// What can be asked of the price book.
 #[derive(Debug, Subcommand)]
 pub enum Prices {
+    /// Show the prices that hold, as believed now or then
+    List(ListPrices),
+    /// Show everything ever believed of a model or a price
+    Show {
+        /// Id of a price (16 hex digits), or of a model
+        what: String,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+        /// The tables
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show what changed between two beliefs
+    Diff {
+        /// An instant, a date, or the source of a book or contract: what was believed when it came
+        before: String,
+        /// The same; now when left out
+        after: Option<String>,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+        /// The tables
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Compare with LiteLLM's map of prices; where the books differ, what moves most money first
+    Check {
+        /// `model_prices_and_context_window.json`, plain or gzip
+        #[arg(long, value_name = "FILE")]
+        against: PathBuf,
+        /// Compare the prices that hold at this instant [default: now]
+        #[arg(long)]
+        at: Option<String>,
+        /// Differences shown at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Form of the answer
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+        /// The tables
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Bring a newer book, or prices of your own
+    Import {
+        /// genai-prices (JSON), toml or csv; by the ending of the file when left out
+        #[arg(long)]
+        format: Option<String>,
+        /// Name and version of the book or contract [default: the name of the file]
+        #[arg(long)]
+        name: Option<String>,
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The tables
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Set one price of your own
+    Set(SetPrice),
+    /// Price settled calls again with what is believed now; shows the difference before it writes
+    Reprice {
+        /// First instant a call may start at, as RFC 3339 or a date
+        #[arg(long)]
+        from: Option<String>,
+        /// First instant after them
+        #[arg(long)]
+        to: Option<String>,
+        /// Show the difference and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask before writing
+        #[arg(long)]
+        yes: bool,
+        /// The tables
+        #[command(flatten)]
+        target: Target,
+    },
     /// Price usages, one JSON object a line on standard input, one answer a line
     Quote {
         /// Read and write JSON lines (the only form)
         #[arg(long, required = true)]
         jsonl: bool,
+        /// With the prices of this data folder instead of the bundled book
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// With what was believed then [default: now]
+        #[arg(long)]
+        as_of: Option<String>,
     },
+}
+
+/// Flags of `prices list`.
+#[derive(Debug, ClapArgs)]
+pub struct ListPrices {
+    /// Only this provider, in the book's spelling
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// Only models with this in their id
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Only your own prices: contracts, discounts, commitments, exchange rates
+    #[arg(long)]
+    pub own: bool,
+    /// Prices that hold at this instant; `any`: whenever they hold [default: now]
+    #[arg(long)]
+    pub at: Option<String>,
+    /// As believed then [default: now]
+    #[arg(long)]
+    pub as_of: Option<String>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// The tables
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Flags of `prices set`: the keys of `[[price]]` in `prices.toml`.
+#[derive(Debug, ClapArgs)]
+pub struct SetPrice {
+    /// Provider
+    #[arg(long)]
+    pub provider: String,
+    /// Model; `gpt-4o*` for every name that begins so
+    #[arg(long)]
+    pub model: String,
+    /// Unit, such as input_tokens
+    #[arg(long)]
+    pub unit: String,
+    /// Price of the unit's own quantity, such as a million tokens
+    #[arg(long)]
+    pub amount: String,
+    /// Another quantity
+    #[arg(long)]
+    pub per: Option<u64>,
+    /// Currency [default: USD]
+    #[arg(long)]
+    pub currency: Option<String>,
+    /// Tier; the standard one when left out
+    #[arg(long)]
+    pub service_tier: Option<String>,
+    /// Region; any when left out
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Input tokens above which it holds
+    #[arg(long)]
+    pub context_from: Option<u64>,
+    /// First instant it holds
+    #[arg(long)]
+    pub valid_from: Option<String>,
+    /// First instant it no longer holds
+    #[arg(long)]
+    pub valid_to: Option<String>,
+    /// Remark
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The tables
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `config …`

@@ -43,7 +43,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Explain(what) => client::explain::main(&what),
         Command::Doctor(window) => client::doctor::main(&window),
         Command::Import(what) => client::import::main(&what),
-        Command::Prices(what) => offline::prices(&what),
+        Command::Prices(what) => client::prices::main(&what),
         Command::Schema => offline::schema(),
         Command::Config(what) => offline::config(&what),
     }

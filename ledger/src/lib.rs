@@ -1,6 +1,7 @@
 //! What AI calls cost. Modules in the order in which data meets them: counts become usage, usage
 //! meets the price book, and settle turns the spans of finished traces into priced calls.
-//! Rules are pure; only `prices::import` and `settle::job` read and write tables.
+//! Rules are pure; only `prices::import`, `prices::reprice` and `settle::job` read and write tables, and
+//! only `prices::http` knows a wire.
 
 pub mod usage;
 

@@ -93,3 +93,24 @@ pub const LINKED_PER_COMMIT_MAX: usize = 10_000;
 /// Calls near in time that a log record is compared with, and records it is compared with: a
 /// client writes the record of a call within moments.
 pub const RECORD_CANDIDATES_MAX: usize = 64;
+
+/// Bytes of a contract file: some 40,000 entries, far beyond what is negotiated by hand.
+pub const CONTRACT_BYTES_MAX: usize = 8 << 20;
+
+/// Entries of a contract file. Order among them is kept in their priority numbers, below this.
+pub const CONTRACT_ROWS_MAX: usize = 10_000;
+
+/// Bytes of a price book that is imported, unpacked: the largest known one has 5 MB.
+pub const BOOK_BYTES_MAX: usize = 64 << 20;
+
+/// Overlaps and gaps that are named one by one; further ones are counted.
+pub const PRICE_FINDINGS_MAX: usize = 100;
+
+/// Rows of `calls` in one file that are priced at a time when calls are repriced.
+pub const REPRICE_ROWS: usize = 65_536;
+
+/// Imports of prices at work at the same time; each rewrites the table.
+pub const PRICE_WRITES_MAX: usize = 1;
+
+/// Longest name that is compared with the names of the book; providers' own have below 100.
+pub const NEAREST_NAME_BYTES_MAX: usize = 200;

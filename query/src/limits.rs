@@ -67,3 +67,7 @@ pub const EXPLAIN_DESCENDANTS_MAX: usize = 40;
 /// Services and libraries that the doctor lists. One row each; a fleet of a thousand services with
 /// ten libraries fits.
 pub const DOCTOR_ROWS_MAX: usize = 10_000;
+
+/// Beliefs and drafts that one query may price by: each is a price book of some 10 MB in memory that
+/// no pool counts. A query that compares a year month by month has twelve.
+pub const PRICE_TERMS_MAX: usize = 16;

@@ -13,5 +13,6 @@ mod contents;
 mod crash;
 mod dashboards;
 mod explain;
+mod prices;
 mod suites;
 mod tidy;

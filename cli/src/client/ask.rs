@@ -36,7 +36,14 @@ fn parameters(flags: &AskFlags) -> anyhow::Result<Vec<(String, String)>> {
         let (name, value) = param
             .split_once('=')
             .ok_or_else(|| anyhow!("parameter `{param}`: expected NAME=VALUE"))?;
-        all.push((name.to_owned(), value.to_owned()));
+        // A draft of a contract is a file.
+        let value = match value.strip_prefix('@').filter(|_| name == "draft") {
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?
+            }
+            None => value.to_owned(),
+        };
+        all.push((name.to_owned(), value));
     }
     Ok(all)
 }

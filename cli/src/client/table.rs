@@ -33,8 +33,12 @@ pub struct Column {
 const DIGITS: usize = 4;
 
 impl Answer {
-    /// The answer as text: the table, then a line on coverage and on the versions read.
-    pub fn render(&self) -> String {
+    /// The rows alone, as a table.
+    pub fn table(&self) -> String {
+        format!("{}\n", self.grid())
+    }
+
+    fn grid(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(self.columns.iter().map(|c| match c.unit.as_deref() {
@@ -48,6 +52,12 @@ impl Answer {
                 cell.set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
             }));
         }
+        table
+    }
+
+    /// The answer as text: the table, then a line on coverage and on the versions read.
+    pub fn render(&self) -> String {
+        let table = self.grid();
         let rows = match self.rows.len() {
             1 => "1 row".to_owned(),
             n => format!("{n} rows"),

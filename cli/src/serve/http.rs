@@ -1,5 +1,5 @@
-//! The HTTP door: the query service's API, billing imports, health, metrics, and a front page
-//! that says where things are.
+//! The HTTP door: the query service's API, imports of bills and prices, health, metrics, and a front
+//! page that says where things are.
 
 use axum::Json;
 use axum::Router;
@@ -10,6 +10,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use spanledger_collector::billing;
+use spanledger_ledger::prices;
 
 use super::parts::{Health, Parts};
 
@@ -23,7 +24,8 @@ pub fn router(parts: &Parts, metrics: PrometheusHandle) -> Router {
         .route("/metrics", get(render).with_state((metrics, health)));
     if let (Some(importer), Some(collector)) = (&parts.importer, parts.collector.clone()) {
         let tenant_of = move |headers: &HeaderMap| collector.authenticator().tenant(headers).ok();
-        app = app.merge(billing::http::router(importer.clone(), tenant_of));
+        app = app.merge(billing::http::router(importer.clone(), tenant_of.clone()));
+        app = app.merge(prices::http::router(parts.store.clone(), tenant_of));
     }
     if let Some(query) = &parts.query {
         app = app.merge(query.http_router());

@@ -29,7 +29,7 @@ pub struct Parts {
     pub collector: Option<Arc<Collector>>,
     pub importer: Option<Importer>,
     pub query: Option<QueryService>,
-    store: Store,
+    pub store: Store,
     settled: Option<watch::Receiver<SettleStatus>>,
     jobs: JoinSet<()>,
 }

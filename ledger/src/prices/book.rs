@@ -13,21 +13,37 @@
 //! names of `providers::model_names`, first among the provider's own models, then among those of
 //! the providers it resells. If no provider is known at all, the model decides alone when exactly
 //! one first party claims its name and lists it; the quote then says so.
+//!
+//! Which price wins, unit by unit, the first that there is:
+//! 1. the user's own price for the call's tier or region;
+//! 2. the book's price for the call's tier;
+//! 3. the user's own standard price, of any region;
+//! 4. the book's price for the call's region, then its standard price.
+//!
+//! Among the user's own: what `prices set` set, then what contracts state, then list prices less a
+//! discount; within each the narrower row (a daily window), then the order of the file. A row of a
+//! tenant holds for its calls alone (I-10). Own rows name a provider as the book does, or as the
+//! call does where the book knows none; a model by its own clause, or by the id of the book's model
+//! that the call was found to mean. A commitment that covers a call goes before all prices.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
-use super::clause::Clause;
 use super::genai::ProviderRule;
-use super::row::{Micros, PriceRow, from_batch, to_batch};
-use super::{BundledBook, PriceError, Pricer, Quote, bundled, providers, quote_jsonl};
-use crate::usage::{Unit, Usage};
+use super::models::{Model, OwnModel, group, group_own};
+use super::row::{Kind, Micros, PriceRow, from_batch, to_batch};
+use super::{
+    BundledBook, PriceError, Pricer, Quote, SHARED_TENANT, bundled, history, providers, quote_jsonl,
+};
+use crate::usage::Usage;
 
 /// What the price of a call depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct CallFacts<'a> {
+    /// Whose call it is; none: only prices that hold for everybody.
+    pub tenant: Option<&'a str>,
     /// Provider, in whatever spelling it came.
     pub provider: Option<&'a str>,
     /// Model asked for.
@@ -53,65 +69,27 @@ pub struct PriceBook {
     ids: Vec<String>,
     /// By provider, in the order in which names are matched.
     models: HashMap<Arc<str>, Vec<Arc<Model>>>,
+    /// The users' own, in the order in which they win.
+    own: Vec<OwnModel>,
+    /// Places of exchange rates.
+    rates: Vec<usize>,
     rules: Arc<[ProviderRule]>,
-}
-
-/// The prices of one model.
-#[derive(Debug)]
-pub(super) struct Model {
-    clause: Clause,
-    /// By rising priority number.
-    pub(super) sets: Vec<PriceSet>,
-}
-
-/// Prices that hold together, under one condition.
-#[derive(Debug)]
-pub(super) struct PriceSet {
-    pub(super) tier: Option<Arc<str>>,
-    pub(super) region: Option<Arc<str>>,
-    priority: i64,
-    valid_from: Option<Micros>,
-    valid_to: Option<Micros>,
-    /// Minutes of the day, from and to.
-    window: Option<(i64, i64)>,
-    pub(super) prices: Vec<UnitPrice>,
-}
-
-/// The price of one unit, by size of the context.
-#[derive(Debug, Clone)]
-pub(super) struct UnitPrice {
-    pub(super) unit: Unit,
-    /// (input above which it holds, place of the row), ascending.
-    pub(super) bands: Vec<(Option<i64>, usize)>,
+    /// Providers that have prices and no rule: known by their id.
+    unruled: Vec<ProviderRule>,
 }
 
 /// The model a call means.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    pub(super) model: Arc<Model>,
+    /// The user's own prices for it, in the order in which they win.
+    pub(super) own: Vec<Arc<Model>>,
+    /// What the book lists; none when only the user has prices for it.
+    pub(super) model: Option<Arc<Model>>,
+    provider: Option<Arc<str>>,
     /// It is another provider's, resold: its tier prices are not the reseller's.
     pub(super) resold: bool,
     /// What a reader should know about the match.
     pub(super) remark: Option<String>,
-}
-
-const MICROS_PER_MINUTE: i64 = 60_000_000;
-const MINUTES_PER_DAY: i64 = 1_440;
-
-impl PriceSet {
-    pub(super) fn holds_at(&self, at: Micros) -> bool {
-        self.valid_from.is_none_or(|from| from <= at)
-            && self.valid_to.is_none_or(|to| at < to)
-            && self.window.is_none_or(|(from, to)| {
-                let minute = at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY);
-                // A window may span midnight.
-                if from <= to {
-                    from <= minute && minute < to
-                } else {
-                    minute >= from || minute < to
-                }
-            })
-    }
 }
 
 impl PriceBook {
@@ -120,7 +98,15 @@ impl PriceBook {
     /// # Errors
     /// When the bundled bytes are not the books we expect.
     pub fn bundled() -> Result<Arc<PriceBook>, PriceError> {
-        PriceBook::believed_at(bundled::history()?, Micros::MAX)
+        PriceBook::bundled_at(Micros::MAX)
+    }
+
+    /// The bundled books, as believed at an instant.
+    ///
+    /// # Errors
+    /// As [`PriceBook::bundled`].
+    pub fn bundled_at(at: Micros) -> Result<Arc<PriceBook>, PriceError> {
+        PriceBook::believed_at(bundled::history()?, at)
     }
 
     /// The prices of batches of table `prices`, as believed now.
@@ -152,6 +138,23 @@ impl PriceBook {
         PriceBook::new(book.rows, Micros::MAX, book.providers.into())
     }
 
+    /// The prices as they would be believed under a draft of a contract, whatever contracts there
+    /// are: its rows in place of all own rows of its tenant.
+    ///
+    /// # Errors
+    /// When a clause or window cannot be read.
+    pub fn under(
+        mut rows: Vec<PriceRow>,
+        draft: &super::Contract,
+        at: Micros,
+    ) -> Result<Arc<PriceBook>, PriceError> {
+        rows.retain(|r| r.believed_at(at) && !r.own());
+        rows.extend(draft.rows.iter().map(|r| PriceRow { known_from: Micros::MIN, ..r.clone() }));
+        rows.iter_mut().for_each(|r| r.known_to = None);
+        let rows = history::discount(rows, &bundled::resells()?, Micros::MIN);
+        PriceBook::believed_at(rows, at)
+    }
+
     fn new(
         mut rows: Vec<PriceRow>,
         at: Micros,
@@ -170,7 +173,36 @@ impl PriceBook {
             new
         });
         let models = group(&rows)?;
-        Ok(Arc::new(PriceBook { rows, ids, models, rules }))
+        let own = group_own(&rows)?;
+        let rates =
+            (0..rows.len()).filter(|&place| rows[place].kind == Kind::ExchangeRate).collect();
+        let ids_of = models.keys().chain(own.iter().map(|o| &o.provider));
+        let mut unruled: Vec<Arc<str>> =
+            ids_of.filter(|id| !rules.iter().any(|r| r.id == **id)).cloned().collect();
+        unruled.sort();
+        unruled.dedup();
+        let unruled = unruled.into_iter().map(ProviderRule::named).collect();
+        Ok(Arc::new(PriceBook { rows, ids, models, own, rates, rules, unruled }))
+    }
+
+    /// The row that says how many units of `to` one of `from` is at an instant.
+    pub(super) fn rate(
+        &self,
+        tenant: Option<&str>,
+        from: &str,
+        to: &str,
+        at: Micros,
+    ) -> Option<usize> {
+        let fits = |row: &PriceRow| {
+            (&*row.tenant == SHARED_TENANT || Some(&*row.tenant) == tenant)
+                && &*row.model_name == from
+                && &*row.currency == to
+                && row.valid_from.is_none_or(|f| f <= at)
+                && row.valid_to.is_none_or(|t| at < t)
+        };
+        // Rates are stated from a day on: the newest that has begun holds.
+        let fitting = self.rates.iter().copied().filter(|&place| fits(&self.rows[place]));
+        fitting.max_by_key(|&place| (self.rows[place].valid_from, self.rows[place].known_from))
     }
 
     /// The rows as a batch of table `prices`.
@@ -179,6 +211,13 @@ impl PriceBook {
     /// When the columns do not form the table's schema.
     pub fn to_batch(&self) -> Result<RecordBatch, PriceError> {
         to_batch(&self.rows)
+    }
+
+    /// Provider and id of every model that the book lists.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.models.iter().flat_map(|(provider, models)| {
+            models.iter().map(move |model| (&**provider, &*model.name))
+        })
     }
 
     /// Every price believed.
@@ -209,15 +248,31 @@ impl PriceBook {
         let said = facts.provider.map(|p| p.trim().to_lowercase()).filter(|p| !p.is_empty());
         let served = [facts.response_model, facts.request_model];
         let models: Vec<&str> = served.into_iter().flatten().filter(|m| !m.is_empty()).collect();
-        let Some(&model) = models.first() else {
+        if models.is_empty() {
             return Err("unknown model: the call names none".to_owned());
-        };
-        if let Some(engine) = said.as_deref().filter(|p| providers::self_hosted(p)) {
-            return Err(format!("no list price: {engine} serves models of one's own"));
         }
+        let candidates = self.candidates(facts, said.as_deref(), &models);
+        let listed = self.find_listed(&candidates, said.as_deref(), &models);
+        let own = self.find_own(facts, &candidates, said.as_deref(), &models, listed.as_ref().ok());
+        match listed {
+            Ok(found) => Ok(Found { own, ..found }),
+            Err(_) if !own.is_empty() => {
+                Ok(Found { own, model: None, provider: None, resold: false, remark: None })
+            }
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// The providers a call may be of, the likeliest first.
+    fn candidates(
+        &self,
+        facts: &CallFacts<'_>,
+        said: Option<&str>,
+        models: &[&str],
+    ) -> Vec<&ProviderRule> {
         let mut candidates: Vec<&ProviderRule> = Vec::new();
         candidates.extend(facts.server_address.and_then(|host| self.provider_at(host)));
-        match said.as_deref().and_then(|name| self.provider_named(name)) {
+        match said.and_then(|name| self.provider_named(name)) {
             Some(rule) if candidates.iter().any(|c| c.id == rule.id) => {}
             Some(rule) => candidates.push(rule),
             None => {
@@ -226,16 +281,58 @@ impl PriceBook {
                 candidates.extend(named.filter(|_| candidates.is_empty()));
             }
         }
-        for rule in &candidates {
-            if let Some(found) = self.model_of(rule, &models) {
+        candidates
+    }
+
+    fn find_listed(
+        &self,
+        candidates: &[&ProviderRule],
+        said: Option<&str>,
+        models: &[&str],
+    ) -> Result<Found, String> {
+        if let Some(engine) = said.filter(|p| providers::self_hosted(p)) {
+            return Err(format!("no list price: {engine} serves models of one's own"));
+        }
+        for rule in candidates {
+            if let Some(found) = self.model_of(rule, models) {
                 return Ok(found);
             }
         }
-        let (Some(rule), said) = (candidates.first(), said.as_deref()) else {
-            return self.first_party(said.as_deref(), &models);
+        let (Some(rule), model) = (candidates.first(), models.first().copied().unwrap_or_default())
+        else {
+            return self.first_party(said, models);
         };
         let as_said = said.filter(|s| **s != *rule.id).map(|s| format!(" (said: {s})"));
         Err(format!("unknown model: {} lists no `{model}`{}", rule.id, as_said.unwrap_or_default()))
+    }
+
+    /// The tenant's own prices for a call.
+    fn find_own(
+        &self,
+        facts: &CallFacts<'_>,
+        candidates: &[&ProviderRule],
+        said: Option<&str>,
+        models: &[&str],
+        listed: Option<&Found>,
+    ) -> Vec<Arc<Model>> {
+        if self.own.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
+        let id = listed.and_then(|found| Some(&found.model.as_ref()?.name));
+        let of_provider = |provider: &str| {
+            provider == "*"
+                || Some(provider) == said
+                || candidates.iter().any(|rule| &*rule.id == provider)
+                || listed.is_some_and(|found| found.provider.as_deref() == Some(provider))
+        };
+        let fits = |own: &&OwnModel| {
+            (&*own.tenant == SHARED_TENANT || Some(&*own.tenant) == facts.tenant)
+                && of_provider(&own.provider)
+                && (Some(&own.model.name) == id
+                    || names.iter().any(|name| own.model.clause.matches(name)))
+        };
+        self.own.iter().filter(fits).map(|own| Arc::clone(&own.model)).collect()
     }
 
     /// The model alone decides: exactly one provider claims its name, and lists it.
@@ -252,11 +349,16 @@ impl PriceBook {
                 .filter_map(|r| self.listed(&r.id, &name).map(|m| (&r.id, m)));
             if let (Some((id, model)), None) = (owners.next(), owners.next()) {
                 let remark = Some(format!("{who}: priced as {id}'s own model"));
-                return Ok(Found { model, resold: false, remark });
+                return Ok(Found::listed(model, id, false, remark));
             }
         }
         let model = models.first().copied().unwrap_or_default();
         Err(format!("{who}, and no first party alone lists `{model}`"))
+    }
+
+    /// Whether a name is that of a provider of the book.
+    pub(super) fn knows_provider(&self, name: &str) -> bool {
+        self.provider_named(&name.to_lowercase()).is_some()
     }
 
     fn provider_at(&self, host: &str) -> Option<&ProviderRule> {
@@ -265,7 +367,7 @@ impl PriceBook {
     }
 
     fn provider_named(&self, name: &str) -> Option<&ProviderRule> {
-        let with_id = |id: &str| self.rules.iter().find(|r| *r.id == *id);
+        let with_id = |id: &str| self.rules.iter().chain(&self.unruled).find(|r| *r.id == *id);
         with_id(name).or_else(|| providers::book_id(name).and_then(with_id)).or_else(|| {
             self.rules.iter().find(|r| r.provider_match.as_ref().is_some_and(|c| c.matches(name)))
         })
@@ -275,12 +377,12 @@ impl PriceBook {
         let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
         let own = names.iter().find_map(|n| self.listed(&rule.id, n));
         if let Some(model) = own {
-            return Some(Found { model, resold: false, remark: None });
+            return Some(Found::listed(model, &rule.id, false, None));
         }
         rule.fallback.iter().find_map(|other| {
             let model = names.iter().find_map(|n| self.listed(other, n))?;
             let remark = Some(format!("{} at the price of {other}", rule.id));
-            Some(Found { model, resold: true, remark })
+            Some(Found::listed(model, &rule.id, true, remark))
         })
     }
 
@@ -289,81 +391,14 @@ impl PriceBook {
     }
 }
 
-/// Rows by provider, model and condition.
-fn group(rows: &[PriceRow]) -> Result<HashMap<Arc<str>, Vec<Arc<Model>>>, PriceError> {
-    let mut by_model: BTreeMap<(&Arc<str>, &Arc<str>), Vec<usize>> = BTreeMap::new();
-    for (place, row) in rows.iter().enumerate() {
-        by_model.entry((&row.provider, &row.model_name)).or_default().push(place);
+impl Found {
+    fn listed(
+        model: Arc<Model>,
+        provider: &Arc<str>,
+        resold: bool,
+        remark: Option<String>,
+    ) -> Found {
+        let provider = Some(Arc::clone(provider));
+        Found { own: Vec::new(), model: Some(model), provider, resold, remark }
     }
-    let mut models: HashMap<Arc<str>, Vec<(i64, Arc<Model>)>> = HashMap::new();
-    for ((provider, name), mut places) in by_model {
-        places.sort_by_key(|&p| rows[p].priority);
-        let place = format!("{provider}/{name}");
-        let first = &rows[places[0]];
-        let json = serde_json::from_str(&first.model_match)
-            .map_err(|e| PriceError::Book { place: place.clone(), reason: e.to_string() })?;
-        let clause = Clause::from_json(&json)
-            .map_err(|source| PriceError::Clause { place: place.clone(), source })?;
-        let mut sets: Vec<PriceSet> = Vec::new();
-        for at in places.iter().copied() {
-            let row = &rows[at];
-            let window = window(row, &place)?;
-            let same = |s: &PriceSet| {
-                s.priority == row.priority
-                    && s.tier == row.service_tier
-                    && s.region == row.region
-                    && (s.valid_from, s.valid_to) == (row.valid_from, row.valid_to)
-                    && s.window == window
-            };
-            let set = match sets.iter().position(same) {
-                Some(found) => &mut sets[found],
-                None => {
-                    sets.push(PriceSet {
-                        tier: row.service_tier.clone(),
-                        region: row.region.clone(),
-                        priority: row.priority,
-                        valid_from: row.valid_from,
-                        valid_to: row.valid_to,
-                        window,
-                        prices: Vec::new(),
-                    });
-                    let last = sets.len() - 1;
-                    &mut sets[last]
-                }
-            };
-            let band = (row.context_from, at);
-            match set.prices.iter_mut().find(|p| p.unit == row.unit) {
-                Some(price) => price.bands.push(band),
-                None => set.prices.push(UnitPrice { unit: row.unit, bands: vec![band] }),
-            }
-        }
-        for price in sets.iter_mut().flat_map(|s| &mut s.prices) {
-            price.bands.sort_by_key(|(from, _)| *from);
-        }
-        let model = Model { clause, sets };
-        models
-            .entry(Arc::clone(provider))
-            .or_default()
-            .push((first.priority / bundled::RETIRED_PRIORITY, Arc::new(model)));
-    }
-    // Within a provider the book matches its models in the order of their ids; retired ones last.
-    Ok(models
-        .into_iter()
-        .map(|(provider, mut models)| {
-            models.sort_by_key(|(retired, _)| *retired);
-            (provider, models.into_iter().map(|(_, m)| m).collect())
-        })
-        .collect())
-}
-
-fn window(row: &PriceRow, place: &str) -> Result<Option<(i64, i64)>, PriceError> {
-    let minutes = |text: &str| {
-        let (hours, minutes) = text.split_once(':')?;
-        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
-    };
-    let Some((from, to)) = &row.time_window else { return Ok(None) };
-    minutes(from).zip(minutes(to)).map(Some).ok_or_else(|| PriceError::Book {
-        place: place.to_owned(),
-        reason: format!("window {from} to {to}, expected HH:MM"),
-    })
 }

@@ -2,12 +2,12 @@
 //! Gives their rows as one bitemporal history and the rules by which the newest recognises
 //! providers. It does not read or write tables (that is `import`).
 
-use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
 use super::PriceError;
 use super::genai::{self, Book, Edition, ProviderRule};
+use super::history::learn;
 use super::row::{Micros, PriceRow};
 
 /// A bundled book.
@@ -39,9 +39,6 @@ pub static BOOKS: [BundledBook; 2] = [
 /// Every source name of ours begins so; rows of other sources are never touched by an import.
 pub(super) const SOURCE_PREFIX: &str = "genai-prices ";
 
-/// Priority of prices of models that a newer book no longer lists: below every listed one.
-pub(super) const RETIRED_PRIORITY: i64 = 1_000;
-
 impl BundledBook {
     /// What the book alone says.
     ///
@@ -56,10 +53,7 @@ impl BundledBook {
     }
 }
 
-/// All bundled books as one history. A price that a newer book repeats keeps its first date; one
-/// that it changed or dropped ends at the newer date; the prices of a model that the newer book
-/// no longer lists stay believed, because calls of its time still need them, but lose against
-/// every model that it does list.
+/// All bundled books as one history, each learned at its date.
 ///
 /// # Errors
 /// As [`BundledBook::read`].
@@ -69,36 +63,6 @@ pub(super) fn history() -> Result<Vec<PriceRow>, PriceError> {
         history = learn(history, book.read()?.rows, book.known_from);
     }
     Ok(history)
-}
-
-/// Adds a newer book to a history.
-fn learn(older: Vec<PriceRow>, newer: Vec<PriceRow>, known_from: Micros) -> Vec<PriceRow> {
-    let listed: HashSet<(Arc<str>, Arc<str>)> =
-        newer.iter().map(|r| (Arc::clone(&r.provider), Arc::clone(&r.model_name))).collect();
-    let mut news: HashMap<String, PriceRow> = HashMap::with_capacity(newer.len());
-    let mut order = Vec::with_capacity(newer.len());
-    for row in newer {
-        let id = row.id();
-        order.push(id.clone());
-        news.entry(id).or_insert(row);
-    }
-    let mut history = Vec::with_capacity(older.len() + order.len());
-    for mut row in older {
-        if row.known_to.is_none() {
-            if let Some(same) = news.remove(&row.id()) {
-                // The meaning is the same; how the model is found may have been refined.
-                row.model_match = same.model_match;
-                row.priority = same.priority;
-            } else if listed.contains(&(Arc::clone(&row.provider), Arc::clone(&row.model_name))) {
-                row.known_to = Some(known_from);
-            } else if row.priority < RETIRED_PRIORITY {
-                row.priority += RETIRED_PRIORITY;
-            }
-        }
-        history.push(row);
-    }
-    history.extend(order.into_iter().filter_map(|id| news.remove(&id)));
-    history
 }
 
 /// How the newest book recognises providers; read once per process.
@@ -113,6 +77,19 @@ pub(super) fn provider_rules() -> Result<Arc<[ProviderRule]>, PriceError> {
     let newest = &BOOKS[BOOKS.len() - 1];
     let rules: Arc<[ProviderRule]> = newest.read()?.providers.into();
     Ok(Arc::clone(RULES.get_or_init(|| rules)))
+}
+
+/// A provider, with those whose prices it takes.
+pub(super) type Reseller = (Arc<str>, Vec<Arc<str>>);
+
+/// Whose prices a provider takes for models that it does not list itself.
+///
+/// # Errors
+/// As [`BundledBook::read`].
+pub(super) fn resells() -> Result<Vec<Reseller>, PriceError> {
+    let rules = provider_rules()?;
+    let resellers = rules.iter().filter(|rule| !rule.fallback.is_empty());
+    Ok(resellers.map(|rule| (Arc::clone(&rule.id), rule.fallback.clone())).collect())
 }
 
 #[cfg(test)]

@@ -61,7 +61,28 @@ const COUNTS: &[(&str, Unit)] = &[
     ("input_audio_tokens", Unit::INPUT_AUDIO),
     ("output_audio_tokens", Unit::OUTPUT_AUDIO),
     ("input_image_tokens", Unit::INPUT_IMAGE),
+    ("output_image_tokens", Unit::OUTPUT_IMAGE),
+    ("web_searches", Unit::WEB_SEARCHES),
 ];
+
+/// The columns that decide what a call costs, besides those of [`COUNTS`].
+const FACTS: [&str; 9] = [
+    "tenant",
+    "start_unix_ns",
+    "provider",
+    "request_model",
+    "response_model",
+    "service_tier",
+    "region",
+    "server_address",
+    "usage_basis",
+];
+
+/// The columns of table `calls` that decide what a call costs.
+pub fn deciding_columns() -> impl Iterator<Item = &'static str> {
+    let counts = COUNTS.iter().map(|(name, _)| *name);
+    FACTS.into_iter().chain(counts).chain(["gateway_cache_hit"])
+}
 
 /// The usage that a row of `calls` is priced by.
 ///
@@ -99,6 +120,8 @@ pub fn price_columns(
     let region = text(calls, "region")?;
     let host = text(calls, "server_address")?;
     let basis = text(calls, "usage_basis")?;
+    // Without the column only prices that hold for everybody are taken.
+    let tenant = calls.column_by_name("tenant").map(|_| text(calls, "tenant")).transpose()?;
     let start = int(calls, "start_unix_ns")?;
     let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
     let counts = COUNTS
@@ -121,6 +144,7 @@ pub fn price_columns(
             }
         }
         let facts = CallFacts {
+            tenant: tenant.as_ref().and_then(|tenant| at(tenant, i)),
             provider: at(&provider, i),
             request_model: at(&request_model, i),
             response_model: at(&response_model, i),
@@ -162,13 +186,15 @@ pub fn price_columns(
 
 fn append_ids(ids: &mut StringBuilder, pricer: &Pricer, quote: &Quote) {
     use std::fmt::Write as _;
-    if quote.lines.is_empty() {
-        return ids.append_null();
-    }
-    for (n, line) in quote.lines.iter().enumerate() {
-        let separator = if n == 0 { "" } else { "," };
+    let rows = quote.lines.iter().map(|line| line.row).chain(quote.beside.iter().copied());
+    let mut separator = "";
+    for row in rows {
         // Writing to a builder cannot fail.
-        let _ = write!(ids, "{separator}{}", pricer.book().row(line.row).1);
+        let _ = write!(ids, "{separator}{}", pricer.book().row(row).1);
+        separator = ",";
+    }
+    if separator.is_empty() {
+        return ids.append_null();
     }
     ids.append_value("");
 }

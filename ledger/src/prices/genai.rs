@@ -53,6 +53,19 @@ pub struct ProviderRule {
     pub fallback: Vec<Arc<str>>,
 }
 
+impl ProviderRule {
+    /// A provider that is known by its id alone.
+    pub(super) fn named(id: Arc<str>) -> ProviderRule {
+        ProviderRule {
+            id,
+            api_pattern: None,
+            provider_match: None,
+            model_match: None,
+            fallback: Vec::new(),
+        }
+    }
+}
+
 /// The sources and dates that go into every row of a book.
 #[derive(Debug, Clone)]
 pub(super) struct Edition<'a> {
@@ -98,6 +111,7 @@ pub(super) fn read(json: &[u8], edition: &Edition<'_>) -> Result<Book, PriceErro
                 valid_to: None,
                 known_from: edition.known_from,
                 known_to: None,
+                kind: super::row::Kind::Price,
                 source: Arc::clone(&source),
                 note: None,
             };
@@ -308,7 +322,18 @@ fn amount(json: &Value, place: &str) -> Result<(Money, Option<Arc<str>>), PriceE
             });
         }
     };
-    let (exact, _) = Money::parse_rounded(&text)
+    price_of_text(&text, place)
+}
+
+/// The price a text says, and a remark when it had to be rounded to [`PRICE_DECIMALS_MAX`] digits.
+///
+/// # Errors
+/// When it is no decimal number, or below zero.
+pub(super) fn price_of_text(
+    text: &str,
+    place: &str,
+) -> Result<(Money, Option<Arc<str>>), PriceError> {
+    let (exact, _) = Money::parse_rounded(text)
         .map_err(|source| PriceError::Amount { place: place.to_owned(), source })?;
     if exact < Money::ZERO {
         return Err(PriceError::Book {
@@ -316,24 +341,29 @@ fn amount(json: &Value, place: &str) -> Result<(Money, Option<Arc<str>>), PriceE
             reason: format!("price is {exact}, expected zero or more"),
         });
     }
-    let step = 10i128.pow(18 - PRICE_DECIMALS_MAX);
-    let (whole, rest) = (exact.0 / step, exact.0 % step);
-    let up = rest * 2 > step || (rest * 2 == step && whole % 2 == 1);
-    let rounded = Money((whole + i128::from(up)) * step);
-    let note = (rest != 0)
+    let rounded = price_decimals(exact);
+    let note = (rounded != exact)
         .then(|| format!("published as {text}, rounded to {PRICE_DECIMALS_MAX} decimals").into());
     Ok((rounded, note))
 }
 
+/// Half to even on the last digit a price may have.
+pub(super) fn price_decimals(exact: Money) -> Money {
+    let step = 10i128.pow(18 - PRICE_DECIMALS_MAX);
+    let (whole, rest) = (exact.0 / step, exact.0 % step);
+    let up = rest * 2 > step || (rest * 2 == step && whole % 2 == 1);
+    Money((whole + i128::from(up)) * step)
+}
+
 /// Midnight UTC of a date.
-fn midnight(date: &str) -> Option<Micros> {
+pub(super) fn midnight(date: &str) -> Option<Micros> {
     let date: jiff::civil::Date = date.parse().ok()?;
     let midnight = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(midnight.as_microsecond())
 }
 
 /// `HH:MM` of a time of day in UTC, such as `00:30:00Z` or `00:30:00+00:00`.
-fn clock(time: &str) -> Option<Arc<str>> {
+pub(super) fn clock(time: &str) -> Option<Arc<str>> {
     let (clock, zone) = time.split_at_checked(8)?;
     let time: jiff::civil::Time = clock.parse().ok()?;
     let utc = matches!(zone, "Z" | "+00:00" | "");

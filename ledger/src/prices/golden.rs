@@ -79,6 +79,7 @@ fn reach<'a>(json: &'a Value, path: &Value) -> Option<&'a Value> {
 
 fn charge(pricer: &mut Pricer, provider: &str, model: Option<&str>, usage: &Usage) -> Charge {
     let quote = pricer.quote(&CallFacts {
+        tenant: None,
         provider: Some(provider),
         request_model: model,
         response_model: None,

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::{PriceBook, Pricer, quote_jsonl};
+use super::{CallFacts, PriceBook, PriceState, Pricer, quote_jsonl};
+use crate::usage::{Basis, Unit, Usage};
 
 /// Asks the JSON-lines front about a call and checks parts of the answer: state, total, reason.
 fn check(request: &str, state: &str, total: Option<&str>, reason: &str) -> Value {
@@ -32,6 +33,108 @@ fn whole_call_takes_the_band_of_its_input() {
     check(&call(200_000), "priced", Some("0.615"), "");
     // One token more: 200,001 × 6 / 10^6 + 1,000 × 22.5 / 10^6 = 1.200006 + 0.0225
     check(&call(200_001), "priced", Some("1.222506"), "");
+}
+
+#[test]
+fn band_begins_above_272_000_tokens_too() {
+    // GPT-5.5: $5 in, $0.50 read, $30 out up to 272,000 input tokens; $10, $1 and $45 beyond.
+    let call = |plain: u32, read: u32| {
+        format!(
+            r#"{{"provider":"openai","model":"gpt-5.5","at":"2026-11-20T00:00:00Z",
+            "basis":"exclusive",
+            "usage":{{"input_tokens":{plain},"cache_read_tokens":{read},"output_tokens":1000}}}}"#
+        )
+    };
+    // 72,000 × 5 + 200,000 × 0.5 + 1,000 × 30 = 360,000 + 100,000 + 30,000 µ$
+    check(&call(72_000, 200_000), "priced", Some("0.49"), "");
+    // 72,001 × 10 + 200,000 × 1 + 1,000 × 45 = 720,010 + 200,000 + 45,000 µ$
+    check(&call(72_001, 200_000), "priced", Some("0.96501"), "");
+}
+
+#[test]
+fn audio_and_image_input_have_their_own_price() {
+    // Gemini 2.5 Flash: $0.30 text in, $1 audio in. 600 × 0.3 + 400 × 1 = 580 µ$
+    check(
+        r#"{"provider":"gcp.gemini","model":"gemini-2.5-flash","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000,"input_audio_tokens":400}}"#,
+        "priced",
+        Some("0.00058"),
+        "",
+    );
+    // GPT Image 1: $5 text in, $10 image in, $40 out. 700 × 5 + 300 × 10 + 100 × 40 = 10,500 µ$
+    check(
+        r#"{"provider":"openai","model":"gpt-image-1","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive",
+        "usage":{"input_tokens":1000,"input_image_tokens":300,"output_tokens":100}}"#,
+        "priced",
+        Some("0.0105"),
+        "",
+    );
+    // Gemini 3 Pro Image: $12 text out, $120 image out. 200 × 12 + 1,000 × 120 = 122,400 µ$
+    check(
+        r#"{"provider":"gcp.gemini","model":"gemini-3-pro-image-preview",
+        "at":"2026-11-20T00:00:00Z","basis":"inclusive",
+        "usage":{"output_tokens":1200,"output_image_tokens":1000}}"#,
+        "priced",
+        Some("0.1224"),
+        "",
+    );
+    // The audio model of the book has no audio price: what it takes instead is said.
+    check(
+        r#"{"provider":"openai","model":"gpt-4o-audio-preview","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":1000,"input_audio_tokens":400}}"#,
+        "priced",
+        Some("0.0025"),
+        "input_audio_tokens at the price of input_tokens",
+    );
+}
+
+#[test]
+fn aborted_stream_is_charged_for_what_it_used() {
+    // The client went away after 12 of some tokens: GPT-5.5 at 100 × 5 + 12 × 30 = 860 µ$; a
+    // stream that never said its usage has no price.
+    check(
+        r#"{"provider":"openai","model":"gpt-5.5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":100,"output_tokens":12}}"#,
+        "priced",
+        Some("0.00086"),
+        "",
+    );
+    check(
+        r#"{"provider":"openai","model":"gpt-5.5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{}}"#,
+        "unpriced",
+        None,
+        "no usage was reported",
+    );
+}
+
+#[test]
+fn served_model_and_tier_are_priced_whatever_was_requested() {
+    let book = PriceBook::bundled().unwrap();
+    let mut pricer = Pricer::new(book);
+    let usage = Usage::reported(Basis::Inclusive, &[(Unit::INPUT, 1_000_000)]).unwrap();
+    let mut total = |requested: &str, served: Option<&str>, tier: Option<&str>| {
+        let quote = pricer.quote(&CallFacts {
+            tenant: None,
+            provider: Some("openai"),
+            request_model: Some(requested),
+            response_model: served,
+            service_tier: tier,
+            region: None,
+            server_address: None,
+            at: 1_795_132_800_000_000, // 2026-11-20
+            usage: &usage,
+        });
+        (quote.total.to_string(), quote.state)
+    };
+    // A million tokens is above 272,000: GPT-5.5 is $10, flex $5; GPT-5.4 is $5.
+    let priced = |amount: &str| (amount.to_owned(), PriceState::Priced);
+    assert_eq!(total("gpt-5.5", None, None), priced("10"));
+    assert_eq!(total("gpt-5.5", Some("gpt-5.4"), None), priced("5"));
+    // `auto` was asked for, flex served: the served tier is what the column holds.
+    assert_eq!(total("gpt-5.5", None, Some("flex")), priced("5"));
+    assert_eq!(total("gpt-5.5", None, Some("auto")), priced("10"));
 }
 
 #[test]
@@ -178,6 +281,13 @@ fn usage_that_contradicts_itself_is_refused() {
         "unpriced",
         None,
         "sum to 11, more than its 10",
+    );
+    check(
+        r#"{"provider":"anthropic","model":"claude-sonnet-5","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_tokens":-1}}"#,
+        "unpriced",
+        None,
+        "input_tokens is -1, expected zero or more",
     );
     // Each part fits, together they do not: 6 + 5 > 10.
     check(

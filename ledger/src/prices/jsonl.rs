@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallFacts, PriceError, PriceState, Pricer, Quote};
+use super::{Allowances, CallFacts, DEFAULT_TENANT, PriceError, PriceState, Pricer, Quote};
 use crate::usage::{Basis, Unit, Usage};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
+    tenant: Option<String>,
     provider: Option<String>,
     model: String,
     at: jiff::Timestamp,
@@ -53,6 +54,26 @@ struct ResponseLine<'a> {
 /// [`PriceError::Request`] when the line is not a request: not JSON, an unknown key or unit, an
 /// instant that is not RFC 3339.
 pub fn quote_jsonl(pricer: &mut Pricer, line: &str) -> Result<String, PriceError> {
+    quote(pricer, None, line)
+}
+
+/// The same for lines in the order of their calls: what allowances leave free is taken off.
+///
+/// # Errors
+/// As [`quote_jsonl`].
+pub fn quote_jsonl_in_order(
+    pricer: &mut Pricer,
+    allowances: &mut Allowances,
+    line: &str,
+) -> Result<String, PriceError> {
+    quote(pricer, Some(allowances), line)
+}
+
+fn quote(
+    pricer: &mut Pricer,
+    allowances: Option<&mut Allowances>,
+    line: &str,
+) -> Result<String, PriceError> {
     let refused = |reason: String| PriceError::Request { reason };
     let request: Request = serde_json::from_str(line).map_err(|e| refused(e.to_string()))?;
     let mut counts = Vec::with_capacity(request.usage.len());
@@ -63,16 +84,24 @@ pub fn quote_jsonl(pricer: &mut Pricer, line: &str) -> Result<String, PriceError
         counts.extend(count.map(|count| (unit, count)));
     }
     let quote = match Usage::reported(request.basis, &counts) {
-        Ok(usage) => pricer.quote(&CallFacts {
-            provider: request.provider.as_deref(),
-            request_model: Some(&request.model),
-            response_model: None,
-            service_tier: request.service_tier.as_deref(),
-            region: request.region.as_deref(),
-            server_address: request.server_address.as_deref(),
-            at: request.at.as_microsecond(),
-            usage: &usage,
-        }),
+        Ok(usage) => {
+            let facts = CallFacts {
+                tenant: request.tenant.as_deref().or(Some(DEFAULT_TENANT)),
+                provider: request.provider.as_deref(),
+                request_model: Some(&request.model),
+                response_model: None,
+                service_tier: request.service_tier.as_deref(),
+                region: request.region.as_deref(),
+                server_address: request.server_address.as_deref(),
+                at: request.at.as_microsecond(),
+                usage: &usage,
+            };
+            let mut quote = pricer.quote(&facts);
+            if let Some(allowances) = allowances {
+                allowances.take(&facts, &mut quote);
+            }
+            quote
+        }
         Err(error) => {
             Quote { reason: format!("usage contradicts itself: {error}"), ..Quote::default() }
         }

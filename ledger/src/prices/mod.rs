@@ -1,6 +1,8 @@
-//! The price book. Modules in the order of its life: clauses and rows, the bundled books they
-//! are read from, the import into table `prices`, the book itself, how a call finds its model,
-//! what the call costs, and the two fronts for many calls: Arrow columns and JSON lines.
+//! The price book. Modules in the order of its life: clauses and rows, the books and contracts they
+//! are read from, how belief changes, the import into table `prices`, the book itself, how a call
+//! finds its model, what the call costs, and the two fronts for many calls: Arrow columns and JSON
+//! lines. Then what is asked of it: whether another book agrees, what is near a name it lacks, what
+//! settled calls would cost now; and the door through which all of it is written.
 
 mod clause;
 
@@ -8,9 +10,19 @@ mod row;
 
 mod genai;
 
+mod entries;
+
+mod contract;
+
+mod history;
+
 mod bundled;
 
+mod findings;
+
 mod import;
+
+mod models;
 
 mod book;
 
@@ -20,9 +32,21 @@ mod quote;
 
 mod pricer;
 
+mod allowance;
+
 pub(crate) mod columns;
 
 mod jsonl;
+
+mod litellm;
+
+mod check;
+
+mod nearest;
+
+mod reprice;
+
+pub mod http;
 
 #[cfg(test)]
 mod golden;
@@ -30,18 +54,56 @@ mod golden;
 #[cfg(test)]
 mod hard_cases;
 
+#[cfg(test)]
+mod own_cases;
+
+#[cfg(test)]
+mod properties;
+
+pub use allowance::Allowances;
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
+pub use check::{Difference, Used, check};
 pub use clause::{Clause, ClauseError};
-pub use columns::{PricedColumns, price_columns, usage_at};
-pub use import::{ImportOutcome, import_bundled, load};
-pub use jsonl::quote_jsonl;
-pub use pricer::Pricer;
+pub use columns::{PricedColumns, deciding_columns, price_columns, usage_at};
+pub use contract::{Contract, Form};
+pub use findings::{Finding, findings};
+pub use import::{
+    FileKind, ImportOutcome, ImportReport, PriceFile, import_bundled, import_file, load, rows,
+};
+pub use jsonl::{quote_jsonl, quote_jsonl_in_order};
+pub use litellm::{LiteLlmPrice, read as read_litellm};
+pub use nearest::nearest;
+pub use pricer::{Pricer, UnitRows};
 pub use quote::{Line, PriceState, Quote, itemise};
-pub use row::{Micros, PriceRow};
+pub use reprice::{Reprice, Repriced, RepricedModel, reprice};
+pub use row::{Kind, Micros, PriceRow};
 
 /// Owner of prices that hold for everybody.
 pub const SHARED_TENANT: &str = "*";
+
+/// Whose prices are meant where nothing is said: the tenant of a server without credentials.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Stands for a calendar month in UTC where a period is given in seconds: months differ in length.
+pub(crate) const MONTH: i64 = 0;
+
+/// First word of the source of the user's own prices.
+pub(crate) const CONTRACT: &str = "contract";
+
+/// A draft of a contract, as its file says it.
+///
+/// # Errors
+/// As a contract that is imported.
+pub fn read_contract(
+    bytes: &[u8],
+    form: Form,
+    tenant: &str,
+    name: &str,
+    now: Micros,
+) -> Result<Contract, PriceError> {
+    contract::read(bytes, form, tenant, name, now)
+}
 
 /// Why prices could not be read, written or applied.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +145,12 @@ pub enum PriceError {
     Column {
         /// Its name.
         column: String,
+    },
+    /// Other imports change table `prices` all the time.
+    #[error("table prices: {attempts} attempts lost against other writers")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
     },
     /// A line of a quote request is not one.
     #[error("quote request: {reason}")]

@@ -11,17 +11,22 @@
 //!   nothing of it could be priced. Zero is a price; no row is none (I-6).
 //! - A price with bands is a cliff: the input of the call chooses the band for all its tokens.
 //! - A price per request is charged once for a call that does not say how many it made.
+//! - Prices in several currencies: the call's is that of the price that wins first (`book`); the
+//!   others are converted at the exchange rate that holds when the call starts, and the row of the
+//!   rate is named. Without a rate those units have no price.
 //! - Amount = price × quantity ÷ quantity of the price, exact for tokens. Prices per 3,600 seconds
-//!   need not divide: those amounts are rounded half to even on the 18th digit, here and nowhere
-//!   else.
+//!   need not divide, nor need conversions end: those amounts are rounded half to even on the 18th
+//!   digit, here and nowhere else.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use spanledger_schemas::Money;
 
-use super::book::{PriceBook, UnitPrice};
-use super::row::PriceRow;
+use super::book::{CallFacts, PriceBook};
+use super::history::scaled;
+use super::models::UnitPrice;
+use super::row::{Kind, PriceRow};
 use crate::usage::{Direction, Unit, Usage, UsageError};
 
 /// How much of a call has a price.
@@ -78,6 +83,8 @@ pub struct Quote {
     pub currency: Option<Arc<str>>,
     /// One line per priced unit that was used.
     pub lines: Vec<Line>,
+    /// Places of the rows used beside those of the lines: exchange rates, a commitment.
+    pub beside: Vec<usize>,
     /// Remarks, and why there is no (full) price; empty when there is nothing to say.
     pub reason: String,
 }
@@ -91,6 +98,7 @@ impl Default for Quote {
             total: Money::ZERO,
             currency: None,
             lines: Vec::new(),
+            beside: Vec::new(),
             reason: String::new(),
         }
     }
@@ -111,23 +119,35 @@ impl Quote {
 pub(super) struct PriceList {
     units: Vec<Unit>,
     prices: Vec<UnitPrice>,
+    /// Place of the row that wins first, whose currency is the call's.
+    first: Option<usize>,
 }
 
 impl PriceList {
     pub(super) fn new(mut prices: Vec<UnitPrice>) -> PriceList {
+        let first = prices.first().and_then(|p| p.bands.first()).map(|(_, place)| *place);
         prices.sort_by_key(|p| (std::cmp::Reverse(p.unit.depth()), p.unit));
-        PriceList { units: prices.iter().map(|p| p.unit).collect(), prices }
+        PriceList { units: prices.iter().map(|p| p.unit).collect(), prices, first }
+    }
+
+    /// The prices, specific units first.
+    pub(super) fn prices(&self) -> &[UnitPrice] {
+        &self.prices
     }
 }
 
 impl Quote {
     /// Empties the quote for the next call; buffers are kept.
     pub(super) fn clear(&mut self) {
-        let (mut lines, mut reason) =
-            (std::mem::take(&mut self.lines), std::mem::take(&mut self.reason));
+        let (mut lines, mut beside, mut reason) = (
+            std::mem::take(&mut self.lines),
+            std::mem::take(&mut self.beside),
+            std::mem::take(&mut self.reason),
+        );
         lines.clear();
+        beside.clear();
         reason.clear();
-        *self = Quote { lines, reason, ..Quote::default() };
+        *self = Quote { lines, beside, reason, ..Quote::default() };
     }
 
     /// Makes it unpriced, for a reason.
@@ -150,9 +170,10 @@ impl Quote {
         &mut self,
         book: &PriceBook,
         list: &PriceList,
-        usage: &Usage,
+        facts: &CallFacts<'_>,
         leaves: &mut Vec<i64>,
     ) {
+        let usage = facts.usage;
         if usage.is_empty() {
             return self.refuse(format_args!("no usage was reported"));
         }
@@ -164,10 +185,11 @@ impl Quote {
                 *leaf = 1;
             }
         }
-        if let Err(error) = self.charge(book, list, usage, leaves) {
-            return self.refuse(format_args!("usage cannot be priced: {error}"));
-        }
-        let missing = self.note_units_without_price(list, usage, leaves);
+        let no_rate = match self.charge(book, list, facts, leaves) {
+            Ok(no_rate) => no_rate,
+            Err(error) => return self.refuse(format_args!("usage cannot be priced: {error}")),
+        };
+        let missing = no_rate | self.note_units_without_price(list, usage, leaves);
         self.state = match (missing, self.lines.is_empty()) {
             (false, _) => PriceState::Priced,
             (true, false) => PriceState::PartPriced,
@@ -178,25 +200,44 @@ impl Quote {
         }
     }
 
+    /// Adds the lines. Returns whether a unit has a price in a currency that has no rate.
     fn charge(
         &mut self,
         book: &PriceBook,
         list: &PriceList,
-        usage: &Usage,
+        facts: &CallFacts<'_>,
         leaves: &[i64],
-    ) -> Result<(), UsageError> {
-        let context = usage.count(Unit::INPUT);
+    ) -> Result<bool, UsageError> {
+        let context = facts.usage.count(Unit::INPUT);
+        let mut no_rate = false;
+        let Some(first) = list.first else { return Ok(false) };
+        let currency = Arc::clone(&book.row(first).0.currency);
+        self.currency = Some(Arc::clone(&currency));
         for (price, &quantity) in list.prices.iter().zip(leaves) {
             let in_band = |(from, _): &&(Option<i64>, usize)| from.is_none_or(|f| context > f);
             let Some(&(_, place)) = price.bands.iter().rev().find(in_band) else { continue };
             let (row, _) = book.row(place);
-            self.currency.get_or_insert_with(|| Arc::clone(&row.currency));
             if quantity == 0 {
                 continue;
             }
             let unit = price.unit;
             let too_large = UsageError::TooLarge { unit };
-            let amount = charge(row.amount, quantity, row.per_quantity).ok_or(too_large.clone())?;
+            let mut amount =
+                charge(row.amount, quantity, row.per_quantity).ok_or(too_large.clone())?;
+            if row.currency != currency {
+                let Some(rate) = book.rate(facts.tenant, &row.currency, &currency, facts.at) else {
+                    no_rate = true;
+                    let from = &row.currency;
+                    self.remark(format_args!(
+                        "no price for {unit}: no exchange rate from {from} to {currency} at that time"
+                    ));
+                    continue;
+                };
+                amount = converted(amount, book.row(rate).0).ok_or(too_large.clone())?;
+                if !self.beside.contains(&rate) {
+                    self.beside.push(rate);
+                }
+            }
             let add = |sum: Money| sum.checked_add(amount).ok_or(too_large.clone());
             self.total = add(self.total)?;
             match unit.direction() {
@@ -213,7 +254,7 @@ impl Quote {
                 row: place,
             });
         }
-        Ok(())
+        Ok(no_rate)
     }
 
     /// Says which used units have no price, and which take that of a unit around them. Returns
@@ -251,11 +292,13 @@ impl Quote {
 
 /// The charges of a usage at rows that were chosen already: how the cost of a settled call comes
 /// apart again. [`Line::row`] is the place in `rows`; of two rows for one unit the first counts.
+/// Exchange rates among the rows convert what is in their currency; commitments charge nothing.
 ///
 /// # Errors
 /// When the counts contradict each other, or a charge is out of range.
 pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError> {
-    let mut places: Vec<usize> = (0..rows.len()).collect();
+    let mut places: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].kind.is_price()).collect();
+    let rates: Vec<&PriceRow> = rows.iter().filter(|r| r.kind == Kind::ExchangeRate).collect();
     places.sort_by_key(|&i| (std::cmp::Reverse(rows[i].unit.depth()), rows[i].unit, i));
     places.dedup_by_key(|i| rows[*i].unit);
     let units: Vec<Unit> = places.iter().map(|&i| rows[i].unit).collect();
@@ -270,9 +313,17 @@ pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError
         }
         let (price, per_quantity) = (rows[row].amount, rows[row].per_quantity);
         let amount = charge(price, quantity, per_quantity).ok_or(UsageError::TooLarge { unit })?;
+        let rate = rates.iter().find(|rate| rate.model_name == rows[row].currency);
+        let amount = rate.map_or(Some(amount), |rate| converted(amount, rate));
+        let amount = amount.ok_or(UsageError::TooLarge { unit })?;
         lines.push(Line { unit, quantity, price, per_quantity, amount, row });
     }
     Ok(lines)
+}
+
+/// An amount in the other currency; `None` outside the range of money.
+fn converted(amount: Money, rate: &PriceRow) -> Option<Money> {
+    scaled(amount, rate.amount, Money::from_whole(1).0)
 }
 
 /// Price × quantity ÷ quantity of the price; half to even on the 18th digit where it does not
@@ -312,6 +363,7 @@ mod tests {
             ("gcp.gemini", "gemini-2.5-pro"),
         ] {
             let facts = crate::prices::CallFacts {
+                tenant: None,
                 provider: Some(provider),
                 request_model: Some(model),
                 response_model: None,

@@ -18,6 +18,60 @@ use crate::usage::Unit;
 /// Microseconds since the Unix epoch, in UTC.
 pub type Micros = i64;
 
+/// What a row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Kind {
+    /// The price of a unit.
+    #[default]
+    Price,
+    /// The price of a unit, made from a list price by a [`Kind::Discount`].
+    Discounted,
+    /// `amount` percent off the list prices it holds for.
+    Discount,
+    /// `amount` is paid for `per_quantity` seconds of the period; the calls it covers cost nothing
+    /// beside.
+    Commitment,
+    /// The first `amount` units of each period of `per_quantity` seconds are free;
+    /// [`super::MONTH`] stands for a calendar month.
+    Allowance,
+    /// `amount` units of `currency` for one unit of the currency called `model_name`.
+    ExchangeRate,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] = [
+        Kind::Price,
+        Kind::Discounted,
+        Kind::Discount,
+        Kind::Commitment,
+        Kind::Allowance,
+        Kind::ExchangeRate,
+    ];
+
+    /// The one spelling.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Price => "price",
+            Kind::Discounted => "discounted",
+            Kind::Discount => "discount",
+            Kind::Commitment => "commitment",
+            Kind::Allowance => "allowance",
+            Kind::ExchangeRate => "exchange-rate",
+        }
+    }
+
+    /// The kind of that spelling.
+    pub fn named(word: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Whether `amount` is the price of a unit.
+    pub fn is_price(self) -> bool {
+        matches!(self, Kind::Price | Kind::Discounted)
+    }
+}
+
 /// One price of one unit of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceRow {
@@ -55,6 +109,8 @@ pub struct PriceRow {
     pub known_from: Micros,
     /// When it was replaced.
     pub known_to: Option<Micros>,
+    /// What the row says.
+    pub kind: Kind,
     /// Where it comes from.
     pub source: Arc<str>,
     /// Remark.
@@ -95,7 +151,24 @@ impl PriceRow {
         field(self.region.as_deref().unwrap_or(""));
         field(&number(self.valid_from));
         field(&number(self.valid_to));
+        if self.kind != Kind::Price {
+            field(self.kind.word());
+        }
         format!("{:016x}", hash.digest())
+    }
+
+    /// Whether it is the user's own, and so goes before the book.
+    pub fn own(&self) -> bool {
+        self.source.split(' ').next() == Some(super::CONTRACT)
+    }
+
+    /// Whether its validity and another's have an instant in common.
+    pub fn overlaps(&self, other: &PriceRow) -> bool {
+        let before = |to: Option<Micros>, from: Option<Micros>| match (to, from) {
+            (Some(to), Some(from)) => to <= from,
+            _ => false,
+        };
+        !before(self.valid_to, other.valid_from) && !before(other.valid_to, self.valid_from)
     }
 
     /// Whether it was believed at an instant.
@@ -149,6 +222,7 @@ pub(super) fn to_batch(rows: &[PriceRow]) -> Result<RecordBatch, PriceError> {
             "valid_to" => instant(|r| r.valid_to),
             "known_from" => instant(|r| Some(r.known_from)),
             "known_to" => instant(|r| r.known_to),
+            "kind" => text(|r| (r.kind != Kind::Price).then(|| r.kind.word())),
             "source" => text(|r| Some(&r.source)),
             "note" => text(|r| r.note.as_deref()),
             other => return Err(PriceError::Column { column: other.to_owned() }),
@@ -196,6 +270,21 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceErro
     let (valid_from, valid_to) = (instant("valid_from")?, instant("valid_to")?);
     let (known_from, known_to) = (instant("known_from")?, instant("known_to")?);
 
+    let kind = match batch.column_by_name("kind") {
+        Some(_) => Some(text("kind")?),
+        None => None,
+    };
+    let kind_at = |i: usize| -> Result<Kind, PriceError> {
+        let Some(column) = kind.as_ref().filter(|c| c.is_valid(i)) else { return Ok(Kind::Price) };
+        Kind::named(column.value(i)).ok_or_else(|| PriceError::Book {
+            place: format!("table prices, {}", model.value(i)),
+            reason: format!(
+                "kind is `{}`, expected {}",
+                column.value(i),
+                Kind::ALL.map(Kind::word).join(", ")
+            ),
+        })
+    };
     let shared = |column: &StringArray, i| -> Option<Arc<str>> {
         column.is_valid(i).then(|| Arc::from(column.value(i)))
     };
@@ -203,7 +292,7 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceErro
     let at = |column: &TimestampMicrosecondArray, i| column.is_valid(i).then(|| column.value(i));
     (0..batch.num_rows())
         .map(|i| {
-            let unit = Unit::named(unit.value(i)).ok_or_else(|| PriceError::UnknownUnit {
+            let unit = Unit::stored(unit.value(i)).ok_or_else(|| PriceError::UnknownUnit {
                 unit: unit.value(i).to_owned(),
                 model: model.value(i).to_owned(),
             })?;
@@ -225,6 +314,7 @@ pub(super) fn from_batch(batch: &RecordBatch) -> Result<Vec<PriceRow>, PriceErro
                 valid_to: at(&valid_to, i),
                 known_from: known_from.value(i),
                 known_to: at(&known_to, i),
+                kind: kind_at(i)?,
                 source: source.value(i).into(),
                 note: shared(&note, i),
             })

@@ -132,6 +132,9 @@ const TABLE: &[Definition] = &[
     counted("storage_searches", "storage_searches_kcount", 1_000, STORAGE_SEARCH),
     counted("code_executions", "code_executions_kcount", 1_000, CODE_EXECUTION),
     counted("requests", "requests_kcount", 1_000, REQUESTS),
+    // Without a feature: contains every unit. Rules hold for it (a discount, a commitment);
+    // nothing is counted or priced in it.
+    counted("any", "", 1, 0),
 ];
 
 impl Unit {
@@ -153,10 +156,16 @@ impl Unit {
     pub const OUTPUT_AUDIO: Unit = Unit(13);
     /// Image input.
     pub const INPUT_IMAGE: Unit = Unit(18);
+    /// Image output.
+    pub const OUTPUT_IMAGE: Unit = Unit(19);
+    /// Searches of the web.
+    pub const WEB_SEARCHES: Unit = Unit(54);
     /// Reasoning output.
     pub const REASONING: Unit = Unit(35);
     /// Calls of the API.
-    pub const REQUESTS: Unit = Unit((UNITS - 1) as u8);
+    pub const REQUESTS: Unit = Unit((UNITS - 2) as u8);
+    /// Every unit: what a rule holds for that names none. It is never counted.
+    pub const ANY: Unit = Unit((UNITS - 1) as u8);
 
     /// Every unit, in the order of the table.
     pub fn all() -> impl Iterator<Item = Unit> {
@@ -171,12 +180,17 @@ impl Unit {
     /// The unit of that name; `reasoning_tokens` is taken for `output_reasoning_tokens`.
     pub fn named(name: &str) -> Option<Unit> {
         let name = if name == "reasoning_tokens" { "output_reasoning_tokens" } else { name };
-        Unit::all().find(|u| u.name() == name)
+        Unit::all().find(|u| u.name() == name && *u != Unit::ANY)
+    }
+
+    /// The unit of a stored price row: [`Unit::named`], or [`Unit::ANY`].
+    pub fn stored(name: &str) -> Option<Unit> {
+        Unit::named(name).or_else(|| (name == Unit::ANY.name()).then_some(Unit::ANY))
     }
 
     /// The unit a price key of genai-prices is for, such as `cache_read_mtok`.
     pub fn of_book_key(key: &str) -> Option<Unit> {
-        Unit::all().find(|u| u.definition().book_key == key)
+        Unit::all().find(|u| u.definition().book_key == key && *u != Unit::ANY)
     }
 
     /// Name, such as `cache_read_tokens`.
@@ -255,6 +269,8 @@ mod tests {
             (Unit::INPUT_AUDIO, "input_audio_tokens"),
             (Unit::OUTPUT_AUDIO, "output_audio_tokens"),
             (Unit::INPUT_IMAGE, "input_image_tokens"),
+            (Unit::OUTPUT_IMAGE, "output_image_tokens"),
+            (Unit::WEB_SEARCHES, "web_searches"),
             (Unit::REASONING, "reasoning_tokens"),
             (Unit::REQUESTS, "requests"),
         ];

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use arrow::record_batch::RecordBatch;
 use serde_json::{Value, json};
-use spanledger_ledger::prices::{PriceRow, itemise, usage_at};
+use spanledger_ledger::prices::{Kind, PriceRow, itemise, usage_at};
 use spanledger_schemas::Money;
 
 use super::read::Reader;
@@ -63,7 +63,8 @@ pub(super) async fn step(
             json!(line.price.to_string()),
             json!(line.per_quantity),
             json!(line.amount.to_string()),
-            json!(&*row.currency),
+            // Converted amounts are in the currency of the rate.
+            json!(rate_of(&rows, row).map_or(&*row.currency, |rate| &*rate.currency)),
             json!(row.id()),
             json!(validity(row)),
             json!(format!("{}, {} of {}", row.source, row.model_name, row.provider)),
@@ -83,11 +84,28 @@ pub(super) async fn step(
             ),
         };
     }
+    for row in rows.iter().filter(|row| !row.kind.is_price()) {
+        let said = match row.kind {
+            Kind::ExchangeRate => {
+                format!("1 {} = {} {}", row.model_name, row.amount, row.currency)
+            }
+            _ => format!("{} {} for {} s", row.amount, row.currency, row.per_quantity),
+        };
+        let said = format!("{said}, {}, {} ({})", validity(row), row.source, row.id());
+        step.fact(row.kind.word(), json!(said), None);
+    }
     let found: BTreeSet<String> = rows.iter().map(PriceRow::id).collect();
     for id in ids.iter().filter(|id| !found.contains(**id)) {
         step.fact("price row that is no longer in the table", json!(id), None);
     }
     Ok(step)
+}
+
+/// The exchange rate among the rows that converts what a row charges.
+fn rate_of<'a>(rows: &'a [PriceRow], row: &PriceRow) -> Option<&'a PriceRow> {
+    let rates =
+        |rate: &&PriceRow| rate.kind == Kind::ExchangeRate && rate.model_name == row.currency;
+    rows.iter().find(rates)
 }
 
 fn text(value: &Value) -> String {

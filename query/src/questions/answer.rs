@@ -62,7 +62,8 @@ pub(super) fn coverage_sql(ask: &Ask) -> String {
     let tokens = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)";
     format!(
         "SELECT count(*), count(*) {priced}, count(team), count(user_id), sum({tokens}), \
-         sum({tokens}) {priced}\nFROM calls\nWHERE {}",
+         sum({tokens}) {priced}\nFROM {}\nWHERE {}",
+        ask.calls(),
         ask.conditions(ask.from, ask.to)
     )
 }

@@ -92,7 +92,9 @@ fn derived(subquery: Box<Query>, alias: TableAlias) -> TableFactor {
 /// The question that a function's name means, with or without the schema before it.
 fn named(name: &ObjectName) -> Option<&'static Question> {
     let ident = name.0.last()?.as_ident()?;
-    ALL.into_iter().find(|q| ident.value.eq_ignore_ascii_case(q.name))
+    // SQL has no hyphen in a name: `what-if` is `what_if(…)`.
+    let name = ident.value.replace('_', "-");
+    ALL.into_iter().find(|q| name.eq_ignore_ascii_case(q.name))
 }
 
 fn params(question: &Question, args: &[FunctionArg]) -> Result<AskParams, QueryError> {

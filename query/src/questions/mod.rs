@@ -8,6 +8,8 @@ pub mod expand;
 pub mod latency;
 pub mod params;
 pub mod spend;
+pub mod unmapped;
+pub mod what_if;
 
 pub use answer::{Answer, Coverage};
 pub use params::AskParams;
@@ -34,7 +36,13 @@ pub struct Question {
 }
 
 /// The catalogue.
-pub static ALL: [&Question; 3] = [&spend::QUESTION, &latency::QUESTION, &drift::QUESTION];
+pub static ALL: [&Question; 5] = [
+    &spend::QUESTION,
+    &latency::QUESTION,
+    &drift::QUESTION,
+    &what_if::QUESTION,
+    &unmapped::QUESTION,
+];
 
 /// The question of that name.
 ///

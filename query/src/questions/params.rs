@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
+use spanledger_ledger::prices::deciding_columns;
 use spanledger_schemas::{Kind, tables};
 
 use super::Question;
@@ -30,12 +31,45 @@ pub struct AskParams {
     pub reference_from: Option<String>,
     /// Drift only: first instant after the reference.
     pub reference_to: Option<String>,
+    /// Spend and what-if: prices as they were believed at this instant.
+    pub as_of: Option<String>,
+    /// What-if only: as if this provider had served the calls.
+    pub to_provider: Option<String>,
+    /// What-if only: as if this model had served the calls.
+    pub to_model: Option<String>,
+    /// What-if only: as if the calls had been served in this tier.
+    pub to_tier: Option<String>,
+    /// What-if only: text of a `prices.toml`, in place of the contracts there are.
+    pub draft: Option<String>,
 }
+
+/// Parameters that some questions alone have.
+const ONLY: [(&str, &[&str]); 7] = [
+    ("reference_from", &["drift"]),
+    ("reference_to", &["drift"]),
+    ("as_of", &["spend", "what-if"]),
+    ("to_provider", &["what-if"]),
+    ("to_model", &["what-if"]),
+    ("to_tier", &["what-if"]),
+    ("draft", &["what-if"]),
+];
 
 impl AskParams {
     /// Names of the parameters, in the order of positional arguments in SQL.
-    pub const NAMES: [&'static str; 7] =
-        ["by", "from", "to", "grain", "filter", "reference_from", "reference_to"];
+    pub const NAMES: [&'static str; 12] = [
+        "by",
+        "from",
+        "to",
+        "grain",
+        "filter",
+        "reference_from",
+        "reference_to",
+        "as_of",
+        "to_provider",
+        "to_model",
+        "to_tier",
+        "draft",
+    ];
 
     /// Sets a parameter by name; `filter` adds one.
     ///
@@ -49,6 +83,11 @@ impl AskParams {
             "grain" => &mut self.grain,
             "reference_from" => &mut self.reference_from,
             "reference_to" => &mut self.reference_to,
+            "as_of" => &mut self.as_of,
+            "to_provider" => &mut self.to_provider,
+            "to_model" => &mut self.to_model,
+            "to_tier" => &mut self.to_tier,
+            "draft" => &mut self.draft,
             "filter" => {
                 self.filter.push(value.to_owned());
                 return Ok(());
@@ -64,6 +103,23 @@ impl AskParams {
         *slot = Some(value.to_owned());
         Ok(())
     }
+
+    /// The first parameter that was given and that a question does not have.
+    fn not_of(&self, question: &str) -> Option<&'static str> {
+        let given = |name: &str| match name {
+            "as_of" => self.as_of.is_some(),
+            "to_provider" => self.to_provider.is_some(),
+            "to_model" => self.to_model.is_some(),
+            "to_tier" => self.to_tier.is_some(),
+            "draft" => self.draft.is_some(),
+            // Always ignored where they mean nothing; dashboards send them with every question.
+            _ => false,
+        };
+        let odd = |(name, questions): &&(&'static str, &[&str])| {
+            given(name) && !questions.contains(&question)
+        };
+        ONLY.iter().find(odd).map(|(name, _)| *name)
+    }
 }
 
 /// Checked parameters. Instants are in microseconds since the epoch.
@@ -76,6 +132,11 @@ pub struct Ask {
     filters: Vec<Filter>,
     pub(super) reference_from: Option<Timestamp>,
     pub(super) reference_to: Option<Timestamp>,
+    pub(super) as_of: Option<Timestamp>,
+    pub(super) to_provider: Option<String>,
+    pub(super) to_model: Option<String>,
+    pub(super) to_tier: Option<String>,
+    pub(super) draft: Option<String>,
     pub(super) now: Timestamp,
 }
 
@@ -125,6 +186,11 @@ impl Ask {
             filters: params.filter.iter().map(|f| Filter::parse(f)).collect::<Result<_, _>>()?,
             reference_from: at("reference_from", &params.reference_from)?,
             reference_to: at("reference_to", &params.reference_to)?,
+            as_of: at("as_of", &params.as_of)?,
+            to_provider: params.to_provider.clone().filter(|text| !text.is_empty()),
+            to_model: params.to_model.clone().filter(|text| !text.is_empty()),
+            to_tier: params.to_tier.clone().filter(|text| !text.is_empty()),
+            draft: params.draft.clone().filter(|text| !text.is_empty()),
             now,
         };
         let wrong = |what: &str, found: &str, expected: &str| {
@@ -134,6 +200,10 @@ impl Ask {
                 expected: expected.to_owned(),
             })
         };
+        if let Some(name) = params.not_of(question.name) {
+            let none = format!("none: {} does not have it", question.name);
+            return wrong(name, "given", &none);
+        }
         if let (Some(from), Some(to)) = (ask.from, ask.to)
             && from >= to
         {
@@ -166,6 +236,40 @@ impl Ask {
         if all.is_empty() { "true".to_owned() } else { all.join(" AND ") }
     }
 
+    /// What to read in place of `calls`: they themselves, or with what they would have cost by the
+    /// prices that were believed at `as_of`.
+    pub(super) fn calls(&self) -> String {
+        if self.as_of.is_none() {
+            return "calls".to_owned();
+        }
+        let columns = tables::calls::TABLE.columns.iter().map(|column| match column.name {
+            name if PRICED.contains(&name) => format!("priced['{name}'] AS {name}"),
+            name => name.to_owned(),
+        });
+        format!(
+            "(SELECT {} FROM (SELECT *, {} AS priced FROM calls) AS calls) AS calls",
+            columns.collect::<Vec<_>>().join(", "),
+            self.price(&[]),
+        )
+    }
+
+    /// A call's price, with some of its columns in place of its own.
+    pub(super) fn price(&self, instead: &[(&str, String)]) -> String {
+        let fields = deciding_columns().filter(|name| *name != "tenant").map(|name| {
+            let own = instead.iter().find(|(column, _)| *column == name);
+            format!("'{name}', {}", own.map_or(name, |(_, value)| value))
+        });
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let as_of = self.as_of.map(|at| format!("TIMESTAMP '{at}'"));
+        let draft = self.draft.as_deref().map(text);
+        let rest = match (as_of, draft) {
+            (None, None) => String::new(),
+            (Some(at), None) => format!(", {at}"),
+            (at, Some(draft)) => format!(", {}, {draft}", at.unwrap_or_else(|| "NULL".to_owned())),
+        };
+        format!("price(named_struct({fields}){rest})")
+    }
+
     fn filter_conditions(&self) -> Vec<String> {
         let mut conditions: Vec<String> = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
@@ -186,6 +290,15 @@ impl Ask {
     }
 }
 
+/// The columns of `calls` that follow from prices.
+const PRICED: [&str; 7] =
+    ["cost", "input_cost", "output_cost", "currency", "price_state", "price_reason", "price_ids"];
+
+/// A text as SQL.
+pub(super) fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
 impl Filter {
     fn parse(text: &str) -> Result<Self, QueryError> {
         let wrong = || QueryError::Parameter {
@@ -203,10 +316,11 @@ impl Filter {
         match (self.value.is_empty(), self.equal) {
             (true, true) => format!("{column} IS NULL"),
             (true, false) => format!("{column} IS NOT NULL"),
-            (false, true) => format!("{column} = '{}'", self.value.replace('\'', "''")),
+            (false, true) => format!("{column} = {}", text(&self.value)),
             // Unknown is not that value either: it stays.
             (false, false) => {
-                format!("{column} IS DISTINCT FROM '{}'", self.value.replace('\'', "''"))
+                // Without parentheses the parser takes what follows for the right side.
+                format!("({column} IS DISTINCT FROM {})", text(&self.value))
             }
         }
     }
@@ -369,7 +483,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             ask.conditions(None, None),
-            "(model = 'gpt-4o' OR model = 'o''brien') AND team IS DISTINCT FROM 'ops' AND user_id IS NULL"
+            "(model = 'gpt-4o' OR model = 'o''brien') AND (team IS DISTINCT FROM 'ops') AND user_id IS NULL"
         );
     }
 

@@ -13,6 +13,7 @@ pub static QUESTION: Question = Question {
         "cost is list cost, an exact sum over priced and part-priced calls; null when none has a price",
         "amounts in different currencies are not added: cost is null and currency `mixed`, unless grouped by currency",
         "priced_share is the part of the calls whose whole usage has a price",
+        "with as_of, every call is priced anew by what was believed of prices at that instant, whatever it was settled with",
     ],
     columns: &[
         ("cost", "currency"),
@@ -89,8 +90,9 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
         .chain(ask.by.iter().map(|by| (*by).to_owned()))
         .collect();
     Ok(format!(
-        "SELECT {}\nFROM calls\nWHERE {}\n{group}\nORDER BY {}",
+        "SELECT {}\nFROM {}\nWHERE {}\n{group}\nORDER BY {}",
         columns.join(",\n  "),
+        ask.calls(),
         ask.conditions(ask.from, ask.to),
         order.join(", "),
     ))

@@ -115,6 +115,11 @@ fn about(parameter: &str) -> &'static str {
         "filter" => "column=value or column!=value; an empty value means unknown",
         "reference_from" => "drift only: first instant of the reference window",
         "reference_to" => "drift only: first instant after the reference window",
+        "as_of" => "spend and what-if: by the prices that were believed at this instant",
+        "to_provider" => "what-if only: as if this provider had served the calls",
+        "to_model" => "what-if only: as if this model had served the calls",
+        "to_tier" => "what-if only: as if the calls had been served in this tier",
+        "draft" => "what-if only: text of a prices.toml, in place of the contracts there are",
         _ => "",
     }
 }

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod functions;
 pub mod memory;
 mod overlay;
+mod prices;
 pub mod quantiles;
 pub mod statement;
 pub mod units;
@@ -34,6 +35,7 @@ use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 
+use spanledger_schemas::tables as tables_of;
 use spanledger_schemas::tables::{span_verdicts, spans};
 
 use crate::error::QueryError;
@@ -41,6 +43,7 @@ use crate::limits;
 use crate::settings::QuerySettings;
 use catalog::TenantTables;
 use memory::QueryPool;
+use prices::{PriceCache, SnapshotPrices};
 
 /// Name of the catalog that holds the tables; PostgreSQL clients call it the database.
 pub const CATALOG: &str = "spanledger";
@@ -56,6 +59,7 @@ pub(crate) struct Sessions {
     pg_catalog: Arc<dyn SchemaProvider>,
     runtime: Arc<RuntimeEnv>,
     query_memory_max: usize,
+    prices: Arc<PriceCache>,
 }
 
 impl Sessions {
@@ -91,6 +95,7 @@ impl Sessions {
             pg_catalog,
             runtime,
             query_memory_max: (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize,
+            prices: Arc::default(),
         })
     }
 
@@ -107,12 +112,16 @@ impl Sessions {
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
             .with_memory_pool(pool)
             .build_arc()?;
+        let priced = tables.get(tables_of::prices::TABLE.name).cloned();
+        let version = versions.get(tables_of::prices::TABLE.name).copied().unwrap_or_default();
+        let prices = SnapshotPrices::new(priced, version, tenant, Arc::clone(&self.prices));
         let tables: Arc<dyn SchemaProvider> = Arc::new(TenantTables::new(tables, tenant));
-        let state = SessionStateBuilder::new_from_existing(self.template.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_runtime_env(runtime)
             .with_catalog_list(catalogs_of(tables, Some(Arc::clone(&self.pg_catalog)))?)
             .build();
-        Ok(Session { context: SessionContext::new_with_state(state), versions })
+        prices.register(&mut state)?;
+        Ok(Session { context: SessionContext::new_with_state(state), versions, prices })
     }
 }
 
@@ -120,6 +129,7 @@ impl Sessions {
 pub(crate) struct Session {
     context: SessionContext,
     versions: BTreeMap<&'static str, i64>,
+    prices: Arc<SnapshotPrices>,
 }
 
 impl Session {
@@ -138,6 +148,7 @@ impl Session {
             .with_allow_statements(false);
         reading.verify_plan(&plan)?;
         functions::check_sizes(&plan)?;
+        self.prices.prepare(&plan).await?;
         match params {
             Some(params) => Ok(plan.replace_params_with_values(&params)?),
             None => Ok(plan),
@@ -168,6 +179,9 @@ impl Session {
             Ok(TreeNodeRecursion::Continue)
         });
         debug_assert!(noted.is_ok(), "the visitor never fails");
+        if prices::used_by(plan) {
+            note(tables_of::prices::TABLE.name);
+        }
         if of_spans && self.reads_verdicts(plan) {
             note(span_verdicts::TABLE.name);
         }

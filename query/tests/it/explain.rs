@@ -57,6 +57,7 @@ fn price(unit: Unit, amount: &str) -> PriceRow {
         valid_to: None,
         known_from: 0,
         known_to: None,
+        kind: spanledger_ledger::prices::Kind::Price,
         source: "a test".into(),
         note: None,
     }

@@ -16,6 +16,7 @@ mod http;
 mod limits;
 mod pg;
 mod plans;
+mod prices;
 mod questions;
 mod slt;
 mod verdicts;

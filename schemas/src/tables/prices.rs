@@ -90,6 +90,13 @@ const COLUMNS: &[Column] = &[
         "when it was replaced by a correction; null while believed",
         "later import",
     ),
+    optional(
+        "kind",
+        Text,
+        "",
+        "null: a price; discounted: a price made by a discount; discount: percent off in amount; commitment: price of a period of per_quantity seconds, whose calls cost nothing beside; allowance: the first amount units of each period of per_quantity seconds are free, 0 for a calendar month; exchange-rate: units of currency for one unit of the currency in model_name",
+        "import",
+    ),
     required("source", Text, "", "book, contract or import, with its name and version", "import"),
     optional("note", Text, "", "remark", "book"),
 ];

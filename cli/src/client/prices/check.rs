@@ -1,0 +1,178 @@
+//! `prices check`: our book beside LiteLLM's map. Takes the map as a file, the book and what was
+//! used from the tables; prints where they differ. The comparison is the ledger's.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow::ipc::reader::StreamReader;
+use serde_json::json;
+use spanledger_ledger::prices::{
+    DEFAULT_TENANT, Difference, PriceBook, PriceRow, Used, check, read_litellm,
+};
+use spanledger_ledger::usage::Unit;
+
+use super::answer;
+use crate::args::{Format, Target};
+use crate::client::table::Answer;
+
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+/// Units whose use is known per model: the leaves of `calls`.
+const LEAVES: [(&str, Unit); 7] = [
+    ("input_uncached_tokens", Unit::INPUT),
+    ("cache_read_tokens", Unit::CACHE_READ),
+    ("cache_write_tokens", Unit::CACHE_WRITE),
+    ("output_tokens", Unit::OUTPUT),
+    ("input_audio_tokens", Unit::INPUT_AUDIO),
+    ("output_audio_tokens", Unit::OUTPUT_AUDIO),
+    ("input_image_tokens", Unit::INPUT_IMAGE),
+];
+
+/// Compares and prints.
+pub async fn run(
+    against: &Path,
+    at: Option<jiff::Timestamp>,
+    limit: usize,
+    format: Format,
+    target: &Target,
+) -> anyhow::Result<()> {
+    let at = at.unwrap_or_else(jiff::Timestamp::now).as_microsecond();
+    let map = file(against)?;
+    let (theirs, skipped) = read_litellm(&map)?;
+    let mut rows = Vec::new();
+    for batch in batches("SELECT * FROM prices WHERE known_to IS NULL", target).await? {
+        rows.extend(PriceRow::of_batch(&batch)?);
+    }
+    let book = PriceBook::believed_at(rows, i64::MAX)?;
+    let sums: Vec<_> =
+        LEAVES.iter().map(|(name, _)| format!("CAST(sum({name}) AS BIGINT) AS {name}")).collect();
+    let query = format!(
+        "SELECT provider, model, {} FROM calls WHERE model IS NOT NULL GROUP BY provider, model",
+        sums.join(", ")
+    );
+    let mut used = Vec::new();
+    for batch in batches(&query, target).await? {
+        used.extend(uses(&batch)?);
+    }
+    let checked = check(&book, &theirs, &used, DEFAULT_TENANT, at);
+    let shown = &checked.differences[..checked.differences.len().min(limit)];
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Table | Format::Json => {
+            let body = body(shown);
+            if format == Format::Json {
+                writeln!(out, "{body}")?;
+            } else {
+                let answer: Answer = serde_json::from_value(body)?;
+                out.write_all(answer.table().as_bytes())?;
+            }
+        }
+        Format::Csv => {
+            let mut csv = csv::Writer::from_writer(&mut out);
+            csv.write_record(COLUMNS)?;
+            for difference in shown {
+                csv.write_record(cells(difference))?;
+            }
+            csv.flush()?;
+        }
+    }
+    if format == Format::Table {
+        writeln!(
+            out,
+            "{} prices equal, {} differ ({} shown); {} units or tiers and {} models are only theirs; \
+             {} keys of theirs have no unit of ours",
+            checked.equal,
+            checked.differences.len(),
+            shown.len(),
+            checked.only_theirs,
+            checked.models_unknown,
+            skipped.len()
+        )?;
+    }
+    Ok(())
+}
+
+const COLUMNS: [&str; 12] = [
+    "provider",
+    "model",
+    "their_model",
+    "unit",
+    "service_tier",
+    "context_from",
+    "ours",
+    "theirs",
+    "used",
+    "effect",
+    "currency",
+    "price_id",
+];
+
+fn cells(d: &Difference) -> [String; 12] {
+    let ours = &d.ours;
+    [
+        ours.provider.to_string(),
+        ours.model_name.to_string(),
+        d.model.clone(),
+        ours.unit.to_string(),
+        ours.service_tier.as_deref().unwrap_or_default().to_owned(),
+        ours.context_from.map(|from| from.to_string()).unwrap_or_default(),
+        ours.amount.to_string(),
+        d.theirs.to_string(),
+        d.quantity.to_string(),
+        d.effect.to_string(),
+        ours.currency.to_string(),
+        ours.id(),
+    ]
+}
+
+/// The differences in the shape of an answer of the HTTP API.
+fn body(differences: &[Difference]) -> serde_json::Value {
+    let columns: Vec<_> =
+        COLUMNS.iter().map(|name| json!({"name": name, "type": "text"})).collect();
+    let rows: Vec<_> = differences.iter().map(|d| json!(cells(d))).collect();
+    json!({"columns": columns, "rows": rows})
+}
+
+fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))?;
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice())
+        .read_to_end(&mut plain)
+        .with_context(|| format!("unpacking `{}`", path.display()))?;
+    Ok(plain)
+}
+
+async fn batches(query: &str, target: &Target) -> anyhow::Result<Vec<RecordBatch>> {
+    let body = answer(query, ARROW, target).await?;
+    let reader = StreamReader::try_new(body.as_slice(), None).context("reading the answer")?;
+    reader.collect::<Result<_, _>>().context("reading the answer")
+}
+
+fn uses(batch: &RecordBatch) -> anyhow::Result<Vec<Used>> {
+    let text = |name: &str| -> anyhow::Result<_> {
+        let column = batch.column_by_name(name).context("reading the answer")?;
+        Ok(arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8)?)
+    };
+    let (provider, model) = (text("provider")?, text("model")?);
+    let (provider, model) = (provider.as_string::<i32>(), model.as_string::<i32>());
+    let mut used = Vec::new();
+    for (name, unit) in LEAVES {
+        let column = batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
+        let column = column.with_context(|| format!("column `{name}` is missing"))?;
+        for i in (0..batch.num_rows()).filter(|&i| column.is_valid(i) && column.value(i) > 0) {
+            used.push(Used {
+                provider: provider.is_valid(i).then(|| provider.value(i).to_owned()),
+                model: model.value(i).to_owned(),
+                unit,
+                quantity: column.value(i),
+            });
+        }
+    }
+    Ok(used)
+}

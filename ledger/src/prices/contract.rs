@@ -1,0 +1,407 @@
+//! The user's own prices: reads `prices.toml`, or CSV with the same words as columns, into rows of
+//! the price table. Numbers are read from their text, never through a float (I-4). It decides
+//! nothing about which price wins: that is written at the top of `book`.
+//!
+//! ```toml
+//! contract = "acme 2026"              # name of the source; `contract acme 2026` in the table
+//! currency = "EUR"                    # of every entry that names none; USD when left out
+//!
+//! [[price]]                           # a negotiated price
+//! provider = "openai"                 # the book's id, or any name that calls carry; "*": any
+//! model = "gpt-4o"                    # as the book or the call calls it; `gpt-4o*` its beginning;
+//!                                     # or match = { starts_with = "gpt-4o" }, as in genai-prices
+//! unit = "input_tokens"
+//! amount = 2.10                       # per unit's own quantity: a million tokens, 1,000 searches
+//! per = 1000000                       # another quantity
+//! service_tier = "batch"              # standard when left out; "*": any
+//! region = "eu"                       # any when left out
+//! context_from = 200000               # the whole call takes it above so many input tokens
+//! time_from = "16:30"                 # daily window in UTC
+//! time_to = "00:30"
+//! valid_from = 2026-01-01             # midnight UTC, or an instant
+//! valid_to = 2027-01-01               # first instant it no longer holds
+//! note = "order form 7"
+//!
+//! [[discount]]                        # percent off the list prices of a provider or model
+//! provider = "anthropic"
+//! percent = 12.5
+//!
+//! [[commitment]]                      # provisioned throughput: the period is paid, not the call
+//! provider = "azure"
+//! model = "gpt-4o"
+//! service_tier = "provisioned"
+//! amount = 36.00
+//! per = "hour"                        # hour, day, week, or term: from valid_from to valid_to
+//!
+//! [[allowance]]                       # the first units of a day or calendar month are free
+//! provider = "google"
+//! model = "gemini-2.5-flash"
+//! unit = "web_searches"
+//! quantity = 1500
+//! per = "month"
+//!
+//! [[rate]]                            # 1 USD = 0.92 EUR
+//! from = "USD"
+//! to = "EUR"
+//! rate = 0.92
+//! valid_from = 2026-11-01
+//! ```
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use spanledger_schemas::Money;
+
+use super::clause::Clause;
+use super::entries::{self, Entry};
+use super::genai::{clock, midnight, price_of_text};
+use super::row::{Kind, Micros, PriceRow};
+use super::{CONTRACT, MONTH, PriceError, providers};
+use crate::limits::{CONTRACT_BYTES_MAX, CONTRACT_ROWS_MAX};
+use crate::usage::Unit;
+
+/// How the file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `prices.toml`.
+    Toml,
+    /// One price a line, with the keys of `[[price]]` as columns, and `kind` for the other tables.
+    Csv,
+}
+
+/// What a file states.
+#[derive(Debug)]
+pub struct Contract {
+    /// Written into `source`: `contract`, and the name.
+    pub source: Arc<str>,
+    /// Its rows, in the order of the file within each kind.
+    pub rows: Vec<PriceRow>,
+}
+
+/// Reads a file; `name` is the source's name when the file gives none.
+///
+/// # Errors
+/// When it is not of that form, or an entry lacks a key, has one too many or a value that is none.
+pub fn read(
+    bytes: &[u8],
+    form: Form,
+    tenant: &str,
+    name: &str,
+    now: Micros,
+) -> Result<Contract, PriceError> {
+    let wrong = |reason: String| PriceError::Book { place: format!("contract {name}"), reason };
+    if bytes.len() > CONTRACT_BYTES_MAX {
+        return Err(wrong(format!(
+            "the file has {} bytes, expected at most {CONTRACT_BYTES_MAX}",
+            bytes.len()
+        )));
+    }
+    let file = entries::read(bytes, form).map_err(&wrong)?;
+    let source: Arc<str> =
+        format!("{CONTRACT} {}", file.contract.as_deref().unwrap_or(name)).into();
+    let currency = file.currency.as_deref().unwrap_or("USD");
+    let kinds = [
+        (Kind::Price, file.price),
+        (Kind::Discount, file.discount),
+        (Kind::Commitment, file.commitment),
+        (Kind::Allowance, file.allowance),
+        (Kind::ExchangeRate, file.rate),
+    ];
+    let mut rows = Vec::new();
+    for (kind, entries) in kinds {
+        for (at, entry) in entries.into_iter().enumerate() {
+            let place = format!("{source}, {} {}", kind.word(), at + 1);
+            let reading = Reading { place: &place, tenant, source: &source, currency, now };
+            rows.push(reading.row(kind, at, entry)?);
+            if rows.len() > CONTRACT_ROWS_MAX {
+                return Err(wrong(format!("more than {CONTRACT_ROWS_MAX} entries")));
+            }
+        }
+    }
+    Ok(Contract { source, rows })
+}
+
+/// What every entry of a file has in common.
+struct Reading<'a> {
+    place: &'a str,
+    tenant: &'a str,
+    source: &'a Arc<str>,
+    currency: &'a str,
+    now: Micros,
+}
+
+impl Reading<'_> {
+    fn wrong(&self, reason: impl Into<String>) -> PriceError {
+        PriceError::Book { place: self.place.to_owned(), reason: reason.into() }
+    }
+
+    fn row(&self, kind: Kind, at: usize, entry: Entry) -> Result<PriceRow, PriceError> {
+        self.keys(kind, &entry)?;
+        let valid_from = self.instant("valid_from", entry.valid_from.as_deref())?;
+        let valid_to = self.instant("valid_to", entry.valid_to.as_deref())?;
+        if let (Some(from), Some(to)) = (valid_from, valid_to)
+            && from >= to
+        {
+            return Err(self.wrong("valid_from is not before valid_to"));
+        }
+        let needs = |key: &str, value: &Option<String>| {
+            value.clone().ok_or_else(|| self.wrong(format!("`{key}` is missing")))
+        };
+        let (provider, model_name, model_match) = match kind {
+            Kind::ExchangeRate => {
+                let from = self.currency_code(&needs("from", &entry.from)?)?;
+                let clause = Clause::Equals(from.to_lowercase()).to_json().to_string();
+                ("fx".to_owned(), from, clause)
+            }
+            _ => {
+                let provider = needs("provider", &entry.provider)?.trim().to_lowercase();
+                let provider = providers::book_id(&provider).map_or(provider, str::to_owned);
+                let any = kind == Kind::Discount;
+                let (name, clause) = self.model(&entry, any)?;
+                (provider, name, clause)
+            }
+        };
+        let unit = match (kind, entry.unit.as_deref()) {
+            (Kind::Price | Kind::Allowance, None) => return Err(self.wrong("`unit` is missing")),
+            (_, None) => Unit::ANY,
+            (_, Some(name)) => Unit::named(name).ok_or_else(|| {
+                self.wrong(format!("unit is `{name}`, expected one such as input_tokens"))
+            })?,
+        };
+        let (key, number) = match kind {
+            Kind::Discount => ("percent", &entry.percent),
+            Kind::ExchangeRate => ("rate", &entry.rate),
+            Kind::Allowance => ("quantity", &entry.quantity),
+            _ => ("amount", &entry.amount),
+        };
+        let number =
+            number.as_ref().ok_or_else(|| self.wrong(format!("`{key}` is missing")))?.to_string();
+        let (amount, rounded) = price_of_text(&number, self.place)?;
+        if kind == Kind::Discount && amount > Money::from_whole(100) {
+            return Err(self.wrong(format!("percent is {amount}, expected at most 100")));
+        }
+        if kind == Kind::Allowance && amount.0 % Money::from_whole(1).0 != 0 {
+            return Err(self.wrong(format!("quantity is {amount}, expected a whole number")));
+        }
+        if kind == Kind::ExchangeRate && amount == Money::ZERO {
+            return Err(self.wrong("rate is 0, expected more"));
+        }
+        let currency = match kind {
+            Kind::ExchangeRate => needs("to", &entry.to)?,
+            _ => entry.currency.unwrap_or_else(|| self.currency.to_owned()),
+        };
+        let window = match (entry.time_from.as_deref(), entry.time_to.as_deref()) {
+            (None, None) => None,
+            (Some(from), Some(to)) => Some((self.clock(from)?, self.clock(to)?)),
+            _ => return Err(self.wrong("time_from and time_to go together")),
+        };
+        // What names more goes first: a tier or a window before none, and a discount of a model
+        // before that of its provider; then the order of the file.
+        let narrow = window.is_some() || (kind == Kind::Discount && &*model_name != "*");
+        let priority = at as i64 + if narrow { 0 } else { CONTRACT_ROWS_MAX as i64 };
+        Ok(PriceRow {
+            tenant: self.tenant.into(),
+            provider: provider.into(),
+            model_name: model_name.into(),
+            model_match: model_match.into(),
+            unit,
+            per_quantity: self.quantity(kind, unit, entry.per.as_ref(), valid_from, valid_to)?,
+            amount,
+            currency: self.currency_code(&currency)?.into(),
+            context_from: entry.context_from,
+            time_window: window,
+            service_tier: entry.service_tier.map(|t| t.to_lowercase().into()),
+            region: entry.region.map(|r| r.to_lowercase().into()),
+            priority,
+            valid_from,
+            valid_to,
+            known_from: self.now,
+            known_to: None,
+            kind,
+            source: Arc::clone(self.source),
+            note: entry.note.map(Arc::from).or(rounded),
+        })
+    }
+
+    /// Refuses keys that mean nothing for the kind: a typo must not be silence.
+    fn keys(&self, kind: Kind, entry: &Entry) -> Result<(), PriceError> {
+        let price = matches!(kind, Kind::Price | Kind::Discounted);
+        let free = kind == Kind::Allowance;
+        let rate = kind == Kind::ExchangeRate;
+        let odd = [
+            ("amount", entry.amount.is_some(), price || kind == Kind::Commitment),
+            ("percent", entry.percent.is_some(), kind == Kind::Discount),
+            ("rate", entry.rate.is_some(), rate),
+            ("quantity", entry.quantity.is_some(), free),
+            ("from", entry.from.is_some(), rate),
+            ("to", entry.to.is_some(), rate),
+            ("provider", entry.provider.is_some(), !rate),
+            ("model", entry.model.is_some(), !rate),
+            ("match", entry.clause.is_some(), !rate),
+            ("unit", entry.unit.is_some(), price || free || kind == Kind::Discount),
+            ("per", entry.per.is_some(), price || free || kind == Kind::Commitment),
+            ("currency", entry.currency.is_some(), price || kind == Kind::Commitment),
+            ("service_tier", entry.service_tier.is_some(), !rate),
+            ("region", entry.region.is_some(), !rate),
+            ("context_from", entry.context_from.is_some(), price),
+            ("time_from", entry.time_from.is_some(), price),
+        ];
+        match odd.iter().find(|(_, there, allowed)| *there && !allowed) {
+            Some((key, ..)) => {
+                Err(self.wrong(format!("`{key}` means nothing in a {}", kind.word())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Name and clause of the models it holds for.
+    fn model(&self, entry: &Entry, any: bool) -> Result<(String, String), PriceError> {
+        let clause = match (&entry.model, &entry.clause) {
+            (Some(_), Some(_)) => return Err(self.wrong("give `model` or `match`, not both")),
+            (None, None) if any => Clause::StartsWith(String::new()),
+            (None, None) => return Err(self.wrong("`model` or `match` is missing")),
+            (Some(model), None) => match model.trim().strip_suffix('*') {
+                Some(beginning) => Clause::StartsWith(beginning.to_lowercase()),
+                None => Clause::Equals(model.trim().to_lowercase()),
+            },
+            (None, Some(json)) => Clause::from_json(json)
+                .map_err(|source| PriceError::Clause { place: self.place.to_owned(), source })?,
+        };
+        let json = clause.to_json().to_string();
+        let name = match &clause {
+            Clause::Equals(name) => name.clone(),
+            Clause::StartsWith(name) => format!("{name}*"),
+            _ => json.clone(),
+        };
+        Ok((name, json))
+    }
+
+    fn quantity(
+        &self,
+        kind: Kind,
+        unit: Unit,
+        per: Option<&Value>,
+        from: Option<Micros>,
+        to: Option<Micros>,
+    ) -> Result<i64, PriceError> {
+        let odd = |found: &Value, expected: &str| {
+            Err(self.wrong(format!("per is {found}, expected {expected}")))
+        };
+        if kind == Kind::Allowance {
+            let per = per.ok_or_else(|| self.wrong("`per` is missing"))?;
+            return match per.as_str() {
+                Some("day") => Ok(86_400),
+                Some("month") => Ok(MONTH),
+                _ => odd(per, "day or month"),
+            };
+        }
+        if kind == Kind::Commitment {
+            let per = per.ok_or_else(|| self.wrong("`per` is missing"))?;
+            return match per.as_str() {
+                Some("hour") => Ok(3_600),
+                Some("day") => Ok(86_400),
+                Some("week") => Ok(604_800),
+                Some("term") => match (from, to) {
+                    (Some(from), Some(to)) if to - from >= 1_000_000 => Ok((to - from) / 1_000_000),
+                    _ => Err(self.wrong("a price of the term needs valid_from and valid_to")),
+                },
+                _ => odd(per, "hour, day, week or term"),
+            };
+        }
+        let Some(per) = per else { return Ok(unit.per_quantity()) };
+        let text = per.as_str().map_or_else(|| per.to_string(), str::to_owned);
+        match text.parse::<i64>() {
+            Ok(quantity) if quantity > 0 => Ok(quantity),
+            _ => odd(per, "a whole number above zero"),
+        }
+    }
+
+    fn instant(&self, key: &str, text: Option<&str>) -> Result<Option<Micros>, PriceError> {
+        let Some(text) = text else { return Ok(None) };
+        let instant = || Some(text.parse::<jiff::Timestamp>().ok()?.as_microsecond());
+        let at = if text.len() == 10 { midnight(text) } else { instant() };
+        at.map(Some).ok_or_else(|| {
+            self.wrong(format!("{key} is `{text}`, expected 2026-11-01 or 2026-11-01T08:00:00Z"))
+        })
+    }
+
+    fn clock(&self, text: &str) -> Result<Arc<str>, PriceError> {
+        let whole = if text.len() == 5 { format!("{text}:00") } else { text.to_owned() };
+        clock(&whole).ok_or_else(|| self.wrong(format!("time is `{text}`, expected HH:MM in UTC")))
+    }
+
+    fn currency_code(&self, text: &str) -> Result<String, PriceError> {
+        let code = text.trim().to_uppercase();
+        if code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Ok(code);
+        }
+        Err(self.wrong(format!("currency is `{text}`, expected a code such as EUR")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn toml(text: &str) -> Result<Contract, PriceError> {
+        read(text.as_bytes(), Form::Toml, "default", "prices.toml", 7)
+    }
+
+    #[test]
+    fn example_of_the_header_is_read() {
+        let header = include_str!("contract.rs");
+        let lines = header.lines().map_while(|l| l.strip_prefix("//!"));
+        let example: Vec<&str> = lines
+            .skip_while(|l| *l != " ```toml")
+            .skip(1)
+            .take_while(|l| *l != " ```")
+            .map(|l| l.strip_prefix(' ').unwrap_or(l))
+            .collect();
+        let contract = toml(&example.join("\n")).unwrap();
+        let kinds: Vec<_> = contract.rows.iter().map(|r| r.kind.word()).collect();
+        assert_eq!(kinds, ["price", "discount", "commitment", "allowance", "exchange-rate"]);
+        assert_eq!(&*contract.source, "contract acme 2026");
+        let price = &contract.rows[0];
+        assert_eq!((price.amount.to_string(), &*price.currency), ("2.1".to_owned(), "EUR"));
+        // 2026-01-01T00:00:00Z is 1,767,225,600 s after the epoch.
+        assert_eq!(price.valid_from, Some(1_767_225_600_000_000));
+        assert_eq!(contract.rows[2].per_quantity, 3_600);
+    }
+
+    #[test]
+    fn amounts_are_read_from_their_text_and_csv_says_the_same_as_toml() {
+        // As a float 0.1 + 0.2 would not be 0.3; the text is.
+        let from_toml = toml(
+            "[[price]]\nprovider = \"OpenAI\"\nmodel = \"GPT-4o\"\nunit = \"input_tokens\"\n\
+             amount = 0.30000000001\nvalid_from = 2026-01-01\n",
+        )
+        .unwrap();
+        let csv = "provider,model,unit,amount,valid_from\n\
+                   openai,gpt-4o,input_tokens,0.30000000001,2026-01-01\n";
+        let from_csv = read(csv.as_bytes(), Form::Csv, "default", "prices.toml", 7).unwrap();
+        assert_eq!(from_toml.rows, from_csv.rows);
+        assert_eq!(from_csv.rows[0].amount, Money::parse("0.30000000001").unwrap());
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_and_named() {
+        let check = |text: &str, says: &str| {
+            let error = toml(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        };
+        let price =
+            "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n";
+        check(&format!("{price}amount = -1"), "price is -1, expected zero or more");
+        check(&format!("{price}amount = nan"), "\"nan\", expected a JSON number");
+        check(price, "`amount` is missing");
+        check(&format!("{price}amount = 1\npercent = 2"), "`percent` means nothing in a price");
+        check(&format!("{price}amount = 1\ntyer = 2"), "tyer");
+        check(&format!("{price}amount = 1\nvalid_from = \"soon\""), "valid_from is `soon`");
+        check("[[discount]]\nprovider = \"x\"\npercent = 101", "percent is 101");
+        check(
+            "[[price]]\nprovider = \"x\"\nmodel = \"y\"\nunit = \"any\"\namount = 1",
+            "unit is `any`",
+        );
+        check("[[rate]]\nfrom = \"USD\"\nto = \"euro\"\nrate = 1", "currency is `euro`");
+    }
+}

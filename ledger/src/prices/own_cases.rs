@@ -1,0 +1,173 @@
+//! Tests of the user's own prices over the bundled book: which wins, what is converted, what is
+//! covered. Each with its arithmetic; list prices are those of gpt-4o ($2.50 in, $1.25 read, $10 out,
+//! batch $1.25 and $5) and of GPT-5.5.
+
+use super::contract::{self, Form};
+use super::{CallFacts, PriceBook, PriceRow, PriceState, Quote, bundled, history};
+use crate::usage::{Basis, Unit, Usage};
+
+/// 2026-11-20T12:00:00Z
+const AT: i64 = 1_795_176_000_000_000;
+
+fn book(contract: &str) -> std::sync::Arc<PriceBook> {
+    static BOOKS: std::sync::OnceLock<Vec<PriceRow>> = std::sync::OnceLock::new();
+    let mut rows = BOOKS.get_or_init(|| bundled::history().unwrap()).clone();
+    let own = contract::read(contract.as_bytes(), Form::Toml, "default", "test", 1).unwrap();
+    rows.extend(own.rows);
+    let rows = history::discount(rows, &bundled::resells().unwrap(), 1);
+    PriceBook::believed_at(rows, i64::MAX).unwrap()
+}
+
+struct Call {
+    tenant: &'static str,
+    provider: &'static str,
+    model: &'static str,
+    tier: Option<&'static str>,
+    region: Option<&'static str>,
+    at: i64,
+    usage: &'static [(Unit, i64)],
+}
+
+/// A million tokens in, a hundred thousand out.
+const GPT: Call = Call {
+    tenant: "default",
+    provider: "openai",
+    model: "gpt-4o-2024-08-06",
+    tier: None,
+    region: None,
+    at: AT,
+    usage: &[(Unit::INPUT, 1_000_000), (Unit::OUTPUT, 100_000)],
+};
+
+fn quote(contract: &str, call: &Call) -> Quote {
+    let usage = Usage::reported(Basis::Inclusive, call.usage).unwrap();
+    book(contract).quote(&CallFacts {
+        tenant: Some(call.tenant),
+        provider: Some(call.provider),
+        request_model: Some(call.model),
+        response_model: None,
+        service_tier: call.tier,
+        region: call.region,
+        server_address: None,
+        at: call.at,
+        usage: &usage,
+    })
+}
+
+fn check(contract: &str, call: &Call, state: PriceState, total: &str, reason: &str) -> Quote {
+    let quote = quote(contract, call);
+    let got = (quote.state, quote.total.to_string());
+    assert_eq!(got, (state, total.to_owned()), "{quote:?}");
+    assert!(quote.reason.contains(reason), "{quote:?}");
+    quote
+}
+
+fn price(rest: &str) -> String {
+    format!(
+        "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n{rest}\n"
+    )
+}
+
+#[test]
+fn own_price_wins_unit_by_unit_and_for_its_tenant_alone() {
+    let own = price("amount = 2");
+    // 2 + 0.1 × 10 = 3: input by contract, output by the book; for others 2.5 + 1.
+    check(&own, &GPT, PriceState::Priced, "3", "");
+    check(&own, &Call { tenant: "other", ..GPT }, PriceState::Priced, "3.5", "");
+    check("", &GPT, PriceState::Priced, "3.5", "");
+}
+
+#[test]
+fn own_standard_price_gives_way_to_the_books_price_of_the_calls_tier() {
+    let batch = Call { tier: Some("batch"), ..GPT };
+    let own = price("amount = 2");
+    // Batch by the book: 1.25 + 0.1 × 5 = 1.75; the standard contract is dearer than that.
+    check(&own, &batch, PriceState::Priced, "1.75", "");
+    // A contract that names the tier, or any, wins: 1 + 0.5.
+    check(&price("amount = 1\nservice_tier = \"batch\""), &batch, PriceState::Priced, "1.5", "");
+    check(&price("amount = 1\nservice_tier = \"*\""), &batch, PriceState::Priced, "1.5", "");
+    // A contract for batch says nothing of standard calls.
+    check(&price("amount = 1\nservice_tier = \"batch\""), &GPT, PriceState::Priced, "3.5", "");
+}
+
+#[test]
+fn own_price_has_bands_windows_regions_and_dates() {
+    let banded = price("amount = 2") + &price("amount = 3\ncontext_from = 200000");
+    // 1,000,000 > 200,000: 3 + 1; 200,000 is not above: 0.2 × 2 + 1.
+    check(&banded, &GPT, PriceState::Priced, "4", "");
+    let small = &[(Unit::INPUT, 200_000), (Unit::OUTPUT, 100_000)];
+    check(&banded, &Call { usage: small, ..GPT }, PriceState::Priced, "1.4", "");
+
+    // From 22:00 to 06:00 it is $1; at noon $2.
+    let nightly =
+        price("amount = 2") + &price("amount = 1\ntime_from = \"22:00\"\ntime_to = \"06:00\"");
+    check(&nightly, &GPT, PriceState::Priced, "3", "");
+    let night = AT + 11 * 3_600_000_000;
+    check(&nightly, &Call { at: night, ..GPT }, PriceState::Priced, "2", "");
+
+    let regional = price("amount = 2.2\nregion = \"eu\"");
+    check(&regional, &Call { region: Some("EU"), ..GPT }, PriceState::Priced, "3.2", "");
+    check(&regional, &Call { region: Some("us"), ..GPT }, PriceState::Priced, "3.5", "");
+
+    // A contract that begins at midnight UTC of the 21st, with calls on both sides.
+    let dated = price("amount = 2\nvalid_from = 2026-11-21");
+    let midnight = AT + 12 * 3_600_000_000;
+    check(&dated, &Call { at: midnight - 1, ..GPT }, PriceState::Priced, "3.5", "");
+    check(&dated, &Call { at: midnight, ..GPT }, PriceState::Priced, "3", "");
+}
+
+#[test]
+fn discount_reduces_every_unit_and_tier_and_what_is_resold() {
+    let off = |provider: &str| format!("[[discount]]\nprovider = \"{provider}\"\npercent = 20\n");
+    // 0.8 × 3.5 and, in batch, 0.8 × 1.75.
+    check(&off("openai"), &GPT, PriceState::Priced, "2.8", "");
+    check(&off("openai"), &Call { tier: Some("batch"), ..GPT }, PriceState::Priced, "1.4", "");
+    check(&off("anthropic"), &GPT, PriceState::Priced, "3.5", "");
+    // A stated price is not reduced once more: 2 + 0.8 × 1.
+    check(&(price("amount = 2") + &off("openai")), &GPT, PriceState::Priced, "2.8", "");
+    // A model's own discount goes before that of its provider, and they are not added: half of 3.5.
+    let both =
+        off("openai") + "[[discount]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\npercent = 50\n";
+    check(&both, &GPT, PriceState::Priced, "1.75", "");
+    // Azure sells GPT-5.5 at the price of openai where the book lists none of its own; either way
+    // the discount of Azure holds: 0.8 × what it costs without.
+    let azure = Call { provider: "azure", model: "gpt-5.5", ..GPT };
+    let list = quote("", &azure);
+    let reduced = quote(&off("azure"), &azure);
+    assert_eq!(reduced.total.0 * 10, list.total.0 * 8, "{list:?} {reduced:?}");
+}
+
+#[test]
+fn currencies_are_converted_at_the_rate_of_the_day_or_not_at_all() {
+    let rate = |amount: &str, from: &str| {
+        format!("[[rate]]\nfrom = \"USD\"\nto = \"EUR\"\nrate = {amount}\nvalid_from = {from}\n")
+    };
+    let euros = price("amount = 2\ncurrency = \"EUR\"");
+    // Input €2; output 0.1 × $10 = $1 at 0.9 = €0.90.
+    let rates = rate("0.8", "2026-01-01") + &rate("0.9", "2026-11-20") + &rate("0.7", "2026-11-21");
+    let quote = check(&(euros.clone() + &rates), &GPT, PriceState::Priced, "2.9", "");
+    assert_eq!((quote.currency.as_deref(), quote.beside.len()), (Some("EUR"), 1));
+    check(&euros, &GPT, PriceState::PartPriced, "2", "no exchange rate from USD to EUR");
+}
+
+#[test]
+fn commitment_covers_its_calls_and_no_others() {
+    let units = "[[commitment]]\nprovider = \"azure\"\nmodel = \"gpt-4o\"\n\
+                 service_tier = \"provisioned\"\namount = 36\nper = \"hour\"\n";
+    let azure = Call { provider: "azure", tier: Some("provisioned"), ..GPT };
+    let quote = check(units, &azure, PriceState::Priced, "0", "covered by a commitment");
+    assert_eq!((quote.currency.as_deref(), quote.beside.len()), (Some("USD"), 1));
+    let standard = Call { provider: "azure", ..GPT };
+    assert!(self::quote(units, &standard).total.0 > 0);
+}
+
+#[test]
+fn providers_and_engines_of_ones_own_can_be_priced() {
+    let own = "[[price]]\nprovider = \"vllm\"\nmodel = \"llama*\"\nunit = \"input_tokens\"\n\
+               amount = 0.1\n[[price]]\nprovider = \"vllm\"\nmodel = \"llama*\"\n\
+               unit = \"output_tokens\"\namount = 0.4\n";
+    // 0.1 + 0.1 × 0.4 = 0.14
+    let call = Call { provider: "vllm", model: "llama-3.3-70b", ..GPT };
+    check(own, &call, PriceState::Priced, "0.14", "");
+    check("", &call, PriceState::Unpriced, "0", "vllm serves models of one's own");
+}
