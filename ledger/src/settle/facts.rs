@@ -94,6 +94,7 @@ impl FactColumns {
             output: told(&self.tokens[1]),
             leaves: leaves as u8,
             counted: !matches!(basis, Some("estimated" | "unknown")),
+            guessed: basis == Some("estimated"),
             failed: self.error.is_valid(i),
             record: false,
         }

@@ -105,8 +105,10 @@ impl Records {
     fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
         let span = traces[call.t].told(call.i);
         let tells = |t: &Told| (t.view.usage, t.facts.counted, t.facts.leaves);
+        // A library that guessed on the span writes the same guess into its record, unmarked.
+        let same_guess = span.facts.guessed && span.facts.scope == record.told.facts.scope;
         let tied = self.tied.entry(call).or_default();
-        if tied.usage.is_none() && tells(&record.told) > tells(&span) {
+        if tied.usage.is_none() && !same_guess && tells(&record.told) > tells(&span) {
             tied.usage = record.told.view.row;
         }
         tied.row = tied.row.or(record.told.view.row);

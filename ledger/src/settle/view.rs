@@ -75,6 +75,8 @@ pub(super) struct Facts {
     pub(super) leaves: u8,
     /// The usage is no guess of the library.
     pub(super) counted: bool,
+    /// The library guessed it; what it says elsewhere of the same call is the same guess.
+    pub(super) guessed: bool,
     /// It names an error.
     pub(super) failed: bool,
     /// It is a log record, not a span; the view's parent is the span it was written in.

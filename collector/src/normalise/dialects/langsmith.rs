@@ -15,6 +15,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES, otel_genai::NAMES],
     inside: &[
         ("langsmith.metadata.usage_metadata", &inside::USAGE),
+        ("langsmith.metadata.ls_invocation_params", &inside::PARAMETERS),
         ("gen_ai.usage.input_token_details", &INPUT_DETAILS),
         ("gen_ai.usage.output_token_details", &OUTPUT_DETAILS),
     ],
