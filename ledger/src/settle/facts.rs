@@ -6,7 +6,7 @@ use arrow::array::{Array, Int64Array, RecordBatch, StringViewArray};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
-use super::view::Facts;
+use super::view::{Facts, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
@@ -93,8 +93,11 @@ impl FactColumns {
             input: told(&self.tokens[0]),
             output: told(&self.tokens[1]),
             leaves: leaves as u8,
-            counted: !matches!(basis, Some("estimated" | "unknown")),
-            guessed: basis == Some("estimated"),
+            trust: match basis {
+                Some("estimated") => Trust::Guessed,
+                Some("unknown") => Trust::Unclear,
+                _ => Trust::Counted,
+            },
             failed: self.error.is_valid(i),
             record: false,
         }

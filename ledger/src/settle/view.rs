@@ -73,14 +73,24 @@ pub(super) struct Facts {
     pub(super) output: Option<i64>,
     /// How much it tells of its usage: one for each leaf that has a number.
     pub(super) leaves: u8,
-    /// The usage is no guess of the library.
-    pub(super) counted: bool,
-    /// The library guessed it; what it says elsewhere of the same call is the same guess.
-    pub(super) guessed: bool,
+    /// What its usage is worth.
+    pub(super) trust: Trust,
     /// It names an error.
     pub(super) failed: bool,
     /// It is a log record, not a span; the view's parent is the span it was written in.
     pub(super) record: bool,
+}
+
+/// What the usage of an item is worth, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Trust {
+    /// The library guessed it; what it says elsewhere of the same call is the same guess.
+    Guessed,
+    /// It is not clear what the numbers contain.
+    #[default]
+    Unclear,
+    /// It was counted.
+    Counted,
 }
 
 /// The spans of a trace, in any order, some perhaps more than once.

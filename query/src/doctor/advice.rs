@@ -16,14 +16,14 @@ pub enum Problem {
     StreamWithoutUsage,
     /// Other calls come without usage.
     NoUsage,
+    /// Roll-ups tell usage that no call below them tells.
+    Uncounted,
     /// The usage is a guess of the library.
     UsageEstimated,
     /// Some usage may be a guess of the library, which does not say which.
     PerhapsEstimated,
     /// Nothing tells how the numbers are to be read.
     UsageUnknown,
-    /// Roll-ups tell usage that no call below them tells.
-    Uncounted,
     /// Usage comes without cached tokens.
     CachedUntold,
     /// No price was found for all of it.
