@@ -25,6 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const INPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
+    bag: false,
     paths: &[
         ("cache_read", Fact::CacheRead, 0),
         ("cache_creation", Fact::CacheWrite, 0),
@@ -36,6 +37,7 @@ const INPUT_DETAILS: inside::Inside = inside::Inside {
 
 const OUTPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
+    bag: false,
     paths: &[("reasoning", Fact::Reasoning, 0), ("audio", Fact::AudioOut, 0)],
 };
 
