@@ -21,11 +21,7 @@ pub(super) enum Scalar<'a> {
 
 /// Calls `visit` with path and scalar of every leaf; nulls are left out, and an item of a list has
 /// the path of its list. What stands after `bytes_max` is not read.
-pub(super) fn leaves<'a>(
-    text: &'a str,
-    bytes_max: usize,
-    mut visit: impl FnMut(&str, Scalar<'a>),
-) {
+pub(super) fn leaves<'a>(text: &'a str, bytes_max: usize, mut visit: impl FnMut(&str, Scalar<'a>)) {
     let text = &text[..text.floor_char_boundary(bytes_max)];
     let mut reader = Reader { text, at: 0, path: String::new() };
     let _ = reader.value(0, &mut visit);

@@ -175,7 +175,8 @@ fn content_among_parameters_is_taken_out_of_them() {
     );
 
     // However long the instructions are, what comes after them is read.
-    let parameters = format!(r#"{{"instructions":"{}","service_tier":"flex"}}"#, "x\\n".repeat(20_000));
+    let parameters =
+        format!(r#"{{"instructions":"{}","service_tier":"flex"}}"#, "x\\n".repeat(20_000));
     let long = span(vec![text("llm.invocation_parameters", &parameters)]);
     let row = rows_of(Signal::Traces, traces(vec![], long), "spans", ContentRules::default());
     assert_eq!(cell(&row[0], "service_tier"), "flex");
