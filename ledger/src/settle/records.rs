@@ -105,10 +105,9 @@ impl Records {
     fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
         let span = traces[call.t].told(call.i);
         let tells = |t: &Told| (t.view.usage, t.facts.trust, t.facts.leaves);
-        // A library that guessed on its span writes the same guess into the record there, unmarked;
-        // another library's record is written in a span of its own, or in none.
-        let written_in = record.t == call.t && record.told.view.parent == span.view.span;
-        let same_guess = span.facts.trust == Trust::Guessed && written_in;
+        // A library that guessed on its span writes the same guess into its record, unmarked.
+        let same_library = span.facts.same_library(&record.told.facts);
+        let same_guess = span.facts.trust == Trust::Guessed && same_library;
         let tied = self.tied.entry(call).or_default();
         if tied.usage.is_none() && !same_guess && tells(&record.told) > tells(&span) {
             tied.usage = record.told.view.row;

@@ -309,13 +309,13 @@ fn log_record_of_a_span_adds_what_it_tells_more_and_no_call() {
 }
 
 #[test]
-fn a_guess_on_the_span_is_not_counted_from_the_record_written_in_it() {
+fn a_guess_on_the_span_is_not_counted_from_the_record_of_the_same_library() {
     // OpenLIT's event repeats the guess beside cached tokens of zero, unmarked.
-    let guess = inference(1, 0, None).with(|f| f.trust = Trust::Guessed).response(7);
-    let calls = settle(&[guess, record(9, 1, 40)]).calls;
+    let guess = inference(1, 0, None).with(|f| f.trust = Trust::Guessed).library(1 << 16);
+    let calls = settle(&[guess, record(9, 1, 40).library(1 << 16 | 5)]).calls;
     assert_eq!((ids(&calls), calls[0].usage.row, calls[0].usage_of_record), (vec![1], 1, false));
     // Another library counted for itself.
-    let calls = settle(&[guess, record(9, 0, 40).response(7)]).calls;
+    let calls = settle(&[guess, record(9, 1, 40).library(2 << 16)]).calls;
     assert_eq!((ids(&calls), calls[0].usage.row, calls[0].usage_of_record), (vec![1], 9, true));
 }
 

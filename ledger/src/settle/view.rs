@@ -62,7 +62,7 @@ pub(super) struct Facts {
     pub(super) models: [u32; 2],
     /// Hash of the provider; zero when not told.
     pub(super) provider: u32,
-    /// Hash of the instrumentation library.
+    /// Hash of the instrumentation library, and below of the kind of a log record.
     pub(super) scope: u32,
     /// Hash of the service that made it; zero when not told.
     pub(super) service: u32,
@@ -79,6 +79,13 @@ pub(super) struct Facts {
     pub(super) failed: bool,
     /// It is a log record, not a span; the view's parent is the span it was written in.
     pub(super) record: bool,
+}
+
+impl Facts {
+    /// Whether both are told by one library, whatever the kind of record.
+    pub(super) fn same_library(&self, other: &Facts) -> bool {
+        self.scope >> 16 == other.scope >> 16
+    }
 }
 
 /// What the usage of an item is worth, the least first.
