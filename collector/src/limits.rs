@@ -117,9 +117,12 @@ pub const REDACTION_REPLACEMENT_BYTES_MAX: usize = 64;
 /// A shorter secret could be found by trying.
 pub const REDACTION_HASH_KEY_BYTES_MIN: usize = 16;
 
-/// Bytes read of one attribute whose value holds others (usage, metadata, parameters as JSON). The
-/// facts stand at the beginning or are small; what follows is content.
+/// Bytes read of one attribute whose value holds others (usage, metadata as JSON). The facts
+/// stand at the beginning or are small; what follows is content.
 pub const INSIDE_BYTES_MAX: usize = 16 * KIB as usize;
+/// The same of request parameters, where instructions and messages stand before facts: a whole
+/// context window of them.
+pub const BAG_BYTES_MAX: usize = MIB as usize;
 /// Levels read of such a value; usage objects have three.
 pub const INSIDE_DEPTH_MAX: usize = 12;
 /// Attributes of one item that are read so; real ones have at most four.

@@ -11,11 +11,11 @@ pub const PRICE_DECIMALS_MAX: u32 = 12;
 /// never memory.
 pub const PRICE_MATCHES_MAX: usize = 10_000;
 
-/// Memory for open and lately settled traces. What is kept of a span takes some 150 bytes, so this
-/// holds 1.3 million of them: twenty seconds of 60,000 spans/s, more than a trace of the default
-/// quiet time is open; hours of an ordinary load. Above it the oldest traces are settled early, as
-/// provisional, and finished from the table.
-pub const OPEN_BYTES_MAX: usize = 192 << 20;
+/// Memory for open and lately settled traces. What is kept of a model call takes some 200 bytes, of
+/// another span some 120, so this holds 1.1 million calls: eighteen seconds of 60,000 a second, more
+/// than a trace of the default quiet time is open; hours of an ordinary load. Above it the oldest
+/// traces are settled early, as provisional, and finished from the table.
+pub const OPEN_BYTES_MAX: usize = 224 << 20;
 
 /// Above this the oldest settled traces are let go before their time: some 100,000 spans, and a
 /// late span of an older trace only costs a look-up in the table.

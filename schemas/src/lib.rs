@@ -1,5 +1,5 @@
 //! What the other rooms agree on: tables and their columns, identifiers, exact money, names of
-//! OpenTelemetry attributes. A leaf: no I/O, and it knows no other room.
+//! OpenTelemetry attributes, marks of usage. A leaf: no I/O, and it knows no other room.
 
 pub mod ids;
 pub mod money;
@@ -7,6 +7,7 @@ pub mod semconv;
 pub mod table;
 pub mod tables;
 pub mod time;
+pub mod usage_marks;
 
 pub use money::Money;
 pub use table::{Column, Kind, Table};

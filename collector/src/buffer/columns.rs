@@ -14,6 +14,7 @@ use spanledger_schemas::{Table, time};
 use crate::decode::{
     ATTRIBUTES_MAX, Attribute, DROPPED_MARKER, RESOURCE_BYTES_MAX, Resource, Scope, Value,
 };
+use crate::normalise::{ContentKind, Fate, without_content};
 
 /// Instants in UTC, microseconds.
 #[derive(Debug)]
@@ -84,12 +85,14 @@ impl TextMaps {
         map.bytes
     }
 
-    /// The map of an item: the attributes that `keep` says, then `extra`, within the caps. A key
+    /// The map of an item: the attributes that `keep` says, of those that were `emptied` what is
+    /// left, then `extra`, within the caps. A key
     /// is stored once, because readers of maps refuse a second. Returns bytes and what was left
     /// out; the marker says the latter on the row itself.
     pub(super) fn append_attributes(
         &mut self,
         attributes: &[Attribute<'_>],
+        emptied: &Emptied,
         extra: &[(Cow<'_, str>, Option<Cow<'_, str>>)],
         bytes_max: usize,
         keep: impl Fn(usize, &Attribute<'_>) -> bool,
@@ -116,6 +119,7 @@ impl TextMaps {
             }
             let mut scratch = std::mem::take(&mut self.text);
             let text = match attribute.value {
+                _ if let Some(left) = emptied.left(i) => left,
                 Value::Text(text) => text,
                 other => {
                     scratch.clear();
@@ -162,6 +166,38 @@ impl Seen {
         let before = self.0 & bit != 0;
         self.0 |= bit;
         before
+    }
+}
+
+/// What is left of the bags of an item when content was taken out of them.
+#[derive(Debug, Default)]
+pub(super) struct Emptied(Vec<(usize, String)>);
+
+impl Emptied {
+    /// Takes the content out of the bags among the attributes and hands each piece to `add`, under
+    /// the name `attribute→key`.
+    pub(super) fn of(
+        attributes: &[Attribute<'_>],
+        fates: &[Fate],
+        mut add: impl FnMut(ContentKind, &str, Value<'_>),
+    ) -> Emptied {
+        let mut emptied = Emptied::default();
+        for (i, attribute) in attributes.iter().enumerate() {
+            if fates.get(i) != Some(&Fate::Bag) {
+                continue;
+            }
+            let Some(text) = attribute.value.text() else { continue };
+            let left = without_content(&text, &mut |key, kind, piece| {
+                add(kind, &format!("{}→{key}", attribute.key), Value::Text(piece));
+            });
+            emptied.0.extend(left.map(|left| (i, left)));
+        }
+        emptied
+    }
+
+    fn left(&self, attribute: usize) -> Option<&str> {
+        let found = self.0.binary_search_by_key(&attribute, |(i, _)| *i).ok()?;
+        self.0.get(found).map(|(_, left)| left.as_str())
     }
 }
 

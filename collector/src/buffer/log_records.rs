@@ -9,7 +9,7 @@ use spanledger_schemas::{tables, time};
 
 use super::call_columns::{CallColumns, first};
 use super::columns::{
-    Instants, LeftOut, PreparedMap, TextMaps, batch, cut, done, said, scope_entries,
+    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, cut, done, said, scope_entries,
 };
 use super::contents::{ContentColumns, ContentRules, Place};
 use super::spans::{Receipt, ascii};
@@ -120,7 +120,7 @@ impl LogColumns {
             span_id,
             at_unix_ns: record.time_unix_ns,
         });
-        let mut content = |kind: ContentKind, field: &str, value: Value<'a>| {
+        let mut content = |kind: ContentKind, field: &str, value: Value<'_>| {
             *content_bytes.get_or_insert(0) += value.len() as i64;
             // Content belongs to a span; without one only its length is kept.
             if let (true, Some(place)) = (rules.capture, &place) {
@@ -133,6 +133,7 @@ impl LogColumns {
                 content(kind, attribute.key, attribute.value);
             }
         }
+        let emptied = Emptied::of(record.attributes, fates, &mut content);
         let body_is_content = of_event.filter(|_| !record.body.is_empty());
         if let Some(kind) = body_is_content {
             content(kind, event_name.unwrap_or_default(), record.body);
@@ -146,6 +147,7 @@ impl LogColumns {
         left_out.attributes = record.dropped;
         let (attribute_bytes, _) = self.log_attributes.append_attributes(
             record.attributes,
+            &emptied,
             &group.scope_entries,
             ATTRIBUTE_BYTES_MAX,
             |i, a| named_by != Some(i) && fates[i] != Fate::InColumn && content_of(a.key).is_none(),

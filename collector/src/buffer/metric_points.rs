@@ -11,7 +11,7 @@ use arrow::array::{
 use spanledger_schemas::{tables, time};
 
 use super::columns::{
-    Instants, LeftOut, PreparedMap, TextMaps, batch, done, float_lists, int_lists, said,
+    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, done, float_lists, int_lists, said,
     scope_entries,
 };
 use super::spans::{JsonList, Receipt, write_hex};
@@ -322,6 +322,7 @@ impl PointColumns {
         self.host.append_option(named(&["Hostname", "host.name"]).or(host));
         let (bytes, _) = self.metric_attributes.append_attributes(
             row.attributes,
+            &Emptied::default(),
             extra,
             ATTRIBUTE_BYTES_MAX,
             |_, _| true,

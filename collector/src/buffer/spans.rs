@@ -8,10 +8,12 @@ use arrow::array::{ArrayRef, Date32Builder, Int64Builder, RecordBatch, StringBui
 use spanledger_schemas::{semconv, tables, time};
 
 use super::call_columns::{CallColumns, first};
-use super::columns::{Instants, LeftOut, PreparedMap, TextMaps, batch, done, said, scope_entries};
+use super::columns::{
+    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, done, said, scope_entries,
+};
 use super::contents::{ContentColumns, ContentRules, Place};
 use crate::decode::{
-    ATTRIBUTE_BYTES_MAX, Attribute, EVENTS_BYTES_MAX, Group, SpanView, write_json_map,
+    ATTRIBUTE_BYTES_MAX, Attribute, EVENTS_BYTES_MAX, Group, SpanView, Value, write_json_map,
     write_json_text,
 };
 use crate::normalise::{self, Fate, Names, Normalised, ResourceFacts, ScopeFacts};
@@ -104,9 +106,12 @@ impl SpanColumns {
         let mut content = Content { place, rules, contents, bytes: 0, position: 0 };
         for (attribute, fate) in span.attributes.iter().zip(fates) {
             if let Fate::Content(kind) = fate {
-                content.add(*kind, attribute);
+                content.add(*kind, attribute.key, attribute.value);
             }
         }
+        let emptied = Emptied::of(span.attributes, fates, |kind, field, value| {
+            content.add(kind, field, value);
+        });
         let mut left_out = LeftOut::default();
         let json_bytes = self.events(builder.names(), group, span, &mut content, &mut left_out)
             + self.links(span, &mut left_out);
@@ -114,11 +119,11 @@ impl SpanColumns {
         let trace_state = said(span.trace_state)
             .map(|state| (Cow::Borrowed("w3c.tracestate"), Some(Cow::Borrowed(state))));
         let (attribute_bytes, left_out) = match trace_state {
-            None => self.attributes(span, &group.scope_entries, fates, left_out),
+            None => self.attributes(span, &emptied, &group.scope_entries, fates, left_out),
             Some(entry) => {
                 let mut extra = group.scope_entries.clone();
                 extra.push(entry);
-                self.attributes(span, &extra, fates, left_out)
+                self.attributes(span, &emptied, &extra, fates, left_out)
             }
         };
         let resource_bytes = self.resource_attributes.append_prepared(&group.resource_map);
@@ -131,15 +136,17 @@ impl SpanColumns {
     fn attributes(
         &mut self,
         span: &SpanView<'_, '_>,
+        emptied: &Emptied,
         extra: &[(Cow<'_, str>, Option<Cow<'_, str>>)],
         fates: &[Fate],
         left_out: LeftOut,
     ) -> (usize, LeftOut) {
         self.span_attributes.append_attributes(
             span.attributes,
+            emptied,
             extra,
             ATTRIBUTE_BYTES_MAX,
-            |i, _| fates[i] == Fate::Kept,
+            |i, _| matches!(fates[i], Fate::Kept | Fate::Bag),
             left_out,
         )
     }
@@ -206,7 +213,7 @@ impl SpanColumns {
                 |a: &Attribute<'_>| normalise::content_of(names, &group.scope, of_event, a.key);
             for attribute in attributes {
                 if let Some(kind) = kind(attribute) {
-                    content.add(kind, attribute);
+                    content.add(kind, attribute.key, attribute.value);
                 }
             }
             list.item(left_out, |json| {
@@ -286,13 +293,12 @@ struct Content<'t, 'c> {
 }
 
 impl Content<'_, '_> {
-    fn add(&mut self, kind: normalise::ContentKind, attribute: &Attribute<'_>) {
+    fn add(&mut self, kind: normalise::ContentKind, field: &str, value: Value<'_>) {
         let position = self.position;
         if self.rules.capture {
-            let (field, value) = (attribute.key, attribute.value);
             self.contents.append(&self.place, kind, field, position, value, self.rules);
         }
-        self.bytes += attribute.value.len() as i64;
+        self.bytes += value.len() as i64;
         self.position += 1;
     }
 }

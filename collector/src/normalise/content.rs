@@ -167,6 +167,12 @@ const OF_SCOPE: &[(&str, &str, ContentKind)] = &[
     ("litellm", "llm.None.input", Input),
     ("mlflow.tracing.provider", "instructions", System),
     ("mlflow.tracing.provider", "tools", ToolDefinitions),
+    ("mlflow.tracing.provider", "functions", ToolDefinitions),
+    ("mlflow.tracing.provider", "response_format", ToolDefinitions),
+    ("mlflow.tracing.provider", "system", System),
+    ("mlflow.tracing.provider", "prompt", Input),
+    ("mlflow.tracing.provider", "suffix", Input),
+    ("mlflow.tracing.provider", "prediction", Input),
 ];
 
 /// Whether a scope has such names at all; asked once per group.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::loose::{self, Scalar};
 use super::names::{Fact, Name};
+use crate::limits::{BAG_BYTES_MAX, INSIDE_BYTES_MAX};
 
 /// What lies in the value of an attribute.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) struct Inside {
     pub(super) paths: &'static [Name],
     /// Rank of the first: below 60 is better than an attribute of the dialect, above is worse.
     pub(super) rank: u8,
+    /// Whether content may stand between the facts, so that they begin anywhere.
+    pub(super) bag: bool,
 }
 
 /// One fact found inside a value.
@@ -36,7 +39,8 @@ pub(super) fn read<'a>(
     text: &'a str,
     mut note: impl FnMut(Fact, u8, Found<'a>),
 ) {
-    loose::leaves(text, |path, value| {
+    let bytes_max = if inside.bag { BAG_BYTES_MAX } else { INSIDE_BYTES_MAX };
+    loose::leaves(text, bytes_max, |path, value| {
         let known = inside.paths.iter().enumerate().find(|(_, (p, ..))| *p == path);
         if let Some((number, (path, fact, rank))) = known {
             let number = number as u16;
@@ -72,6 +76,7 @@ use Fact::{
 /// Gemini, and the objects of LangChain, MLflow and Langfuse that are made of these.
 pub(super) const USAGE: Inside = Inside {
     rank: 62,
+    bag: false,
     paths: &[
         ("input_tokens", Input, 0),
         ("prompt_tokens", Input, 1),
@@ -162,6 +167,7 @@ pub(super) const USAGE: Inside = Inside {
 /// `providerMetadata` of the Vercel AI SDK: what its usage leaves out, as each provider said it.
 pub(super) const VERCEL_METADATA: Inside = Inside {
     rank: 80,
+    bag: false,
     paths: &[
         ("anthropic.usage.cache_read_input_tokens", CacheRead, 0),
         ("anthropic.cacheReadInputTokens", CacheRead, 1),
@@ -191,6 +197,7 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
 /// `langfuse.observation.model.parameters`.
 pub(super) const PARAMETERS: Inside = Inside {
     rank: 90,
+    bag: true,
     paths: &[
         ("model", Fact::RequestModel, 0),
         ("model_name", Fact::RequestModel, 1),
@@ -208,6 +215,7 @@ pub(super) const PARAMETERS: Inside = Inside {
 /// trace metadata, LiteLLM's `requester_metadata`.
 pub(super) const METADATA: Inside = Inside {
     rank: 200,
+    bag: false,
     paths: &[
         ("team", Fact::Team, 0),
         ("team_id", Fact::Team, 1),
@@ -233,6 +241,7 @@ pub(super) const METADATA: Inside = Inside {
 /// Cost by part, in US dollars: `langfuse.observation.cost_details`, `mlflow.llm.cost`.
 pub(super) const COST: Inside = Inside {
     rank: 90,
+    bag: false,
     paths: &[
         ("total", Fact::Cost, 0),
         ("total_cost", Fact::Cost, 1),
@@ -246,6 +255,7 @@ pub(super) const COST: Inside = Inside {
 /// `hidden_params` of LiteLLM.
 pub(super) const LITELLM_HIDDEN: Inside = Inside {
     rank: 90,
+    bag: false,
     paths: &[
         ("api_base", Fact::ServerUrl, 0),
         ("response_cost", Fact::Cost, 5),

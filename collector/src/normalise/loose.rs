@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::limits::{INSIDE_BYTES_MAX, INSIDE_DEPTH_MAX};
+use crate::limits::INSIDE_DEPTH_MAX;
 
 /// A leaf.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +20,9 @@ pub(super) enum Scalar<'a> {
 }
 
 /// Calls `visit` with path and scalar of every leaf; nulls are left out, and an item of a list has
-/// the path of its list.
-pub(super) fn leaves<'a>(text: &'a str, mut visit: impl FnMut(&str, Scalar<'a>)) {
-    let text = &text[..text.floor_char_boundary(INSIDE_BYTES_MAX)];
+/// the path of its list. What stands after `bytes_max` is not read.
+pub(super) fn leaves<'a>(text: &'a str, bytes_max: usize, mut visit: impl FnMut(&str, Scalar<'a>)) {
+    let text = &text[..text.floor_char_boundary(bytes_max)];
     let mut reader = Reader { text, at: 0, path: String::new() };
     let _ = reader.value(0, &mut visit);
 }
@@ -190,7 +190,7 @@ mod tests {
 
     fn check(text: &str, expect: &[(&str, &str)]) {
         let mut got = Vec::new();
-        leaves(text, |path, scalar| {
+        leaves(text, usize::MAX, |path, scalar| {
             let shown = match scalar {
                 Scalar::Text(text) => format!("'{text}'"),
                 Scalar::Number(number) => number.to_owned(),
@@ -231,7 +231,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_ends(text in "[{}\\[\\]()=:,'\"\\\\a1 é]{0,64}") {
-            leaves(&text, |_, _| {});
+            leaves(&text, usize::MAX, |_, _| {});
             unquoted(&text);
         }
     }

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+mod bag;
 mod call;
 mod content;
 mod dialects;
@@ -34,6 +35,7 @@ use names::{Fact, Index, Meaning};
 use sources::{Shape, Source};
 
 use crate::decode::{Attribute, LogRecordView, Scope, SpanView};
+pub(crate) use bag::without_content;
 pub use content::ContentKind;
 pub(crate) use content::of_event;
 pub use kinds::SpanRole;
@@ -174,6 +176,8 @@ pub enum Fate {
     InColumn,
     /// It is content.
     Content(ContentKind),
+    /// It stays, without the content that [`without_content`] takes out of it.
+    Bag,
 }
 
 /// One item, normalised. Text that the item spells as the column does is borrowed.
@@ -292,17 +296,19 @@ fn item<'a>(
     let index = dialect.map_or(&names.plain, |d| &names.dialects[d]);
     let mut facts = Facts::default();
     fates.clear();
+    let own = |key| scope.own_content.then(|| content::by_scope(scope.name, key)).flatten();
     for (i, attribute) in attributes.iter().enumerate() {
-        let fate = match index.meaning(attribute.key) {
+        let meaning = index.meaning(attribute.key);
+        if let Some(meaning) = meaning {
+            facts.note(meaning, i, attribute.value);
+        }
+        let fate = match meaning {
             Some(Meaning::Content(kind)) => Fate::Content(kind),
-            Some(meaning) => {
-                facts.note(meaning, i, attribute.value);
-                Fate::Kept
-            }
-            None if scope.own_content => {
-                content::by_scope(scope.name, attribute.key).map_or(Fate::Kept, Fate::Content)
-            }
-            None => Fate::Kept,
+            Some(Meaning::Fact(..)) => Fate::Kept,
+            None if let Some(kind) = own(attribute.key) => Fate::Content(kind),
+            // Of what is no AI, parameters are the application's own.
+            _ if dialect.is_some() && bag::is_bag(attribute.key) => Fate::Bag,
+            _ => Fate::Kept,
         };
         fates.push(fate);
     }

@@ -11,6 +11,7 @@ use super::names::Fact;
 use super::usage::Reporter;
 use super::{Fate, loose};
 use crate::decode::Value;
+use crate::limits::INSIDE_BYTES_MAX;
 
 /// A cost that an item says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +170,7 @@ pub(super) fn finish_reason<'a>(said: &mut Reading<'a, '_>) -> Option<Cow<'a, st
     let text = value.first_text().filter(|t| !t.is_empty())?;
     if text.starts_with('[') {
         let mut first = None;
-        loose::leaves(text, |_, item| {
+        loose::leaves(text, INSIDE_BYTES_MAX, |_, item| {
             if let (None, loose::Scalar::Text(reason)) = (&first, item) {
                 first = Some(reason).filter(|r| !r.is_empty());
             }

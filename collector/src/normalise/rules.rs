@@ -43,8 +43,20 @@ pub(super) enum Streams {
     Counted,
     /// It guesses. The guess is known by the cached tokens it leaves out.
     GuessedWithoutCache(&'static str),
-    /// It always guesses the output of a stream, or counts it wrong.
-    OutputWrong(&'static str),
+    /// It guesses the usage of every stream, also where it was told.
+    Guessed {
+        /// The reason where the call is said to be a stream.
+        streamed: &'static str,
+        /// The reason where nothing says whether it is one.
+        unsaid: &'static str,
+    },
+    /// It counts the output of a stream wrong.
+    OutputWrong {
+        /// The reason where the call is said to be a stream.
+        streamed: &'static str,
+        /// The reason where nothing says whether it is one.
+        unsaid: &'static str,
+    },
     /// Of a stream that did not end it tells what the first event said.
     FirstWhenUnfinished(&'static str),
 }
@@ -94,7 +106,7 @@ const RULES: &[Rule] = &[
         scope: "opentelemetry.instrumentation.openai_v2",
         cached: Unsent(
             "library: opentelemetry openai-v2 tells no cached tokens and no reasoning: uncached \
-             is an upper bound",
+             is an upper bound [cached-untold]",
         ),
         name: "library: opentelemetry openai-v2 passes on OpenAI's inclusive counts",
         reasoning: InsideUnsent,
@@ -104,7 +116,7 @@ const RULES: &[Rule] = &[
         scope: "@opentelemetry/instrumentation-openai",
         cached: Unsent(
             "library: opentelemetry-js openai tells no cached tokens and no reasoning: uncached \
-             is an upper bound",
+             is an upper bound [cached-untold]",
         ),
         name: "library: opentelemetry-js openai passes on OpenAI's inclusive counts",
         reasoning: InsideUnsent,
@@ -144,7 +156,9 @@ const RULES: &[Rule] = &[
     },
     Rule {
         scope: "litellm*",
-        cached: Unsent("library: litellm tells no cached tokens: uncached is an upper bound"),
+        cached: Unsent(
+            "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]",
+        ),
         name: "library: litellm adds cached tokens and reasoning",
         ..RULE
     },
@@ -189,10 +203,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.anthropic",
-        streams: Streams::OutputWrong(
-            "library: openllmetry anthropic adds the first count of a stream to the last: output \
-             is unknown",
-        ),
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry anthropic adds the first count of a stream to the \
+                       last: output is unknown",
+            unsaid: "library: openllmetry anthropic adds cached tokens; it tells no reasoning; \
+                     output of a stream has its first count added, and not every stream is said to \
+                     be one [perhaps-estimated]",
+        },
         reasoning: InsideUnsent,
         name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
         ..RULE
@@ -213,10 +230,15 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "@traceloop/instrumentation-openai",
         cached: Unsent(
-            "library: openllmetry-js openai tells no cached tokens and no reasoning: uncached is an upper \
-             bound; \
-             counts of a stream are its own guess, which it does not mark",
+            "library: openllmetry-js openai tells no cached tokens and no reasoning: uncached is \
+             an upper bound [cached-untold]",
         ),
+        streams: Streams::Guessed {
+            streamed: "library: openllmetry-js openai puts a guess of its own on every stream",
+            unsaid: "library: openllmetry-js openai tells no cached tokens and no reasoning: \
+                     uncached is an upper bound [cached-untold]; the counts of a stream are its \
+                     own guess, and it does not say what was a stream [perhaps-estimated]",
+        },
         name: "library: openllmetry-js passes on OpenAI's inclusive counts",
         reasoning: InsideUnsent,
         ..RULE
@@ -242,7 +264,9 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "ai",
         provider: "gcp*",
-        cached: Unsent("library: vercel ai tells no cached tokens: uncached is an upper bound"),
+        cached: Unsent(
+            "library: vercel ai tells no cached tokens: uncached is an upper bound [cached-untold]",
+        ),
         reasoning: Reasoning::Unknown,
         name: "library: vercel ai before 6 passes on Gemini's inclusive counts",
         ..RULE
@@ -250,8 +274,8 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "ai",
         cached: Unsent(
-            "library: vercel ai tells no cached tokens here: uncached is an upper bound; reasoning \
-             only where it is told",
+            "library: vercel ai tells no cached tokens here: uncached is an upper bound \
+             [cached-untold]; reasoning only where it is told",
         ),
         reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
@@ -262,7 +286,7 @@ const RULES: &[Rule] = &[
         scope: "gemini-cli*",
         cached: Unsent(
             "library: gemini-cli tells neither cached tokens nor thoughts here: uncached is an \
-             upper bound, output unknown",
+             upper bound [cached-untold], output unknown",
         ),
         reasoning: BesideUnsent,
         name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
@@ -271,8 +295,8 @@ const RULES: &[Rule] = &[
     Rule {
         scope: "gcp.vertex.agent",
         cached: Unsent(
-            "library: Google ADK tells no cached tokens: uncached is an upper bound; output is \
-             unknown where thoughts are not told",
+            "library: Google ADK tells no cached tokens: uncached is an upper bound \
+             [cached-untold]; output is unknown where thoughts are not told",
         ),
         reasoning: BesideUnsent,
         name: "library: Google ADK passes on Gemini's counts, thoughts beside output",
@@ -366,14 +390,14 @@ const APIS: &[Api] = &[
         reasoning: InsideUnsent,
         name: "provider: the OpenAI API counts cached tokens inside input",
         untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
-                 so uncached may be an upper bound",
+                 so uncached may be an upper bound [cached-untold]",
     },
     Api {
         providers: &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
         reasoning: Reasoning::Unknown,
         name: "provider: the Gemini API counts cached tokens inside input",
         untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
-                 so uncached may be an upper bound",
+                 so uncached may be an upper bound [cached-untold]",
     },
 ];
 
@@ -382,6 +406,14 @@ fn is(pattern: &str, text: &str) -> bool {
 }
 
 impl Rule {
+    /// The reason where nothing says whether a call was streamed, and the counts hang on that.
+    pub(super) fn unsaid(&self) -> Option<&'static str> {
+        match self.streams {
+            Streams::Guessed { unsaid, .. } | Streams::OutputWrong { unsaid, .. } => Some(unsaid),
+            _ => None,
+        }
+    }
+
     fn matches(&self, who: &Reporter<'_>) -> bool {
         is(self.scope, who.scope)
             && is(self.dialect, who.dialect)
@@ -402,4 +434,33 @@ pub(super) fn rule(who: &Reporter<'_>) -> Option<&'static Rule> {
 /// How the API of the provider counts, if that is known.
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {
     APIS.iter().find(|api| who.provider.is_some_and(|p| api.providers.contains(&p)))
+}
+
+#[cfg(test)]
+mod tests {
+    use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
+
+    use super::*;
+
+    /// What reads a call acts upon the marks, so that they must stand wherever they hold.
+    #[test]
+    fn reasons_carry_the_mark_of_what_is_missing() {
+        for rule in RULES {
+            let untold = match rule.cached {
+                Sent => false,
+                Unsent(reason) => {
+                    assert!(reason.contains(CACHED_UNTOLD), "{reason}");
+                    true
+                }
+            };
+            assert!(!rule.name.contains('['), "{}", rule.name);
+            if let Some(unsaid) = rule.unsaid() {
+                assert!(unsaid.contains(PERHAPS_ESTIMATED), "{unsaid}");
+                assert_eq!(unsaid.contains(CACHED_UNTOLD), untold, "{unsaid}");
+            }
+        }
+        for api in APIS {
+            assert!(api.untold.contains(CACHED_UNTOLD) && !api.name.contains('['), "{}", api.name);
+        }
+    }
 }

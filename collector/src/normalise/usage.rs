@@ -91,7 +91,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
-        Some(Streams::OutputWrong(why)) if streamed => Some(why),
+        Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
         Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
         _ => None,
     };
@@ -111,10 +111,17 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         && !told
     {
         of(Estimated, why)
+    } else if let Some(Streams::Guessed { streamed: why, .. }) = known.map(|rule| rule.streams)
+        && streamed
+    {
+        of(Estimated, why)
     } else if let Some((basis, proof)) = proven(reported) {
         of(basis, proof)
     } else if let Some(rule) = known {
         match rule.cached {
+            _ if let (None, Some(reason)) = (who.streaming, rule.unsaid()) => {
+                of(rule.input, reason)
+            }
             Unsent(reason) if !told => of(rule.input, reason),
             _ => of(rule.input, rule.name),
         }

@@ -89,7 +89,10 @@ impl Redaction {
     /// out of it.
     pub fn apply<'t>(&self, field: &str, text: &'t str) -> (Cow<'t, str>, i64) {
         let mut found = 0;
-        if let Some((_, effect)) = self.fields.iter().find(|(names, _)| names.have(field)) {
+        // A piece out of a bag of parameters comes under `attribute→key`.
+        let attribute = field.split_once('→').map_or(field, |(attribute, _)| attribute);
+        let named = |names: &Names| names.have(field) || names.have(attribute);
+        if let Some((_, effect)) = self.fields.iter().find(|(names, _)| named(names)) {
             let kept = match effect {
                 // The row still says what was there, and how long it was.
                 Effect::Drop => String::new(),

@@ -102,6 +102,8 @@ fn a_field_is_dropped_whole_or_hashed_whole() {
     assert_eq!(fields.apply("gen_ai.system_instructions", "x"), ("".into(), 1));
     assert_eq!(fields.apply("llm.input_messages.0.message.content", "x"), ("".into(), 1));
     assert_eq!(fields.apply("llm.input_messages", "x"), ("x".into(), 0));
+    // Out of a bag of parameters: by the bag's name.
+    assert_eq!(fields.apply("gen_ai.system_instructions→input", "x"), ("".into(), 1));
     let (hashed, _) = fields.apply("user_prompt", "x");
     assert!(hashed.starts_with("[hash:") && hashed.len() == 39, "{hashed}");
 }

@@ -155,6 +155,9 @@ pub fn price_columns(
             usage: &usage,
         };
         pricer.quote_into(&facts, &mut quote);
+        if usage.is_empty() && at(&basis, i) == Some("estimated") {
+            quote.refuse(format_args!("usage is the library's own estimate: shown, not priced"));
+        }
         let cached = usage.count(Unit::CACHE_READ) + usage.count(Unit::CACHE_WRITE) > 0;
         if quote.state == PriceState::Priced && cached && at(&basis, i) == Some("unknown") {
             quote.state = PriceState::PartPriced;

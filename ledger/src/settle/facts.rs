@@ -6,7 +6,7 @@ use arrow::array::{Array, Int64Array, RecordBatch, StringViewArray};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
-use super::view::Facts;
+use super::view::{Facts, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
@@ -87,13 +87,17 @@ impl FactColumns {
             response: at(&self.response_id, i).map_or(0, response_hash),
             models: [0, 1].map(|m| at(&self.models[m], i).map_or(0, |t| short_hash(model(t)))),
             provider: at(&self.provider, i).map_or(0, short_hash),
-            scope: at(&self.scope, i).map_or(0, short_hash),
+            scope: at(&self.scope, i).map_or(0, scope_hash),
             service: at(&self.service, i).map_or(0, short_hash),
             session: at(&self.session, i).map_or(0, |s| xxh3_64(s.as_bytes())),
             input: told(&self.tokens[0]),
             output: told(&self.tokens[1]),
             leaves: leaves as u8,
-            counted: !matches!(basis, Some("estimated" | "unknown")),
+            trust: match basis {
+                Some("estimated") => Trust::Guessed,
+                Some("unknown") => Trust::Unclear,
+                _ => Trust::Counted,
+            },
             failed: self.error.is_valid(i),
             record: false,
         }
@@ -107,6 +111,13 @@ fn at(column: &StringViewArray, i: usize) -> Option<&str> {
 /// A response id as a number; never zero.
 pub(super) fn response_hash(id: &str) -> u64 {
     xxh3_64(id.as_bytes()).max(1)
+}
+
+/// Of a library the upper half, of it with the kind of a record, which is on a line of its own, the
+/// lower one.
+fn scope_hash(scope: &str) -> u32 {
+    let library = scope.split_once('\n').map_or(scope, |(library, _)| library);
+    (short_hash(library) & 0xffff_0000 | short_hash(scope) & 0xffff).max(1)
 }
 
 fn short_hash(text: &str) -> u32 {
@@ -137,7 +148,15 @@ fn model(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::model;
+    use super::{model, scope_hash};
+
+    #[test]
+    fn records_of_one_library_differ_by_their_kind_and_share_the_library() {
+        let [span, one, two, other] =
+            ["lib", "lib\nevent.a", "lib\nevent.b", "bil\nevent.a"].map(scope_hash);
+        assert!(span >> 16 == one >> 16 && one >> 16 == two >> 16 && one >> 16 != other >> 16);
+        assert!(span != one && one != two && one != other);
+    }
 
     #[test]
     fn model_is_known_with_and_without_its_date_and_road() {

@@ -82,11 +82,11 @@ fn status(records: &RecordBatch) -> Result<StringArray, SettleError> {
     Ok(error.iter().map(|e| Some(if e.is_some() { "error" } else { "unset" })).collect())
 }
 
-/// Library and event together: two kinds of event may tell of one call, two of one kind do not.
+/// Library and event together, on two lines: two kinds of event may tell of one call, two of one kind do not.
 fn kind(records: &RecordBatch) -> Result<StringArray, SettleError> {
     let (scope, event) = (text(records, "scope_name")?, text(records, "event_name")?);
     let both = scope.iter().zip(&event);
-    let both = both.map(|(s, e)| format!("{} {}", s.unwrap_or_default(), e.unwrap_or_default()));
+    let both = both.map(|(s, e)| format!("{}\n{}", s.unwrap_or_default(), e.unwrap_or_default()));
     Ok(both.map(Some).collect())
 }
 

@@ -13,7 +13,7 @@ use super::HashMap;
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
 use super::twins::{Told, apart_ns, bare_record_of, near_record, same_as_record, same_response};
-use super::view::{OWNER_FACTS, Role, RowRef};
+use super::view::{OWNER_FACTS, Role, RowRef, Trust};
 use crate::limits::{RECORD_CANDIDATES_MAX, TWIN_SLACK};
 
 /// What log records add.
@@ -105,9 +105,12 @@ impl Records {
 
     fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
         let span = traces[call.t].told(call.i);
-        let tells = |t: &Told| (t.view.usage, t.facts.counted, t.facts.leaves);
+        let tells = |t: &Told| (t.view.usage, t.facts.trust, t.facts.leaves);
+        // A library that guessed on its span writes the same guess into its record, unmarked.
+        let same_library = span.facts.same_library(&record.told.facts);
+        let same_guess = span.facts.trust == Trust::Guessed && same_library;
         let tied = self.tied.entry(call).or_default();
-        if tied.usage.is_none() && tells(&record.told) > tells(&span) {
+        if tied.usage.is_none() && !same_guess && tells(&record.told) > tells(&span) {
             tied.usage = record.told.view.row;
         }
         tied.row = tied.row.or(record.told.view.row);

@@ -239,7 +239,7 @@ fn usage_of(told: &Told) -> Uncounted {
 
 /// Whether the outer span tells strictly more of a call than the inner one.
 fn tells_more(outer: &Told, inner: &Told) -> bool {
-    let tells = |t: &Told| (t.facts.counted, t.facts.leaves, t.facts.response != 0);
+    let tells = |t: &Told| (t.facts.trust, t.facts.leaves, t.facts.response != 0);
     tells(outer) > tells(inner)
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::trace::{Call, Settled, settle_together};
 use super::verdict::{Of, Rule, Uncounted, Verdict};
-use super::view::{Facts, NO_FACTS, Role, RowRef, SpanView, Spans};
+use super::view::{Facts, NO_FACTS, Role, RowRef, SpanView, Spans, Trust};
 
 const TEAM: u16 = 1;
 /// 2026-11-20T10:00:00Z
@@ -68,7 +68,7 @@ fn span(id: u64, parent: u64) -> S {
 fn inference(id: u64, parent: u64, input: impl Into<Option<i64>>) -> S {
     let input = input.into();
     let output = input.map(|n| n / 10);
-    let facts = Facts { start_ns: T0, input, output, counted: true, ..Facts::default() };
+    let facts = Facts { start_ns: T0, input, output, trust: Trust::Counted, ..Facts::default() };
     let view = SpanView { role: Role::Inference, usage: input.is_some(), ..span(id, parent).view };
     S { view, facts: Some(facts) }
 }
@@ -306,6 +306,17 @@ fn log_record_of_a_span_adds_what_it_tells_more_and_no_call() {
     // The span knows no usage.
     let calls = settle(&[inference(1, 0, None), record(9, 1, 10)]).calls;
     assert_eq!((ids(&calls), calls[0].usage.row), (vec![1], 9));
+}
+
+#[test]
+fn a_guess_on_the_span_is_not_counted_from_the_record_of_the_same_library() {
+    // OpenLIT's event repeats the guess beside cached tokens of zero, unmarked.
+    let guess = inference(1, 0, None).with(|f| f.trust = Trust::Guessed).library(1 << 16);
+    let calls = settle(&[guess, record(9, 1, 40).library(1 << 16 | 5)]).calls;
+    assert_eq!((ids(&calls), calls[0].usage.row, calls[0].usage_of_record), (vec![1], 1, false));
+    // Another library counted for itself.
+    let calls = settle(&[guess, record(9, 1, 40).library(2 << 16)]).calls;
+    assert_eq!((ids(&calls), calls[0].usage.row, calls[0].usage_of_record), (vec![1], 9, true));
 }
 
 #[test]

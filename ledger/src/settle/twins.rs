@@ -25,7 +25,7 @@ impl Told {
     /// total.
     pub(super) fn fullness(&self) -> impl Ord + use<> {
         let (view, facts) = (&self.view, &self.facts);
-        let usage = (view.usage, facts.counted, facts.leaves);
+        let usage = (view.usage, facts.trust, facts.leaves);
         let rest = (facts.response != 0, view.names.count_ones(), view.duration_ns);
         (usage, rest, Reverse((facts.start_ns, view.span)))
     }

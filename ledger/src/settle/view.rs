@@ -62,7 +62,7 @@ pub(super) struct Facts {
     pub(super) models: [u32; 2],
     /// Hash of the provider; zero when not told.
     pub(super) provider: u32,
-    /// Hash of the instrumentation library.
+    /// Hash of the instrumentation library, and below of the kind of a log record.
     pub(super) scope: u32,
     /// Hash of the service that made it; zero when not told.
     pub(super) service: u32,
@@ -73,12 +73,31 @@ pub(super) struct Facts {
     pub(super) output: Option<i64>,
     /// How much it tells of its usage: one for each leaf that has a number.
     pub(super) leaves: u8,
-    /// The usage is no guess of the library.
-    pub(super) counted: bool,
+    /// What its usage is worth.
+    pub(super) trust: Trust,
     /// It names an error.
     pub(super) failed: bool,
     /// It is a log record, not a span; the view's parent is the span it was written in.
     pub(super) record: bool,
+}
+
+impl Facts {
+    /// Whether both are told by one library, whatever the kind of record.
+    pub(super) fn same_library(&self, other: &Facts) -> bool {
+        self.scope >> 16 == other.scope >> 16
+    }
+}
+
+/// What the usage of an item is worth, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Trust {
+    /// The library guessed it; what it says elsewhere of the same call is the same guess.
+    Guessed,
+    /// It is not clear what the numbers contain.
+    #[default]
+    Unclear,
+    /// It was counted.
+    Counted,
 }
 
 /// The spans of a trace, in any order, some perhaps more than once.

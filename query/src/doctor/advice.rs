@@ -16,8 +16,12 @@ pub enum Problem {
     StreamWithoutUsage,
     /// Other calls come without usage.
     NoUsage,
+    /// Roll-ups tell usage that no call below them tells.
+    Uncounted,
     /// The usage is a guess of the library.
     UsageEstimated,
+    /// Some usage may be a guess of the library, which does not say which.
+    PerhapsEstimated,
     /// Nothing tells how the numbers are to be read.
     UsageUnknown,
     /// Usage comes without cached tokens.
@@ -34,18 +38,20 @@ pub enum Problem {
 
 use Problem::{
     CachedUntold, Duplicates, EventsOnly, MetricsOnly, NoModelCalls, NoTeam, NoUsage, NoUser,
-    StreamWithoutUsage, Unpriced, UsageEstimated, UsageUnknown,
+    PerhapsEstimated, StreamWithoutUsage, Uncounted, Unpriced, UsageEstimated, UsageUnknown,
 };
 
 impl Problem {
     /// Every problem, the gravest first.
-    pub const ALL: [Problem; 12] = [
+    pub const ALL: [Problem; 14] = [
         MetricsOnly,
         EventsOnly,
         NoModelCalls,
         StreamWithoutUsage,
         NoUsage,
+        Uncounted,
         UsageEstimated,
+        PerhapsEstimated,
         UsageUnknown,
         CachedUntold,
         Unpriced,
@@ -62,7 +68,9 @@ impl Problem {
             NoModelCalls => "no-model-calls",
             StreamWithoutUsage => "stream-without-usage",
             NoUsage => "no-usage",
+            Uncounted => "uncounted-usage",
             UsageEstimated => "usage-estimated",
+            PerhapsEstimated => "perhaps-estimated",
             UsageUnknown => "usage-unknown",
             CachedUntold => "cached-untold",
             Unpriced => "unpriced",
@@ -80,7 +88,15 @@ impl Problem {
             NoModelCalls => "spans arrive, but none of a model call",
             StreamWithoutUsage => "streams ended without usage",
             NoUsage => "calls came without usage, though they did not fail",
-            UsageEstimated => "calls have an estimate of the library in place of a count",
+            Uncounted => {
+                "spans tell usage beyond the calls below them: it is in no call and no cost"
+            }
+            UsageEstimated => {
+                "calls have an estimate of the library in place of a count: it is not counted"
+            }
+            PerhapsEstimated => {
+                "calls are counted as told, though the library guesses some, and does not say which"
+            }
             UsageUnknown => "calls whose input may or may not contain the cached tokens",
             CachedUntold => "calls tell no cached tokens: their price is an upper bound",
             Unpriced => "calls have no, or no full, price",
@@ -96,6 +112,10 @@ const INCLUDE_USAGE: &str = "OpenAI's API sends the usage of a stream only when 
 
 const STREAM_LIKELY: &str = "most likely streams, whose usage OpenAI's API sends only when asked: \
     pass `stream_options={\"include_usage\": true}`; a stream that the client left has none";
+
+const TRACELOOP_NODE: &str = "OpenLLMetry for node puts its own estimate on every stream, even \
+    where usage was sent: set `enrichTokens: false`, or use calls without streaming where cost \
+    matters";
 
 /// Beginning of the scope's name, problem, advice; the first that fits.
 const BY_LIBRARY: &[(&str, Problem, &str)] = &[
@@ -189,11 +209,14 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
         "OpenLIT guesses the tokens of a stream without usage, unmarked: pass \
          `stream_options={\"include_usage\": True}`",
     ),
+    ("@traceloop/instrumentation-openai", UsageEstimated, TRACELOOP_NODE),
+    ("@traceloop/instrumentation-openai", PerhapsEstimated, TRACELOOP_NODE),
     (
-        "@traceloop/instrumentation-openai",
-        UsageEstimated,
-        "OpenLLMetry for node puts its own estimate on every stream, even where usage was sent: \
-         set `enrichTokens: false`, or use calls without streaming where cost matters",
+        "opentelemetry.instrumentation.anthropic",
+        PerhapsEstimated,
+        "OpenLLMetry's Anthropic adds the first output count of a stream to the last, and does not \
+         mark streams made by the client's helper: use the spans of the Anthropic client 2, or \
+         openinference-instrumentation-anthropic",
     ),
     ("openlit.instrumentation.openai", StreamWithoutUsage, INCLUDE_USAGE),
     ("opentelemetry.instrumentation.openai.v1", StreamWithoutUsage, INCLUDE_USAGE),
@@ -301,6 +324,14 @@ fn general(problem: Problem) -> &'static str {
         UsageEstimated => {
             "ask for the usage of streams (`stream_options={\"include_usage\": true}`), so that the \
              library need not guess"
+        }
+        PerhapsEstimated => {
+            "use calls without streaming where cost matters, or a library that passes on the \
+             provider's count"
+        }
+        Uncounted => {
+            "let the spans of the model calls come here too: instrument the client below, and see \
+             that no sampler or filter drops them; `explain span` on one says how much is missing"
         }
         UsageUnknown => {
             "use a library that follows semantic conventions 1.40 and says so in its schema URL, \

@@ -66,6 +66,7 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
                 reason: match problem {
                     Problem::Unpriced => patient.price_reason.clone(),
                     Problem::UsageUnknown | Problem::UsageEstimated => patient.usage_reason.clone(),
+                    Problem::Uncounted => Some(uncounted(patient)),
                     _ => None,
                 },
                 advice: advice::on(speaker(patient), problem),
@@ -74,6 +75,13 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
         .collect();
     all.sort_by(|a, b| (&a.service, a.problem).cmp(&(&b.service, b.problem)));
     all
+}
+
+/// How much is in no call.
+fn uncounted(patient: &Patient) -> String {
+    let [input, output] =
+        ["uncounted_input_tokens", "uncounted_output_tokens"].map(|name| patient.count(name));
+    format!("{input} tokens in and {output} out in all")
 }
 
 /// Who sends it: the library; of calls that only log records told of, whose names they speak.
@@ -108,6 +116,8 @@ fn counted(patient: &Patient, all: &[Patient], problem: Problem) -> (i64, i64) {
         Problem::StreamWithoutUsage => of_calls(patient.count("streams_without_usage")),
         Problem::NoUsage => of_calls(patient.count("calls_without_usage")),
         Problem::UsageEstimated => of_calls(patient.count("usage_estimated")),
+        Problem::PerhapsEstimated => of_calls(patient.count("perhaps_estimated")),
+        Problem::Uncounted => (patient.count("uncounted_spans"), patient.count("spans")),
         Problem::UsageUnknown => of_calls(patient.count("usage_unknown")),
         Problem::CachedUntold => of_calls(patient.count("cached_untold")),
         // What has no usage cannot be priced; that is said already.

@@ -44,13 +44,8 @@ pub struct Patient {
     pub counts: [i64; COUNTS.len()],
 }
 
-/// What the reason of a usage says where the library tells no cached tokens, so that some of the
-/// input may have been cheaper. A library that leaves them out only when there are none is not
-/// meant.
-pub(crate) const UPPER_BOUND: &str = "upper bound";
-
 /// What is counted of each.
-pub const COUNTS: [&str; 17] = [
+pub const COUNTS: [&str; 21] = [
     "spans",
     "calls",
     "with_usage",
@@ -58,9 +53,13 @@ pub const COUNTS: [&str; 17] = [
     "with_user",
     "usage_unknown",
     "usage_estimated",
+    "perhaps_estimated",
     "duplicates",
     "rollups",
     "not_counted",
+    "uncounted_spans",
+    "uncounted_input_tokens",
+    "uncounted_output_tokens",
     "unpriced",
     "part_priced",
     "cached_untold",
@@ -87,11 +86,15 @@ pub struct Report {
 }
 
 /// What the counts mean.
-const NOTES: [&str; 4] = [
+const NOTES: [&str; 6] = [
     "spans are those that speak of models, or all of a service where none does; each counts once",
     "duplicates and rollups are spans that repeat a call; they are not counted again",
     "not_counted are inference spans without a call of their own: wrappers whose calls lie below \
      them, and traces that are not settled yet",
+    "uncounted_spans are roll-ups that tell more usage than the calls below them, by \
+     uncounted_input_tokens and uncounted_output_tokens: these are in no call and no cost",
+    "perhaps_estimated are calls with counts that the library guesses for streams, and it does not \
+     say what was a stream; they are counted, and may be wrong",
     "shares are of the calls",
 ];
 

@@ -1,7 +1,7 @@
 //! The SQL of the doctor: three statements over one snapshot, one per signal. Takes a window, gives
 //! texts; the columns of the first are those of the report.
 
-use super::UPPER_BOUND;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 /// The three statements.
 pub(super) struct Statements {
@@ -40,6 +40,10 @@ impl Statements {
     max(span_role) AS span_role, max(duplicate_of) AS duplicate_of
   FROM spans WHERE dialect IS NOT NULL{span_window}
   GROUP BY trace_id, span_id
+), more AS (
+  SELECT trace_id, span_id, max(uncounted_input_tokens) AS input, max(uncounted_output_tokens) AS output
+  FROM span_verdicts WHERE uncounted_input_tokens > 0 OR uncounted_output_tokens > 0
+  GROUP BY trace_id, span_id
 ), called AS (
   SELECT trace_id, span_id, service_name, dialect, team, user_id, streaming, usage_basis,
     usage_reason, price_state, price_reason, status_code,
@@ -55,24 +59,29 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
   count(c.user_id) AS with_user,
   count(*) FILTER (WHERE c.usage AND c.usage_basis = 'unknown') AS usage_unknown,
   count(*) FILTER (WHERE c.usage_basis = 'estimated') AS usage_estimated,
+  count(*) FILTER (WHERE strpos(c.usage_reason, '{PERHAPS_ESTIMATED}') > 0) AS perhaps_estimated,
   count(*) FILTER (WHERE ai.duplicate_of IS NOT NULL OR ai.span_role = 'duplicate') AS duplicates,
   count(*) FILTER (WHERE ai.span_role = 'rollup') AS rollups,
   count(*) FILTER (WHERE ai.span_role = 'call' AND ai.duplicate_of IS NULL AND c.span_id IS NULL)
     AS not_counted,
+  count(more.span_id) AS uncounted_spans,
+  coalesce(sum(more.input), 0) AS uncounted_input_tokens,
+  coalesce(sum(more.output), 0) AS uncounted_output_tokens,
   count(*) FILTER (WHERE c.price_state = 'unpriced') AS unpriced,
   count(*) FILTER (WHERE c.price_state = 'part-priced') AS part_priced,
-  count(*) FILTER (WHERE c.usage_reason LIKE '%{UPPER_BOUND}%') AS cached_untold,
+  count(*) FILTER (WHERE strpos(c.usage_reason, '{CACHED_UNTOLD}') > 0) AS cached_untold,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming
-    AND c.status_code <> 'error') AS streams_without_usage,
+    AND c.status_code <> 'error' AND c.usage_basis IS DISTINCT FROM 'estimated') AS streams_without_usage,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
-    AND c.status_code <> 'error') AS calls_without_usage,
+    AND c.status_code <> 'error' AND c.usage_basis IS DISTINCT FROM 'estimated') AS calls_without_usage,
   max(c.price_reason) FILTER (WHERE c.usage AND c.price_state <> 'priced') AS price_reason,
-  max(c.usage_reason) FILTER (WHERE c.usage AND c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
+  max(c.usage_reason) FILTER (WHERE c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
 FROM ai FULL JOIN called c ON ai.trace_id = c.trace_id AND ai.span_id = c.span_id
+LEFT JOIN more ON ai.trace_id = more.trace_id AND ai.span_id = more.span_id
 GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT service_name, NULL, NULL, NULL, count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  NULL, NULL
+  0, 0, 0, 0, NULL, NULL
 FROM spans WHERE dialect IS NULL{span_window}
 GROUP BY service_name
 ORDER BY 1, 5 DESC, 3, 4

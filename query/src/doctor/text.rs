@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::advice::Problem;
 use super::{Patient, Report};
 use crate::render::page::{one_line, wrapped};
 
@@ -25,7 +26,8 @@ impl Report {
             for finding in self.of(patient) {
                 healthy = false;
                 let (count, of) = (finding.count, finding.of);
-                let reason = finding.reason.as_ref().map(|reason| format!(", such as: {reason}"));
+                let such = if finding.problem == Problem::Uncounted { ": " } else { ", such as: " };
+                let reason = finding.reason.as_ref().map(|reason| format!("{such}{reason}"));
                 let says = format!(
                     "{count} of {of} {}{}",
                     finding.problem.says(),

@@ -11,10 +11,10 @@ use super::id::{Id, Subject};
 use super::read::{Reader, Row};
 use super::verdict::Trace;
 use super::{Explanation, Found, Step, Unknown, owner, price};
-use crate::doctor::UPPER_BOUND;
 use crate::doctor::advice::{self, Problem};
 use crate::error::QueryError;
 use crate::limits;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 /// The columns of a call that attributes fill, in the order in which they are shown.
 const CALL_COLUMNS: [&str; 17] = [
@@ -409,12 +409,16 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             why: reason,
             mend: mend(Problem::UsageEstimated),
         }),
-        Some(_) if reason.contains(UPPER_BOUND) => unknown.push(Unknown {
-            what: "cached tokens",
-            why: reason,
-            mend: mend(Problem::CachedUntold),
-        }),
-        Some(_) => {}
+        Some(_) => {
+            for (mark, what, problem) in [
+                (PERHAPS_ESTIMATED, "whether the usage is a guess", Problem::PerhapsEstimated),
+                (CACHED_UNTOLD, "cached tokens", Problem::CachedUntold),
+            ] {
+                if reason.contains(mark) {
+                    unknown.push(Unknown { what, why: reason.clone(), mend: mend(problem) });
+                }
+            }
+        }
     }
     step
 }

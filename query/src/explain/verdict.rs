@@ -288,12 +288,15 @@ fn meaning(rule: &str) -> &'static str {
     match rule {
         "same-response-id" => "another span has the same response id, model and time",
         "same-usage-nested" => "the span above or below has the same usage, model and time",
+        "same-usage-and-moment" => {
+            "a span of another library in the same service has the same usage, model and moment"
+        }
         "part-of-call" => "no usage of its own, below a span that has it",
         "around-call" => "no usage of its own, around a single call",
         "around-calls" => "no usage of its own, around several calls",
         "repeats-calls" => "its usage is that of the calls below it, or less",
         "more-than-its-calls" => "its usage is more than that of the calls below it",
-        "usage-without-call" => "usage of an agent or workflow, with no call below it",
+        "usage-without-call" => "usage of an agent or workflow, with no call below it that has any",
         _ => "",
     }
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 
 use super::params::Ask;
 use super::{AskParams, Question};
@@ -48,6 +49,12 @@ pub struct Coverage {
     pub priced_calls_share: Option<f64>,
     /// Part of the known tokens, input and output, that belong to such calls.
     pub priced_tokens_share: Option<f64>,
+    /// Part of the calls whose usage is known.
+    pub usage_calls_share: Option<f64>,
+    /// Calls of which the library told an estimate in place of a count; their tokens are in no sum.
+    pub estimated_calls: i64,
+    /// Calls in the sums whose counts may be an estimate that the library does not mark.
+    pub perhaps_estimated_calls: i64,
     /// Part of the calls that have a team.
     pub team_share: Option<f64>,
     /// Part of the calls that have a user.
@@ -62,7 +69,10 @@ pub(super) fn coverage_sql(ask: &Ask) -> String {
     let tokens = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)";
     format!(
         "SELECT count(*), count(*) {priced}, count(team), count(user_id), sum({tokens}), \
-         sum({tokens}) {priced}\nFROM {}\nWHERE {}",
+         sum({tokens}) {priced}, \
+         count(*) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL), \
+         count(*) FILTER (WHERE usage_basis = 'estimated'), \
+         count(*) FILTER (WHERE strpos(usage_reason, '{PERHAPS_ESTIMATED}') > 0)\nFROM {}\nWHERE {}",
         ask.calls(),
         ask.conditions(ask.from, ask.to)
     )
@@ -85,6 +95,9 @@ impl Coverage {
             team_share: share(2, 0),
             user_share: share(3, 0),
             priced_tokens_share: share(5, 4),
+            usage_calls_share: share(6, 0),
+            estimated_calls: cell(7).unwrap_or(0),
+            perhaps_estimated_calls: cell(8).unwrap_or(0),
             settled_until: settled_until
                 .and_then(|us| jiff::Timestamp::from_microsecond(us).ok())
                 .map(|at| at.to_string()),

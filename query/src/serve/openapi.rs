@@ -186,6 +186,9 @@ fn schemas() -> Value {
                 "calls": {"type": "integer"},
                 "priced_calls_share": share,
                 "priced_tokens_share": share,
+                "usage_calls_share": share,
+                "estimated_calls": {"type": "integer"},
+                "perhaps_estimated_calls": {"type": "integer"},
                 "team_share": share,
                 "user_share": share,
                 "settled_until": {"type": ["string", "null"], "format": "date-time"}

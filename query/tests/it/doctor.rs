@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use spanledger_query::QuerySettings;
-use spanledger_schemas::tables::{calls, log_records, metric_points, spans};
+use spanledger_schemas::tables::{calls, log_records, metric_points, span_verdicts, spans};
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 use crate::fixture::{World, world};
 
@@ -64,7 +65,7 @@ async fn an_empty_store_has_nothing_amiss() {
 async fn each_library_is_counted_and_told_what_to_set() {
     let openai = "opentelemetry.instrumentation.openai_v2";
     let usage = json!({"input_tokens": 10, "output_tokens": 1, "usage_basis": "inclusive",
-                       "usage_reason": "library: it tells no cached tokens: an upper bound",
+                       "usage_reason": format!("library: acme {CACHED_UNTOLD}"),
                        "price_state": "priced", "cost": "1", "currency": "USD"});
     let cached = json!({"input_tokens": 10, "cache_read_tokens": 4, "usage_basis": "inclusive",
                         "price_state": "priced", "cost": "1", "currency": "USD"});
@@ -130,6 +131,48 @@ async fn each_library_is_counted_and_told_what_to_set() {
     assert!(text.contains("! 1 of 4 streams ended without usage"), "{text}");
     let (_, csv) = get(&world, "", "text/csv").await;
     assert_eq!(csv.lines().count(), 4, "{csv}");
+}
+
+#[tokio::test]
+async fn what_is_in_no_call_and_what_may_be_a_guess_is_said() {
+    let guess = json!({"usage_basis": "estimated", "usage_reason": "library: it guesses",
+                       "price_state": "unpriced", "streaming": true});
+    let perhaps = json!({"input_tokens": 10, "output_tokens": 1, "usage_basis": "inclusive",
+                         "usage_reason": format!("library: acme {PERHAPS_ESTIMATED}"),
+                         "price_state": "priced", "cost": "1", "currency": "USD"});
+    let verdict = |id: &str, input: i64, output: i64| {
+        json!({"span_id": id, "span_role": "rollup", "rule": "usage-without-call",
+               "uncounted_input_tokens": input, "uncounted_output_tokens": output})
+    };
+    let tables = [
+        (
+            &spans::TABLE,
+            vec![
+                span(1, "call", "acme"),
+                span(2, "call", "acme"),
+                span(3, "rollup", "acme"),
+                span(4, "rollup", "acme"),
+            ],
+        ),
+        (&calls::TABLE, vec![call(1, guess), call(2, perhaps)]),
+        // 100 + 20 in and 7 out told by agents, in no call.
+        (
+            &span_verdicts::TABLE,
+            vec![verdict("0000000000000003", 100, 0), verdict("0000000000000004", 20, 7)],
+        ),
+    ];
+    let world = world(QuerySettings::default(), &tables.map(|(t, rows)| (t as _, rows))).await;
+    let report = report(&world, "").await;
+    let expect =
+        [("uncounted-usage", 2, 4), ("usage-estimated", 1, 2), ("perhaps-estimated", 1, 2)];
+    assert_eq!(problems(&report), expect.map(|(name, count, of)| (name.to_owned(), count, of)));
+    let row = &rows(&report)[0];
+    assert_eq!(
+        (&row["uncounted_input_tokens"], &row["uncounted_output_tokens"]),
+        (&json!(120), &json!(7))
+    );
+    let (_, text) = get(&world, "", "text/plain").await;
+    assert!(text.contains("120 tokens in and 7 out"), "{text}");
 }
 
 #[tokio::test]

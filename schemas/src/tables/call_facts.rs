@@ -109,7 +109,13 @@ pub(super) const COLUMNS: &[Column] = &[
         "whether the reported input contains cached tokens: inclusive, exclusive or unknown; estimated when the numbers are a guess of the library; null without usage",
         "dialect, version and provider, or proof from the numbers",
     ),
-    optional("usage_reason", Text, "", "rule by which the basis was chosen", "normalise"),
+    optional(
+        "usage_reason",
+        Text,
+        "",
+        "rule by which the basis was chosen; [cached-untold] where the library tells no cached tokens, so that uncached input is an upper bound, [perhaps-estimated] where it guesses streams and does not say which calls were",
+        "normalise",
+    ),
     optional(
         "reported_input_tokens",
         Int,

@@ -75,10 +75,16 @@ const COLUMNS: &[Column] = &[
         "usage_basis",
         Text,
         "",
-        "inclusive, exclusive or unknown; null without usage",
+        "inclusive, exclusive, unknown or estimated; null without usage",
         "spans",
     ),
-    optional("usage_reason", Text, "", "rule by which the basis was chosen", "spans"),
+    optional(
+        "usage_reason",
+        Text,
+        "",
+        "rule by which the basis was chosen, with marks in brackets of what it leaves open, as in spans",
+        "spans",
+    ),
     optional(
         "usage_source",
         Text,

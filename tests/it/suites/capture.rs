@@ -24,6 +24,8 @@ pub(super) struct Suite {
     pub(super) bodies: Vec<Body>,
     /// Spans in the bodies.
     pub(super) spans: usize,
+    /// Requests whose client was told the usage, and whose spans say none, as the README has it.
+    pub(super) without_tokens: usize,
     pub(super) truth: Vec<Value>,
 }
 
@@ -67,8 +69,23 @@ impl Suite {
             }
         }
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        Suite { name, bodies, spans, truth: super::lines(&folder.join("truth.jsonl")) }
+        let without_tokens = without_tokens(&folder.join("README.md"));
+        let truth = super::lines(&folder.join("truth.jsonl"));
+        Suite { name, bodies, spans, without_tokens, truth }
     }
+}
+
+/// Reads “Answered calls with no span that carries input tokens: 4 (responses ×3, chat.completions
+/// stream (no usage sent) ×1).”; those that were cut, or told the client nothing, are not meant.
+fn without_tokens(readme: &Path) -> usize {
+    let text = fs::read_to_string(readme).unwrap();
+    let line = text.lines().find(|line| line.contains("no span that carries input tokens"));
+    let kinds = line.and_then(|line| line.split_once(" (")).map_or("", |(_, kinds)| kinds);
+    let told = kinds.split(", ").filter(|k| !k.contains("(no usage") && !k.contains("(connection"));
+    told.filter_map(|kind| {
+        kind.rsplit_once('×')?.1.trim_end_matches([')', '.']).parse::<usize>().ok()
+    })
+    .sum()
 }
 
 fn spans_in(bytes: &[u8], json: bool) -> usize {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde_json::Value;
+use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 
 use super::capture::Suite;
 
@@ -44,7 +45,7 @@ impl Call {
             response: text(1),
             // Where a library marks no guess of its own, the reason says that it may be one.
             sure: !matches!(row[2].as_str(), Some("unknown" | "estimated") | None)
-                && !text(11).is_some_and(|reason| reason.contains("guess")),
+                && !text(11).is_some_and(|reason| reason.contains(PERHAPS_ESTIMATED)),
             start,
             end: start + (took * 1e6) as i64,
             leaves: std::array::from_fn(|i| number(&row[5 + i])),
@@ -156,6 +157,17 @@ impl Tally {
             tally.place(call, &requests, &mut taken);
         }
         tally.missing = requests.iter().zip(&taken).filter(|(r, t)| r.told && t.is_none()).count();
+        if tally.missing > suite.without_tokens {
+            let (found, known) = (tally.missing, suite.without_tokens);
+            tally.complaints.push(format!(
+                "{}: {found} told requests are in no call, expected at most {known}",
+                suite.name
+            ));
+        }
+        if calls.len() > requests.len() {
+            let (calls, requests) = (calls.len(), requests.len());
+            tally.complaints.push(format!("{}: {calls} calls of {requests} requests", suite.name));
+        }
         tally
     }
 
@@ -181,6 +193,13 @@ impl Tally {
         let request = &all[i];
         if !request.told {
             self.beyond += 1;
+            // The client may know the input, and the output as far as it came; more is a guess.
+            let [input, .., output, _] = call.leaves;
+            let more = input.is_some_and(|n| n != request.leaves[0])
+                || output.is_some_and(|n| n > request.leaves[3]);
+            if more && call.sure {
+                self.complain(call, &format!("is a guess, billed {:?}", request.leaves));
+            }
             return;
         }
         self.input.1 += call.leaves[0].unwrap_or_default();

@@ -147,6 +147,46 @@ fn content_is_measured_always_and_kept_only_on_request() {
     );
 }
 
+// The SDK of OpenAI's agents hangs the whole request on a span, under OpenInference's name for
+// parameters; the parameters are for everybody, instructions and tools are content.
+#[test]
+fn content_among_parameters_is_taken_out_of_them() {
+    let parameters =
+        r#"{"model":"gpt-4o","instructions":"Be kind.","tools":[{"name":"f"}],"top_p":1}"#;
+    let attributes =
+        vec![text("openinference.span.kind", "LLM"), text("llm.invocation_parameters", parameters)];
+    let body = traces(vec![], span(attributes));
+    let row = rows_of(Signal::Traces, body.clone(), "spans", ContentRules::default()).remove(0);
+    // 8 bytes of instructions, 14 of tools.
+    assert_eq!(cell(&row, "content_bytes"), "22");
+    assert_eq!(cell(&row, "request_model"), "gpt-4o");
+    let left = cell(&row, "span_attributes");
+    assert!(left.contains("top_p") && !left.contains("kind.") && !left.contains("tools"), "{left}");
+
+    let rules = ContentRules { capture: true, ..ContentRules::default() };
+    let kept = rows_of(Signal::Traces, body, "contents", rules);
+    let got: Vec<_> = kept.iter().map(|r| ["kind", "field", "body"].map(|c| cell(r, c))).collect();
+    assert_eq!(
+        got,
+        [
+            ["system", "llm.invocation_parameters→instructions", "Be kind."],
+            ["tool-definitions", "llm.invocation_parameters→tools", r#"[{"name":"f"}]"#],
+        ]
+    );
+
+    // However long the instructions are, what comes after them is read.
+    let parameters =
+        format!(r#"{{"instructions":"{}","service_tier":"flex"}}"#, "x\\n".repeat(20_000));
+    let long = span(vec![text("llm.invocation_parameters", &parameters)]);
+    let row = rows_of(Signal::Traces, traces(vec![], long), "spans", ContentRules::default());
+    assert_eq!(cell(&row[0], "service_tier"), "flex");
+
+    // A service that speaks of no model has parameters of its own.
+    let own = span(vec![text("job.model_parameters", r#"{"input":"x"}"#)]);
+    let row = rows_of(Signal::Traces, traces(vec![], own), "spans", ContentRules::default());
+    assert!(cell(&row[0], "span_attributes").contains("input"));
+}
+
 #[test]
 fn older_names_and_odd_values_fill_the_same_columns() {
     let mut reasons = text("gen_ai.response.finish_reasons", r#"["length","stop"]"#);

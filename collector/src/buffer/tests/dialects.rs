@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use serde_json::json;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 use super::{NOW, Row, frame, rows};
 use crate::buffer::{Builders, ContentRules};
@@ -484,6 +485,29 @@ fn zeros_and_guesses_are_not_counted() {
             ("reported_cost", "-"),
         ],
     );
+}
+
+// OpenLLMetry for node reckons the tokens of every stream itself, and marks neither.
+#[test]
+fn counts_that_may_be_a_guess_carry_a_mark() {
+    let node = |more: serde_json::Value| {
+        let mut said = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 6,
+            "gen_ai.usage.output_tokens": 51,
+        });
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        by("@traceloop/instrumentation-openai", "0.27.0").span(said)
+    };
+    let marked = |row: &Row, mark: &str| row["usage_reason"].as_ref().unwrap().contains(mark);
+    let unsaid = node(json!({}));
+    check(&unsaid, &[("usage_basis", "inclusive"), ("output_tokens", "51")]);
+    assert!(marked(&unsaid, CACHED_UNTOLD) && marked(&unsaid, PERHAPS_ESTIMATED));
+    let whole = node(json!({"gen_ai.request.stream": false}));
+    check(&whole, &[("usage_basis", "inclusive"), ("output_tokens", "51")]);
+    assert!(marked(&whole, CACHED_UNTOLD) && !marked(&whole, PERHAPS_ESTIMATED));
+    let stream = node(json!({"gen_ai.request.stream": true}));
+    check(&stream, &[("usage_basis", "estimated"), ("output_tokens", "-")]);
 }
 
 // Claude Code documentation, “Monitoring usage”: `claude_code.api_request`, before `ttft_ms`.

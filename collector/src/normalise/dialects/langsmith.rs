@@ -15,6 +15,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES, otel_genai::NAMES],
     inside: &[
         ("langsmith.metadata.usage_metadata", &inside::USAGE),
+        ("langsmith.metadata.ls_invocation_params", &inside::PARAMETERS),
         ("gen_ai.usage.input_token_details", &INPUT_DETAILS),
         ("gen_ai.usage.output_token_details", &OUTPUT_DETAILS),
     ],
@@ -24,6 +25,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const INPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
+    bag: false,
     paths: &[
         ("cache_read", Fact::CacheRead, 0),
         ("cache_creation", Fact::CacheWrite, 0),
@@ -35,6 +37,7 @@ const INPUT_DETAILS: inside::Inside = inside::Inside {
 
 const OUTPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
+    bag: false,
     paths: &[("reasoning", Fact::Reasoning, 0), ("audio", Fact::AudioOut, 0)],
 };
 

@@ -30,6 +30,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 /// there is the served one, so that no requested one is told.
 const PARAMETERS: inside::Inside = inside::Inside {
     rank: inside::PARAMETERS.rank,
+    bag: true,
     paths: &[
         ("model", Fact::RequestModel, 0),
         ("model_name", Fact::RequestModel, 1),

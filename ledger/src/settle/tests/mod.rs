@@ -242,6 +242,23 @@ async fn quiet_trace_becomes_priced_calls_with_their_owner() {
 }
 
 #[tokio::test]
+async fn usage_that_a_library_guessed_is_shown_and_not_priced() {
+    let mut house = House::new().await;
+    let mut guessed = call(1, 2, 0);
+    guessed["usage_basis"] = "estimated".into();
+    for leaf in ["input_tokens", "output_tokens", "input_uncached_tokens", "output_text_tokens"] {
+        guessed[leaf] = Value::Null;
+    }
+    guessed["reported_input_tokens"] = 40.into();
+    house.receive(&[guessed]).await;
+    house.round(20).await;
+    let reason = "usage is the library's own estimate: shown, not priced";
+    let expected = expect(&[((1, 2), &["null", "unpriced", reason, "estimated"])]);
+    let columns = ["cost", "price_state", "price_reason", "usage_basis"];
+    assert_eq!(house.calls(&columns).await, expected);
+}
+
+#[tokio::test]
 async fn late_root_gives_its_team_to_calls_that_are_settled() {
     let mut house = House::new().await;
     house.receive(&[call(1, 2, 1), call(2, 2, 1)]).await;
