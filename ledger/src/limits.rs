@@ -15,11 +15,11 @@ pub const PRICE_MATCHES_MAX: usize = 10_000;
 /// another span some 120, so this holds 1.1 million calls: eighteen seconds of 60,000 a second, more
 /// than a trace of the default quiet time is open; hours of an ordinary load. Above it the oldest
 /// traces are settled early, as provisional, and finished from the table.
-pub const OPEN_BYTES_MAX: usize = 224 << 20;
+pub const OPEN_BYTES_MAX: usize = 256 << 20;
 
-/// Above this the oldest settled traces are let go before their time: some 100,000 spans, and a
+/// Above this the oldest settled traces are let go before their time: some 40,000 calls, and a
 /// late span of an older trace only costs a look-up in the table.
-pub const SETTLED_BYTES_MAX: usize = 16 << 20;
+pub const SETTLED_BYTES_MAX: usize = 8 << 20;
 
 /// How long settled traces stay in memory for late spans: long agent runs pause for minutes.
 pub const SETTLED_KEPT: Duration = Duration::from_secs(600);
@@ -38,9 +38,9 @@ pub const RESTART_OVERLAP: Duration = Duration::from_secs(60);
 /// A backlog is read in steps of this much received time.
 pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
 
-/// Traces settled in one commit; bounds the batch that is built (tens of megabytes) and keeps
-/// commits coming.
-pub const TRACES_PER_COMMIT_MAX: usize = 5_000;
+/// Traces settled in one commit: ten thousand calls at four a trace, whose rows are held some four
+/// times over while they are made, sorted and encoded (50 MB); commits keep coming.
+pub const TRACES_PER_COMMIT_MAX: usize = 2_500;
 
 /// Rows read, of however many files, between two looks at which traces are due, while catching up.
 pub const ROWS_PER_STEP: usize = 65_536;
@@ -74,10 +74,11 @@ pub const RESPONSE_SPANS_MAX: usize = 16;
 /// constant in all.
 pub const LINKED_TRACES_MAX: usize = 16;
 
-/// Links by which twins find each other, up to three a call, in each of two generations of some 40
-/// bytes each, 40 MiB at most; twins come within seconds, so this serves 10,000 calls/s. A twin
-/// that comes later than that stays a call of its own.
-pub const LINKS_MAX: usize = 300_000;
+/// Links by which twins find each other, up to three a call, in each of two generations of some 50
+/// bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
+/// thousand calls a second have theirs for six to thirteen. A twin that comes later than that stays
+/// a call of its own.
+pub const LINKS_MAX: usize = 200_000;
 
 /// How far the shorter of two spans of one moment may stick out of the longer: clocks of one
 /// process, read at two places.
