@@ -17,7 +17,8 @@ This folder already holds the demo's data from an earlier run; nothing was loade
 pub(crate) const READ_WITH_CARE: &str = "\
 Read with care: the Claude Code data does not say how much of its input came from the cache, so its
 cost is the list price without caching, an upper bound. Models without a price in the book stay
-unpriced, not zero. The vLLM data counts characters, not tokens, of output, so that is unknown too.
+unpriced, not zero. The vLLM data counts characters, not tokens, of output, so that is unknown too;
+the code completion service names no model (shown as –).
 ";
 
 /// Three more questions to try.
