@@ -49,7 +49,7 @@ pub(crate) struct Fed {
     pub(crate) earlier: bool,
     /// Spans, 40 roots of sessions among them.
     pub(crate) spans: u64,
-    /// Model calls among the spans.
+    /// Model calls among the spans and log events.
     pub(crate) calls: u64,
     /// Metric points sent by OTLP; what the scraper finds comes on top.
     pub(crate) metric_points: u64,
@@ -189,6 +189,8 @@ pub(crate) async fn feed(
 
     let took = begun.elapsed();
     let earlier = false;
+    // Each log event of the code completion service tells of a call as well.
+    let calls = calls + log_records;
     Ok(Fed { end_unix_ns, earlier, spans, calls, metric_points, log_records, billing_lines, took })
 }
 
