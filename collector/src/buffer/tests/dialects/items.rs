@@ -1,0 +1,146 @@
+//! What an item is: its role, its times, its error, and log events that tell of calls.
+
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use serde_json::json;
+
+use super::{Case, START, attributes, by, check};
+
+// Pydantic AI 1: the agent's span repeats `gen_ai.usage.*` and has no operation.
+#[test]
+fn an_agent_without_operation_is_a_rollup() {
+    let row = by("pydantic-ai", "1.26.0").span(json!({
+        "agent_name": "joker", "model_name": "gpt-4o", "gen_ai.usage.input_tokens": 50,
+        "gen_ai.usage.output_tokens": 5,
+    }));
+    check(&row, &[("span_role", "rollup"), ("agent_name", "joker")]);
+}
+
+// vLLM's tracing (docs/design/metrics): latencies in seconds, as seen by the server.
+#[test]
+fn vllm_tells_its_queue() {
+    let row = by("vllm.llm_engine", "").span(json!({
+        "gen_ai.response.model": "llama", "gen_ai.usage.prompt_tokens": 7,
+        "gen_ai.usage.completion_tokens": 9, "gen_ai.latency.time_in_queue": 0.25,
+        "gen_ai.latency.time_to_first_token": 0.5,
+    }));
+    check(
+        &row,
+        &[
+            ("span_role", "call"),
+            ("queue_ms", "250.0"),
+            ("ttft_ms", "500.0"),
+            ("input_tokens", "7"),
+        ],
+    );
+}
+
+// The same name in two units: a span of two seconds cannot begin to answer after 900 seconds.
+#[test]
+fn a_time_to_first_token_after_the_end_is_in_milliseconds() {
+    let said = |scope: &str, number: f64| {
+        by(scope, "").span(json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+            "gen_ai.server.time_to_first_token": number,
+        }))
+    };
+    check(&said("my.app", 0.9), &[("ttft_ms", "900.0")]);
+    check(&said("my.app", 900.0), &[("ttft_ms", "900.0")]);
+    check(&said("strands.telemetry.tracer", 0.9), &[("ttft_ms", "0.9")]);
+    // OpenLIT writes the duration there when nothing is streamed.
+    check(&said("openlit.instrumentation.openai", 0.9), &[("ttft_ms", "-"), ("streaming", "-")]);
+}
+
+#[test]
+fn a_first_chunk_event_is_a_time_to_first_token() {
+    let event = |name: &str, ms: u64| Event {
+        name: name.to_owned(),
+        time_unix_nano: START + ms * 1_000_000,
+        ..Event::default()
+    };
+    let events = vec![
+        event("gen_ai.content.completion.chunk", 300),
+        event("gen_ai.content.completion.chunk", 100),
+    ];
+    let case = Case { events, ..by("opentelemetry.instrumentation.openai.v1", "0.60.0") };
+    let row = case.span(json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}));
+    check(
+        &row,
+        &[
+            ("ttft_ms", "100.0"),
+            ("streaming", "true"),
+            (
+                "column_sources",
+                "operation=gen_ai.operation.name request_model=gen_ai.request.model",
+            ),
+        ],
+    );
+}
+
+// Claude Code documentation, “Monitoring usage”: `claude_code.api_request`, before `ttft_ms`.
+#[test]
+fn a_log_event_of_a_call_has_the_same_columns() {
+    let row = by("com.anthropic.claude_code", "1.0.60").record(json!({
+        "event.name": "api_request", "model": "claude-sonnet-4-20250514", "input_tokens": "4",
+        "output_tokens": "250", "cache_read_tokens": "20000", "cache_creation_tokens": "100",
+        "cost_usd": "0.01", "duration_ms": "3210", "user.id": "u", "session.id": "s",
+        "organization.id": "o", "terminal.type": "vscode",
+    }));
+    check(
+        &row,
+        &[
+            ("dialect", "claude-code"),
+            ("record_role", "call"),
+            ("input_tokens", "20104"),
+            ("input_uncached_tokens", "4"),
+            ("cache_read_tokens", "20000"),
+            ("cache_write_tokens", "100"),
+            ("duration_ms", "3210.0"),
+            ("reported_cost", "0.01"),
+            ("reported_cost_kind", "sdk"),
+            ("user_id", "u"),
+            ("session_id", "s"),
+            ("response_model", "claude-sonnet-4-20250514"),
+        ],
+    );
+    let prompt = by("com.anthropic.claude_code", "1.0.60")
+        .record(json!({"event.name": "user_prompt", "session.id": "s"}));
+    check(&prompt, &[("record_role", "other"), ("session_id", "s")]);
+}
+
+// Gemini CLI documentation, “Observability”: `gemini_cli.api_response`.
+#[test]
+fn gemini_cli_tells_thoughts_in_its_log_alone() {
+    let row = by("gemini-cli", "v1").record(json!({
+        "event.name": "gemini_cli.api_response", "model": "gemini-2.5-pro", "duration_ms": 900,
+        "input_token_count": 1000, "output_token_count": 20, "cached_content_token_count": 600,
+        "thoughts_token_count": 300, "total_token_count": 1320, "prompt_id": "p",
+    }));
+    check(
+        &row,
+        &[
+            ("record_role", "call"),
+            ("provider", "gcp.gen_ai"),
+            ("input_tokens", "1000"),
+            ("input_uncached_tokens", "400"),
+            ("output_tokens", "320"),
+            ("reasoning_tokens", "300"),
+        ],
+    );
+}
+
+#[test]
+fn the_exception_of_a_failed_call_is_its_error() {
+    let exception = Event {
+        name: "exception".to_owned(),
+        time_unix_nano: START,
+        attributes: attributes(&json!({"exception.type": "openai.RateLimitError"})),
+        ..Event::default()
+    };
+    let case = Case {
+        events: vec![exception],
+        failed: true,
+        ..by("openinference.instrumentation.openai", "0.1.30")
+    };
+    let row = case.span(json!({"openinference.span.kind": "LLM"}));
+    check(&row, &[("error_type", "RateLimitError"), ("span_role", "call"), ("usage_basis", "-")]);
+}
