@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::content::ContentKind::{self, Input, Output, System, ToolArguments, ToolDefinitions};
+use super::cursor::Cursor;
 use crate::limits::INSIDE_DEPTH_MAX;
 
 /// Keys of request parameters that are content when a text, a list or an object stands under them
@@ -79,7 +80,7 @@ pub(crate) fn without_content(
     // Libraries that make JSON of every value have made JSON of JSON.
     let unquoted = super::loose::unquoted(bag);
     let text = if unquoted.trim_start().starts_with('{') { &unquoted } else { bag };
-    let mut reader = Reader { text, at: 0, taken: Vec::new(), take };
+    let mut reader = Reader { cursor: Cursor::new(text), taken: Vec::new(), take };
     let _ = reader.value(0);
     let taken = std::mem::take(&mut reader.taken);
     if taken.is_empty() {
@@ -96,8 +97,7 @@ pub(crate) fn without_content(
 }
 
 struct Reader<'t, 'f> {
-    text: &'t str,
-    at: usize,
+    cursor: Cursor<'t>,
     /// In order, none within another: the last member of an object takes along the comma before
     /// it, and what was taken in between.
     taken: Vec<Range<usize>>,
@@ -105,36 +105,19 @@ struct Reader<'t, 'f> {
 }
 
 impl Reader<'_, '_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn spaces(&mut self) {
-        while self.peek().is_some_and(|b| b.is_ascii_whitespace()) {
-            self.at += 1;
-        }
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        self.spaces();
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
     /// Reads a value; none ends the reading.
     fn value(&mut self, depth: usize) -> Option<()> {
-        self.spaces();
-        match self.peek()? {
+        self.cursor.spaces();
+        match self.cursor.peek()? {
             b'{' if depth < INSIDE_DEPTH_MAX => {
-                self.at += 1;
+                self.cursor.at += 1;
                 self.members(depth)
             }
             b'[' if depth < INSIDE_DEPTH_MAX => {
-                self.at += 1;
-                while !self.eat(b']') {
+                self.cursor.at += 1;
+                while !self.cursor.eat(b']') {
                     self.value(depth + 1)?;
-                    self.eat(b',');
+                    self.cursor.eat(b',');
                 }
                 Some(())
             }
@@ -145,64 +128,65 @@ impl Reader<'_, '_> {
     fn members(&mut self, depth: usize) -> Option<()> {
         // Where the comma after the last member that is kept stands.
         let mut comma = None;
-        while !self.eat(b'}') {
-            let start = self.at;
+        while !self.cursor.eat(b'}') {
+            let start = self.cursor.at;
             let key = self.key()?;
-            if !self.eat(b':') {
+            if !self.cursor.eat(b':') {
                 return None;
             }
-            self.spaces();
-            let holds = matches!(self.peek()?, b'"' | b'\'' | b'{' | b'[' | b'(' | b'A'..=b'Z');
+            self.cursor.spaces();
+            let holds =
+                matches!(self.cursor.peek()?, b'"' | b'\'' | b'{' | b'[' | b'(' | b'A'..=b'Z');
             let content = KEYS.iter().find(|(known, _)| holds && *known == key);
-            let value = self.at;
+            let value = self.cursor.at;
             let Some((key, kind)) = content else {
                 self.value(depth + 1)?;
-                let end = self.at;
-                self.spaces();
-                comma = (self.peek() == Some(b',')).then_some(self.at);
-                if !self.eat(b',') {
-                    self.at = end;
+                let end = self.cursor.at;
+                self.cursor.spaces();
+                comma = (self.cursor.peek() == Some(b',')).then_some(self.cursor.at);
+                if !self.cursor.eat(b',') {
+                    self.cursor.at = end;
                 }
                 continue;
             };
             let whole = self.skip();
-            let text = self.text.get(value..self.at).unwrap_or_default();
+            let text = self.cursor.text.get(value..self.cursor.at).unwrap_or_default();
             // `None`, or an empty list, is no content.
             if matches!(text, "None" | "True" | "False" | "\"\"" | "''" | "[]" | "{}") {
-                comma = self.eat(b',').then_some(self.at - 1);
+                comma = self.cursor.eat(b',').then_some(self.cursor.at - 1);
                 continue;
             }
             (self.take)(key, *kind, &super::loose::unquoted(text));
-            let last = !self.eat(b',');
+            let last = !self.cursor.eat(b',');
             if !last {
-                self.spaces();
+                self.cursor.spaces();
             }
             let from = if last { comma.unwrap_or(start) } else { start };
             while self.taken.last().is_some_and(|before| before.start >= from) {
                 self.taken.pop();
             }
-            self.taken.push(from..self.at);
+            self.taken.push(from..self.cursor.at);
             whole?;
         }
         Some(())
     }
 
     fn key(&mut self) -> Option<String> {
-        let start = self.at;
-        let quote = self.peek().filter(|b| matches!(b, b'"' | b'\''))?;
+        let start = self.cursor.at;
+        let quote = self.cursor.peek().filter(|b| matches!(b, b'"' | b'\''))?;
         self.quoted(quote)?;
-        Some(self.text.get(start + 1..self.at - 1)?.to_owned())
+        Some(self.cursor.text.get(start + 1..self.cursor.at - 1)?.to_owned())
     }
 
     /// Past a quoted text; none at the end.
     fn quoted(&mut self, quote: u8) -> Option<()> {
-        self.at += 1;
+        self.cursor.at += 1;
         loop {
-            match self.peek() {
+            match self.cursor.peek() {
                 None => return None,
-                Some(b'\\') => self.at = (self.at + 2).min(self.text.len()),
+                Some(b'\\') => self.cursor.at = (self.cursor.at + 2).min(self.cursor.text.len()),
                 Some(b) => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     if b == quote {
                         return Some(());
                     }
@@ -214,23 +198,23 @@ impl Reader<'_, '_> {
     /// Past a value, whatever it holds, by counting brackets; none at the end of a text that is cut.
     fn skip(&mut self) -> Option<()> {
         let mut open = 0_usize;
-        let start = self.at;
+        let start = self.cursor.at;
         loop {
-            match self.peek() {
-                None => return (open == 0 && self.at > start).then_some(()),
+            match self.cursor.peek() {
+                None => return (open == 0 && self.cursor.at > start).then_some(()),
                 Some(quote @ (b'"' | b'\'')) => self.quoted(quote)?,
                 Some(b'{' | b'[' | b'(') => {
                     open += 1;
-                    self.at += 1;
+                    self.cursor.at += 1;
                 }
                 Some(b',' | b'}' | b']' | b')') if open == 0 => {
-                    return (self.at > start).then_some(());
+                    return (self.cursor.at > start).then_some(());
                 }
                 Some(b'}' | b']' | b')') => {
                     open -= 1;
-                    self.at += 1;
+                    self.cursor.at += 1;
                 }
-                Some(_) => self.at += 1,
+                Some(_) => self.cursor.at += 1,
             }
         }
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::cursor::Cursor;
 use crate::limits::INSIDE_DEPTH_MAX;
 
 /// A leaf.
@@ -23,7 +24,7 @@ pub(super) enum Scalar<'a> {
 /// the path of its list. What stands after `bytes_max` is not read.
 pub(super) fn leaves<'a>(text: &'a str, bytes_max: usize, mut visit: impl FnMut(&str, Scalar<'a>)) {
     let text = &text[..text.floor_char_boundary(bytes_max)];
-    let mut reader = Reader { text, at: 0, path: String::new() };
+    let mut reader = Reader { cursor: Cursor::new(text), path: String::new() };
     let _ = reader.value(0, &mut visit);
 }
 
@@ -33,46 +34,28 @@ pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
     if text.len() < 2 || !text.starts_with('"') || !text.ends_with('"') {
         return Cow::Borrowed(text);
     }
-    let mut reader = Reader { text, at: 0, path: String::new() };
+    let mut reader = Reader { cursor: Cursor::new(text), path: String::new() };
     match reader.quoted() {
-        Some(inner) if reader.at == text.len() => inner,
+        Some(inner) if reader.cursor.at == text.len() => inner,
         _ => Cow::Borrowed(text),
     }
 }
 
 struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+    cursor: Cursor<'a>,
     path: String,
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn spaces(&mut self) {
-        while self.peek().is_some_and(|b| b.is_ascii_whitespace()) {
-            self.at += 1;
-        }
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        self.spaces();
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
     /// Bytes up to the next one that ends a bare word.
     fn word(&mut self) -> &'a str {
-        let rest = &self.text.as_bytes()[self.at..];
+        let rest = &self.cursor.text.as_bytes()[self.cursor.at..];
         let ends = |b: &u8| b",:()[]{}='\"".contains(b) || b.is_ascii_whitespace();
         let length = rest.iter().position(ends).unwrap_or(rest.len());
-        let start = self.at;
-        self.at += length;
+        let start = self.cursor.at;
+        self.cursor.at += length;
         // Cut at ASCII bytes only, so between characters.
-        self.text.get(start..self.at).unwrap_or_default()
+        self.cursor.text.get(start..self.cursor.at).unwrap_or_default()
     }
 
     /// None ends the reading.
@@ -80,18 +63,18 @@ impl<'a> Reader<'a> {
         if depth > INSIDE_DEPTH_MAX {
             return None;
         }
-        self.spaces();
-        match self.peek()? {
+        self.cursor.spaces();
+        match self.cursor.peek()? {
             b'{' => {
-                self.at += 1;
+                self.cursor.at += 1;
                 self.entries(b'}', b':', depth, visit)
             }
             open @ (b'[' | b'(') => {
-                self.at += 1;
+                self.cursor.at += 1;
                 let close = if open == b'[' { b']' } else { b')' };
-                while !self.eat(close) {
+                while !self.cursor.eat(close) {
                     self.value(depth + 1, visit)?;
-                    self.eat(b',');
+                    self.cursor.eat(b',');
                 }
                 Some(())
             }
@@ -107,7 +90,7 @@ impl<'a> Reader<'a> {
                     "true" | "True" => visit(&self.path, Scalar::Bool(true)),
                     "false" | "False" => visit(&self.path, Scalar::Bool(false)),
                     "null" | "None" => {}
-                    _ if self.eat(b'(') => return self.entries(b')', b'=', depth, visit),
+                    _ if self.cursor.eat(b'(') => return self.entries(b')', b'=', depth, visit),
                     number if number.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
                         visit(&self.path, Scalar::Number(number));
                     }
@@ -127,13 +110,13 @@ impl<'a> Reader<'a> {
         visit: &mut impl FnMut(&str, Scalar<'a>),
     ) -> Option<()> {
         let length = self.path.len();
-        while !self.eat(close) {
-            self.spaces();
-            let key = match self.peek()? {
+        while !self.cursor.eat(close) {
+            self.cursor.spaces();
+            let key = match self.cursor.peek()? {
                 b'"' | b'\'' => self.quoted()?,
                 _ => Cow::Borrowed(self.word()),
             };
-            if !self.eat(between) {
+            if !self.cursor.eat(between) {
                 return None;
             }
             if length > 0 {
@@ -142,40 +125,43 @@ impl<'a> Reader<'a> {
             self.path.push_str(&key);
             self.value(depth + 1, visit)?;
             self.path.truncate(length);
-            self.eat(b',');
+            self.cursor.eat(b',');
         }
         Some(())
     }
 
     fn quoted(&mut self) -> Option<Cow<'a, str>> {
-        let quote = self.peek()?;
-        self.at += 1;
-        let start = self.at;
+        let quote = self.cursor.peek()?;
+        self.cursor.at += 1;
+        let start = self.cursor.at;
         let mut owned: Option<String> = None;
         loop {
-            let rest = &self.text.as_bytes()[self.at..];
+            let rest = &self.cursor.text.as_bytes()[self.cursor.at..];
             let plain = rest.iter().position(|b| *b == quote || *b == b'\\')?;
-            let piece = self.text.get(self.at..self.at + plain)?;
-            self.at += plain;
+            let piece = self.cursor.text.get(self.cursor.at..self.cursor.at + plain)?;
+            self.cursor.at += plain;
             if rest[plain] == quote {
-                self.at += 1;
+                self.cursor.at += 1;
                 return Some(match owned {
-                    None => Cow::Borrowed(self.text.get(start..self.at - 1)?),
+                    None => Cow::Borrowed(self.cursor.text.get(start..self.cursor.at - 1)?),
                     Some(text) => Cow::Owned(text + piece),
                 });
             }
             let out = owned.get_or_insert_default();
             out.push_str(piece);
-            self.at += 1;
-            let escaped = self.text.get(self.at..)?.chars().next()?;
-            self.at += escaped.len_utf8();
+            self.cursor.at += 1;
+            let escaped = self.cursor.text.get(self.cursor.at..)?.chars().next()?;
+            self.cursor.at += escaped.len_utf8();
             match escaped {
                 'n' => out.push('\n'),
                 't' => out.push('\t'),
                 'r' => out.push('\r'),
                 'u' => {
-                    let code = u32::from_str_radix(self.text.get(self.at..self.at + 4)?, 16);
-                    self.at += 4;
+                    let code = u32::from_str_radix(
+                        self.cursor.text.get(self.cursor.at..self.cursor.at + 4)?,
+                        16,
+                    );
+                    self.cursor.at += 4;
                     out.push(char::from_u32(code.ok()?).unwrap_or(char::REPLACEMENT_CHARACTER));
                 }
                 other => out.push(other),

@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 mod bag;
 mod call;
 mod content;
+mod cursor;
 mod dialects;
 mod events;
 mod facts;
