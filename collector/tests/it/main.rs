@@ -8,7 +8,6 @@
     reason = "helpers of tests fail the test, and say why"
 )]
 
-mod crash;
 mod grpc;
 mod harness;
 mod http;
