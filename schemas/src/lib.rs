@@ -1,8 +1,9 @@
 //! What the other rooms agree on: tables and their columns, identifiers, exact money, names of
-//! OpenTelemetry attributes, marks of usage. A leaf: no I/O, and it knows no other room.
+//! OpenTelemetry attributes, marks of usage, how an HTTP door says an error. A leaf: no I/O, and it knows no other room.
 
 pub mod ids;
 pub mod money;
+pub mod problem;
 pub mod semconv;
 pub mod table;
 pub mod tables;
@@ -10,4 +11,5 @@ pub mod time;
 pub mod usage_marks;
 
 pub use money::Money;
+pub use problem::Problem;
 pub use table::{Column, Kind, Table};

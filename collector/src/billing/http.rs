@@ -13,12 +13,13 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
 use futures::StreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use spanledger_schemas::Problem;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
-use super::error::{ImportError, Problem};
+use super::error::ImportError;
 use super::limits::{BODY_IDLE_MAX, FILE_BYTES_MAX, REQUESTS_MAX, RETRY_AFTER_S};
 use super::{Format, ImportReport, ImportRequest, ImportSummary, Importer};
 
@@ -34,12 +35,12 @@ struct Door {
 
 impl Door {
     fn tenant(&self, headers: &HeaderMap) -> Result<String, Refusal> {
-        (self.tenant_of)(headers).map(|tenant| tenant.to_string()).ok_or_else(|| Refusal {
-            hint: "send `Authorization: Bearer TOKEN`".to_owned(),
-            ..Refusal::new(
+        (self.tenant_of)(headers).map(|tenant| tenant.to_string()).ok_or_else(|| {
+            Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "no valid credential",
                 "the request has no token that is known here".to_owned(),
+                "send `Authorization: Bearer TOKEN`".to_owned(),
             )
         })
     }
@@ -74,32 +75,30 @@ async fn import(
     body: Body,
 ) -> Result<Json<ImportReport>, Refusal> {
     let tenant = door.tenant(&headers)?;
-    let Query(query) = query.map_err(|error| Refusal {
-        hint: "give format=focus, and source and file_name if you like".to_owned(),
-        ..Refusal::new(StatusCode::BAD_REQUEST, "wrong parameters", error.body_text())
+    let Query(query) = query.map_err(|error| {
+        let hint = "give format=focus, and source and file_name if you like".to_owned();
+        Refusal::new(StatusCode::BAD_REQUEST, "wrong parameters", error.body_text(), hint)
     })?;
     let file_name = query.file_name.unwrap_or_else(|| "(unnamed)".to_owned());
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|bytes| bytes.parse().ok()).is_some_and(|b: u64| b > FILE_BYTES_MAX) {
         return Err(super::input::file_too_large(&file_name).into());
     }
-    let format = Format::parse(&query.format).ok_or_else(|| Refusal {
-        hint: format!("known formats: {}", Format::ALL.map(Format::name).join(", ")),
-        ..Refusal::new(
+    let format = Format::parse(&query.format).ok_or_else(|| {
+        Refusal::new(
             StatusCode::BAD_REQUEST,
             "unknown format",
             format!("format is `{}`", query.format),
+            format!("known formats: {}", Format::ALL.map(Format::name).join(", ")),
         )
     })?;
     let Ok(_seat) = door.seats.try_acquire() else {
-        return Err(Refusal {
-            hint: format!("try again in {RETRY_AFTER_S} s"),
-            ..Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many imports",
-                format!("{REQUESTS_MAX} imports are at work"),
-            )
-        });
+        return Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many imports",
+            format!("{REQUESTS_MAX} imports are at work"),
+            format!("try again in {RETRY_AFTER_S} s"),
+        ));
     };
     let request = ImportRequest { tenant, source: query.source, format, file_name };
     let file = spool(body, &request.file_name).await?;
@@ -124,14 +123,12 @@ async fn spool(body: Body, name: &str) -> Result<File, Refusal> {
     let mut bytes = 0;
     loop {
         let Ok(chunk) = tokio::time::timeout(BODY_IDLE_MAX, chunks.next()).await else {
-            return Err(Refusal {
-                hint: "send it again".to_owned(),
-                ..Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "upload stalled",
-                    format!("no byte of `{name}` came for {} s", BODY_IDLE_MAX.as_secs()),
-                )
-            });
+            return Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "upload stalled",
+                format!("no byte of `{name}` came for {} s", BODY_IDLE_MAX.as_secs()),
+                "send it again".to_owned(),
+            ));
         };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|cause| ImportError::Read {
@@ -148,26 +145,14 @@ async fn spool(body: Body, name: &str) -> Result<File, Refusal> {
     Ok(file.into_std().await)
 }
 
-/// An error as the client sees it (RFC 9457).
-#[derive(Debug, Serialize)]
-struct Refusal {
-    title: &'static str,
-    #[serde(serialize_with = "status_code")]
-    status: StatusCode,
-    detail: String,
-    hint: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Problem>,
-}
+/// An error as the client sees it.
+struct Refusal(Problem);
 
 impl Refusal {
-    fn new(status: StatusCode, title: &'static str, detail: String) -> Refusal {
-        Refusal { title, status, detail, hint: String::new(), errors: Vec::new() }
+    fn new(status: StatusCode, title: &'static str, detail: String, hint: String) -> Refusal {
+        let problem = Problem::new(status, title, detail).with_hint(hint);
+        Refusal(Problem { retry_after_s: RETRY_AFTER_S, ..problem })
     }
-}
-
-fn status_code<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u16(status.as_u16())
 }
 
 impl From<ImportError> for Refusal {
@@ -186,10 +171,11 @@ impl From<ImportError> for Refusal {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(error = %error, "billing import failed");
         }
-        let mut refusal = Refusal::new(status, title, error.to_string());
-        error.hint().clone_into(&mut refusal.hint);
+        let hint = error.hint().to_owned();
+        let mut refusal = Refusal::new(status, title, error.to_string(), hint);
         if let ImportError::Rejected { problems, .. } = error {
-            refusal.errors = problems;
+            let written = |problem| serde_json::to_value(problem).ok();
+            refusal.0.errors = problems.into_iter().filter_map(written).collect();
         }
         refusal
     }
@@ -197,12 +183,6 @@ impl From<ImportError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(&self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-        }
-        response
+        self.0.response().into_response()
     }
 }

@@ -9,10 +9,11 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use spanledger_schemas::Problem;
 use spanledger_store::Store;
 use tokio::sync::Semaphore;
 
@@ -67,16 +68,14 @@ async fn import(
         Refusal::wrong(format!("format is `{}`, expected one of {known}", query.format))
     })?;
     if kind == FileKind::GenaiPrices && &*tenant != DEFAULT_TENANT {
-        return Err(Refusal {
-            title: "not yours to change",
-            status: StatusCode::FORBIDDEN,
-            detail: "a book holds for every tenant; a credential is for one".to_owned(),
-            hint: "bring the book on the data folder: `spanledger prices import --data-dir DIR`",
-        });
+        let detail = "a book holds for every tenant; a credential is for one".to_owned();
+        let problem = Problem::new(StatusCode::FORBIDDEN, "not yours to change", detail);
+        let hint = "bring the book on the data folder: `spanledger prices import --data-dir DIR`";
+        return Err(Refusal(problem.with_hint(hint)));
     }
-    let bytes = body.map_err(|e| Refusal {
-        status: e.status(),
-        ..Refusal::wrong(format!("{}; at most {BOOK_BYTES_MAX} bytes are taken", e.body_text()))
+    let bytes = body.map_err(|e| {
+        let detail = format!("{}; at most {BOOK_BYTES_MAX} bytes are taken", e.body_text());
+        Refusal(Problem { status: e.status(), ..Refusal::wrong(detail).0 })
     })?;
     let _seat = door.seat().await;
     let file = PriceFile {
@@ -118,11 +117,10 @@ async fn price_again(
 
 impl Door {
     fn tenant(&self, headers: &HeaderMap) -> Result<Arc<str>, Refusal> {
-        (self.tenant_of)(headers).ok_or_else(|| Refusal {
-            title: "no valid credential",
-            status: StatusCode::UNAUTHORIZED,
-            detail: "the request has no token that is known here".to_owned(),
-            hint: "send `Authorization: Bearer TOKEN`",
+        (self.tenant_of)(headers).ok_or_else(|| {
+            let detail = "the request has no token that is known here".to_owned();
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "no valid credential", detail);
+            Refusal(problem.with_hint("send `Authorization: Bearer TOKEN`"))
         })
     }
 
@@ -133,28 +131,13 @@ impl Door {
     }
 }
 
-/// An error as the client sees it (RFC 9457).
-#[derive(Debug, Serialize)]
-struct Refusal {
-    title: &'static str,
-    #[serde(serialize_with = "status_code")]
-    status: StatusCode,
-    detail: String,
-    hint: &'static str,
-}
-
-fn status_code<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u16(status.as_u16())
-}
+/// An error as the client sees it.
+struct Refusal(Problem);
 
 impl Refusal {
     fn wrong(detail: String) -> Refusal {
-        Refusal {
-            title: "wrong parameters",
-            status: StatusCode::BAD_REQUEST,
-            detail,
-            hint: "see `spanledger prices --help`",
-        }
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "wrong parameters", detail);
+        Refusal(problem.with_hint("see `spanledger prices --help`"))
     }
 }
 
@@ -181,18 +164,12 @@ impl From<PriceError> for Refusal {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store failed", "see the log of the server")
             }
         };
-        Refusal { title, status, detail: error.to_string(), hint }
+        Refusal(Problem::new(status, title, error.to_string()).with_hint(hint))
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(&self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
-        }
-        response
+        self.0.response().into_response()
     }
 }

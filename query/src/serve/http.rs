@@ -13,6 +13,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use spanledger_schemas::Problem;
 
 use super::openapi;
 use crate::error::QueryError;
@@ -52,7 +53,7 @@ async fn sql(
     State(service): State<QueryService>,
     headers: HeaderMap,
     request: Result<Json<SqlRequest>, JsonRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Response, Failure> {
     let format = accepted(&headers)?;
     let Json(request) = request?;
     let params = scalars(&request.params)?;
@@ -89,7 +90,7 @@ async fn ask(
     Path(name): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, Failure> {
     let format = accepted(&headers)?;
     let mut params = AskParams::default();
     for (name, value) in &pairs {
@@ -107,7 +108,7 @@ async fn explain(
     State(service): State<QueryService>,
     Path((subject, id)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, Failure> {
     let form = Page::accepted(&headers, &[Page::Json, Page::Text])?;
     let subject = Subject::named(&subject).ok_or_else(|| QueryError::Parameter {
         what: "what is explained".to_owned(),
@@ -132,7 +133,7 @@ async fn doctor(
     State(service): State<QueryService>,
     window: Result<Query<Window>, QueryRejection>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, Failure> {
     let form = Page::accepted(&headers, &[Page::Json, Page::Csv, Page::Text])?;
     let Query(window) = window.map_err(|rejection| QueryError::Parameter {
         what: "query string".to_owned(),
@@ -204,7 +205,7 @@ fn written(answer: &Answer, format: Format) -> Result<Vec<u8>, QueryError> {
 }
 
 /// The answer as one JSON object, so that a failure half-way is still an honest answer.
-async fn whole(mut running: Running, bytes_max: u64) -> Result<Response, Problem> {
+async fn whole(mut running: Running, bytes_max: u64) -> Result<Response, Failure> {
     let mut rows = JsonRows::new();
     while let Some(batch) = running.next().await {
         rows.write(&batch?)?;
@@ -221,7 +222,7 @@ async fn whole(mut running: Running, bytes_max: u64) -> Result<Response, Problem
 
 /// The answer as it comes. A failure before the first rows is a problem; one after them cuts the
 /// connection, which a client cannot take for an end.
-async fn streamed(mut running: Running, format: Format) -> Result<Response, Problem> {
+async fn streamed(mut running: Running, format: Format) -> Result<Response, Failure> {
     let schema = running.schema();
     let mut writer = Writer::new(format, &schema)?;
     let first = match running.next().await {
@@ -281,52 +282,31 @@ fn scalars(params: &[Value]) -> Result<Option<ParamValues>, QueryError> {
     Ok((!values.is_empty()).then_some(ParamValues::List(values)))
 }
 
-/// A failure as `application/problem+json` (RFC 9457).
-struct Problem {
-    status: u16,
-    title: &'static str,
-    detail: String,
-    hint: Option<&'static str>,
-}
+/// A failure as the client sees it.
+struct Failure(Problem);
 
-impl From<QueryError> for Problem {
+impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         if error.status() == 500 {
             tracing::error!(%error, "a query failed");
         }
-        Self {
-            status: error.status(),
-            title: error.title(),
-            detail: error.to_string(),
-            hint: error.hint(),
-        }
+        let status = StatusCode::from_u16(error.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Problem::new(status, error.title(), error.to_string());
+        Self(problem.with_hint(error.hint().unwrap_or_default()))
     }
 }
 
-impl From<JsonRejection> for Problem {
+impl From<JsonRejection> for Failure {
     fn from(rejection: JsonRejection) -> Self {
-        Self {
-            status: rejection.status().as_u16(),
-            title: "invalid request",
-            detail: rejection.body_text(),
-            hint: Some("send {\"query\": \"SELECT …\", \"params\": [ … ]} as application/json"),
-        }
+        let hint = "send {\"query\": \"SELECT …\", \"params\": [ … ]} as application/json";
+        let text = rejection.body_text();
+        Self(Problem::new(rejection.status(), "invalid request", text).with_hint(hint))
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = json!({"title": self.title, "status": self.status, "detail": self.detail});
-        if let (Some(hint), Some(body)) = (self.hint, body.as_object_mut()) {
-            body.insert("hint".to_owned(), json!(hint));
-        }
-        let mut response = (status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        self.0.response().into_response()
     }
 }
