@@ -77,6 +77,19 @@ pub enum QueryError {
     Failed(String),
 }
 
+/// What the planner's and the kernels' words mean to a client of PostgreSQL, the first that fits.
+const INVALID: [(&[&str], &str); 9] = [
+    (&["table '", "not found"], "42P01"),
+    (&["No field named"], "42703"),
+    (&["Invalid function"], "42883"),
+    (&["mbiguous"], "42702"),
+    (&["GROUP BY"], "42803"),
+    (&["ivide by zero"], "22012"),
+    (&["verflow"], "22003"),
+    (&["annot cast"], "22P02"),
+    (&["arsing error"], "22007"),
+];
+
 impl QueryError {
     /// HTTP status.
     pub fn status(&self) -> u16 {
@@ -98,11 +111,11 @@ impl QueryError {
     pub fn sqlstate(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "42601",
-            Self::Invalid(text) if text.contains("table '") && text.contains("not found") => {
-                "42P01"
+            Self::Invalid(text) => {
+                let known =
+                    INVALID.iter().find(|(words, _)| words.iter().all(|w| text.contains(w)));
+                known.map_or("42000", |(_, code)| code)
             }
-            Self::Invalid(text) if text.contains("No field named") => "42703",
-            Self::Invalid(_) => "42000",
             Self::Parameter { .. } => "22023",
             Self::ReadOnly { .. } => "25006",
             Self::UnknownQuestion(_) => "42883",
@@ -148,18 +161,27 @@ impl QueryError {
                  acknowledged, and calls once their trace was quiet"
             }
             Self::UnknownQuestion(_) => "GET /api/v1/questions lists the questions",
+            Self::Syntax(_) => "the text is read as PostgreSQL's SQL",
+            Self::Unsupported(_) => {
+                "write it another way: not all of PostgreSQL's SQL is planned here"
+            }
+            Self::Invalid(text) if text.contains("No field named ctid") => {
+                "rows have no place of their own here: read the table whole (DuckDB: SET \
+                 pg_use_ctid_scan = false)"
+            }
+            Self::Invalid(_) if self.sqlstate() == "42P01" => {
+                "SELECT table_name FROM information_schema.tables lists the tables"
+            }
             Self::Format(_) => {
                 "accept application/json, text/csv, application/vnd.apache.arrow.stream or \
                  application/vnd.apache.parquet"
             }
             Self::Deadline(_) => {
-                "narrow the time range, aggregate, or raise the setting `query.deadline`"
+                "narrow the time range, aggregate, or raise the setting `query.timeout`"
             }
-            Self::Busy(_) => "try again in a second, or raise the setting `query.concurrent_max`",
+            Self::Busy(_) => "try again in a second, or raise the setting `query.concurrency_max`",
             Self::Rows(_) => "add a LIMIT, aggregate, or raise the setting `query.rows_max`",
-            Self::Bytes(_) => {
-                "select fewer columns or rows, or raise the setting `query.result_bytes_max`"
-            }
+            Self::Bytes(_) => "select fewer columns or rows, or aggregate",
             Self::Memory(_) => {
                 "narrow the time range, group by fewer columns, or raise the setting \
                  `query.memory_max`"
@@ -199,7 +221,7 @@ impl From<DataFusionError> for QueryError {
             root @ DataFusionError::ArrowError(..)
                 if text(root).contains("max_temp_directory_size") =>
             {
-                Self::Memory("its spilled rows take more than `query.spill_max`".to_owned())
+                Self::Memory("its spilled rows take more disk than they may".to_owned())
             }
             // A cast, a division by zero: of the data and the query, not a fault of ours.
             root @ DataFusionError::ArrowError(..) => Self::Invalid(text(root)),

@@ -51,6 +51,10 @@ pub const DRIFT_BINS: usize = 10;
 /// How often the PostgreSQL door looks whether the client of a running query is still there.
 pub const DISCONNECT_POLL: Duration = Duration::from_millis(250);
 
+/// Cursors of one connection of the PostgreSQL door, and portals that wait to be asked for more rows.
+/// Each may hold one of the places of running queries until the query's deadline, so half of them.
+pub const PG_CURSORS_MAX: usize = 8;
+
 /// How long running statements may go on when the PostgreSQL door is told to close.
 pub const PG_DRAIN_MAX: Duration = Duration::from_secs(10);
 

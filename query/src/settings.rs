@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::serve::pg::PgTls;
+
 /// What the way out may use and how it treats its clients.
 #[derive(Debug, Clone)]
 pub struct QuerySettings {
@@ -36,8 +38,10 @@ pub struct QuerySettings {
 pub struct PgSettings {
     /// Connections at the same time; further ones are refused with SQLSTATE 53300.
     pub connections_max: usize,
-    /// Who may connect, by SCRAM-SHA-256. Unset: everyone who reaches the address.
+    /// Who may connect, by SCRAM-SHA-256. Unset: everyone on this machine.
     pub login: Option<PgLogin>,
+    /// What encrypts connections; then those from other machines must be. Unset: none is.
+    pub tls: Option<PgTls>,
 }
 
 /// A user of the PostgreSQL wire.
@@ -75,7 +79,7 @@ impl Default for QuerySettings {
 
 impl Default for PgSettings {
     fn default() -> Self {
-        Self { connections_max: 100, login: None }
+        Self { connections_max: 100, login: None, tls: None }
     }
 }
 

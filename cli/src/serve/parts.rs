@@ -12,7 +12,7 @@ use spanledger_collector::scrape::Scraper;
 use spanledger_collector::{Collector, CollectorSettings};
 use spanledger_ledger::prices;
 use spanledger_ledger::settle::{SettleSettings, SettleStatus, Settler};
-use spanledger_query::settings::{PgLogin, PgSettings};
+use spanledger_query::settings::{PgLogin, PgSettings, PgTls};
 use spanledger_query::{QueryService, QuerySettings};
 use spanledger_store::{Store, StoreOptions};
 use tokio::sync::watch;
@@ -133,12 +133,19 @@ fn start_query(
         }
         _ => anyhow::bail!("settings `pg.user` and `pg.password` go together: set both or none"),
     };
+    let tls = match (&settings.pg.certificate, &settings.pg.key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(
+            PgTls::load(certificate, key).context("reading the certificate of the door `pg`")?,
+        ),
+        _ => anyhow::bail!("settings `pg.certificate` and `pg.key` go together: set both or none"),
+    };
     let query = QuerySettings {
         deadline: set.timeout.0,
         concurrent_max: set.concurrency_max,
         memory_max: set.memory_max.0,
         rows_max: set.rows_max,
-        pg: PgSettings { login, ..PgSettings::default() },
+        pg: PgSettings { connections_max: settings.pg.connections_max, login, tls },
         ..QuerySettings::default()
     };
     let settled_until = move || Some(settled.as_ref()?.borrow().settled_until?.as_microsecond());

@@ -146,6 +146,13 @@ pub const ENTRIES: &[Entry] = &[
     entry("pg.user", Text, "user of the PostgreSQL wire, with `pg.password`; anyone when not set"),
     entry("pg.password", Text, "its password (SCRAM-SHA-256)"),
     entry(
+        "pg.certificate",
+        Text,
+        "PEM file of the certificate of the PostgreSQL wire, with `pg.key`; then connections from other machines must be encrypted",
+    ),
+    entry("pg.key", Text, "PEM file of its private key"),
+    entry("pg.connections_max", Int, "connections of the PostgreSQL wire at the same time"),
+    entry(
         "telemetry.log",
         Text,
         "filter of the log, such as `info` or `warn,spanledger_store=debug`",

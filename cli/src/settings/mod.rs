@@ -16,6 +16,7 @@ use spanledger_collector::settings::ContentSettings;
 use spanledger_collector::wal::{OnCorruption, WalSettings};
 use spanledger_ledger::settle::SettleSettings;
 use spanledger_query::QuerySettings;
+use spanledger_query::settings::PgSettings;
 
 pub use catalog::reference;
 pub use layers::{Effective, SettingsError, load};
@@ -103,11 +104,14 @@ pub struct Query {
     pub concurrency_max: usize,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pg {
     pub user: Option<String>,
     pub password: Option<String>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub connections_max: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,6 +194,13 @@ impl Default for Query {
             rows_max: query.rows_max,
             concurrency_max: query.concurrent_max,
         }
+    }
+}
+
+impl Default for Pg {
+    fn default() -> Self {
+        let connections_max = PgSettings::default().connections_max;
+        Pg { user: None, password: None, certificate: None, key: None, connections_max }
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) struct Executor {
     concurrent_max: usize,
 }
 
-/// The right to run one query; given back when its last stream is dropped.
+/// The right to run one query; given back when it has come to its end, or to that of its bounds:
+/// rows that wait to be read, as those of a cursor do, hold no place beyond the deadline.
 #[derive(Clone)]
 pub(crate) struct Admission {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -130,7 +131,15 @@ impl Executor {
         let halt = CancellationToken::new();
         let (limits, halted) = (bounds.clone(), halt.clone());
         let work = async move {
-            if let Err(error) = send_all(state, plan, &limits, &halted, &sender).await {
+            let place = admission;
+            let ended = tokio::select! {
+                ended = send_all(state, plan, &limits, &halted, &sender) => ended,
+                () = sleep_until(limits.deadline.into()) => Err(QueryError::Deadline(limits.allowed)),
+                () = limits.cancel.cancelled() => Err(QueryError::Cancelled),
+            };
+            halted.cancel();
+            drop(place);
+            if let Err(error) = ended {
                 // The reader may be gone; then nobody wants to know.
                 let _ = sender.send(Err(error)).await;
             }
@@ -144,7 +153,6 @@ impl Executor {
             cancelled: Box::pin(bounds.cancel.clone().cancelled_owned()),
             allowed: bounds.allowed,
             halt: Halt(halt),
-            _admission: admission,
         })
     }
 
@@ -199,7 +207,6 @@ pub struct Batches {
     cancelled: Pin<Box<tokio_util::sync::WaitForCancellationFutureOwned>>,
     allowed: Duration,
     halt: Halt,
-    _admission: Admission,
 }
 
 /// Cancels when dropped, so that a query ends with its stream.

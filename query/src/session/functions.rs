@@ -25,7 +25,7 @@ pub(crate) const SERVER_VERSION: &str = "16.6";
 pub(crate) const SERVER_VERSION_NUM: &str = "160006";
 
 /// Values of `current_setting` and SHOW: what PostgreSQL's clients ask for when they connect.
-pub(crate) const PG_SETTINGS: [(&str, &str); 20] = [
+pub(crate) const PG_SETTINGS: [(&str, &str); 21] = [
     ("server_version", SERVER_VERSION),
     ("server_version_num", SERVER_VERSION_NUM),
     ("server_encoding", "UTF8"),
@@ -37,6 +37,7 @@ pub(crate) const PG_SETTINGS: [(&str, &str); 20] = [
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
     ("integer_datetimes", "on"),
+    ("jit", "off"),
     ("is_superuser", "off"),
     ("max_identifier_length", "63"),
     ("max_index_keys", "32"),

@@ -3,16 +3,24 @@
 //! Takes the snapshot's providers and SQL text, gives checked logical plans. It runs nothing.
 
 pub mod catalog;
+mod describe;
 pub mod functions;
+mod information_schema;
 pub mod memory;
+mod operators;
 mod overlay;
+mod patterns;
+mod pg_catalog;
+mod pg_functions;
+pub(crate) mod pg_types;
 mod prices;
 pub mod quantiles;
+pub(crate) mod rewrites;
 pub mod statement;
 pub mod units;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
@@ -42,7 +50,9 @@ use crate::error::QueryError;
 use crate::limits;
 use crate::settings::QuerySettings;
 use catalog::TenantTables;
+use information_schema::InformationSchema;
 use memory::QueryPool;
+use pg_catalog::PgCatalog;
 use prices::{PriceCache, SnapshotPrices};
 
 /// Name of the catalog that holds the tables; PostgreSQL clients call it the database.
@@ -56,7 +66,8 @@ pub type Providers = BTreeMap<&'static str, Arc<dyn TableProvider>>;
 /// What all sessions share: functions, PostgreSQL's catalog, memory, spill space, caches.
 pub(crate) struct Sessions {
     template: SessionState,
-    pg_catalog: Arc<dyn SchemaProvider>,
+    pg_catalog: Arc<PgCatalog>,
+    described: Arc<describe::Tables>,
     runtime: Arc<RuntimeEnv>,
     query_memory_max: usize,
     prices: Arc<PriceCache>,
@@ -86,13 +97,19 @@ impl Sessions {
         );
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|e| *e)?;
         functions::register(&context);
+        operators::register(&context)?;
+        pg_functions::register(&context);
+        let described = Arc::<describe::Tables>::default();
+        describe::register(&context, &described);
         let pg_catalog = context
             .catalog(CATALOG)
             .and_then(|catalog| catalog.schema("pg_catalog"))
             .ok_or_else(|| QueryError::Failed("pg_catalog was not set up".to_owned()))?;
+        let pg_catalog = Arc::new(PgCatalog::new(pg_catalog, Arc::clone(&described)));
         Ok(Self {
             template: context.state(),
             pg_catalog,
+            described,
             runtime,
             query_memory_max: (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize,
             prices: Arc::default(),
@@ -118,10 +135,15 @@ impl Sessions {
         let tables: Arc<dyn SchemaProvider> = Arc::new(TenantTables::new(tables, tenant));
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_runtime_env(runtime)
-            .with_catalog_list(catalogs_of(tables, Some(Arc::clone(&self.pg_catalog)))?)
+            .with_catalog_list(catalogs_of(
+                tables,
+                Some(Arc::clone(&self.pg_catalog) as Arc<dyn SchemaProvider>),
+            )?)
             .build();
         prices.register(&mut state)?;
-        Ok(Session { context: SessionContext::new_with_state(state), versions, prices })
+        let context = SessionContext::new_with_state(state);
+        let (pg_catalog, described) = (Arc::clone(&self.pg_catalog), Arc::clone(&self.described));
+        Ok(Session { context, versions, prices, pg_catalog, described })
     }
 }
 
@@ -130,6 +152,8 @@ pub(crate) struct Session {
     context: SessionContext,
     versions: BTreeMap<&'static str, i64>,
     prices: Arc<SnapshotPrices>,
+    pg_catalog: Arc<PgCatalog>,
+    described: Arc<describe::Tables>,
 }
 
 impl Session {
@@ -149,6 +173,11 @@ impl Session {
         reading.verify_plan(&plan)?;
         functions::check_sizes(&plan)?;
         self.prices.prepare(&plan).await?;
+        if describe::needed_by(&plan)
+            && let Some(pg_class) = self.pg_catalog.table("pg_class").await?
+        {
+            self.described.load(pg_class).await?;
+        }
         match params {
             Some(params) => Ok(plan.replace_params_with_values(&params)?),
             None => Ok(plan),
@@ -219,7 +248,8 @@ fn config(partitions: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
-        .with_information_schema(true)
+        // Ours, in the catalog: the planner would put its own before it.
+        .with_information_schema(false)
         .with_target_partitions(partitions);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
@@ -248,7 +278,14 @@ fn catalogs_of(
     if let Some(pg_catalog) = pg_catalog {
         catalog.register_schema("pg_catalog", pg_catalog)?;
     }
-    let list = MemoryCatalogProviderList::new();
-    list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-    Ok(Arc::new(list))
+    let list = Arc::new_cyclic(|list: &Weak<MemoryCatalogProviderList>| {
+        let list = Weak::clone(list) as Weak<dyn CatalogProviderList>;
+        let described = catalog
+            .register_schema(information_schema::NAME, Arc::new(InformationSchema::new(list)));
+        debug_assert!(described.is_ok(), "a catalog in memory takes every schema");
+        let list = MemoryCatalogProviderList::new();
+        list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        list
+    });
+    Ok(list)
 }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, Visit, Visitor};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
+use super::rewrites;
 use crate::error::QueryError;
 use crate::limits;
 use crate::questions::expand;
@@ -27,7 +28,9 @@ impl StatementParser {
                 limits::QUERY_TEXT_BYTES_MAX
             )));
         }
-        let statements = self.0.parse(text).map_err(|e| QueryError::Syntax(e.to_string()))?;
+        let text = rewrites::of_text(text);
+        let mut statements = self.0.parse(&text).map_err(|e| QueryError::Syntax(e.to_string()))?;
+        rewrites::of_statements(&mut statements)?;
         if statements.len() > limits::STATEMENTS_MAX {
             return Err(QueryError::Syntax(format!(
                 "it has {} statements, more than {}",

@@ -15,6 +15,8 @@ mod fixture;
 mod http;
 mod limits;
 mod pg;
+mod pg_parts;
+mod pg_values;
 mod plans;
 mod prices;
 mod questions;

@@ -5,10 +5,19 @@
 //! ready-made service is not used: it runs whatever it can plan, as anyone, without a bound.
 
 mod cancel;
+mod copy;
+mod cursor;
 mod handlers;
+mod numeric;
+mod parser;
+mod rows;
+mod send;
 mod session;
 mod startup;
+mod titles;
+mod tls;
 mod types;
+mod work;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +39,7 @@ use crate::service::QueryService;
 use cancel::{Cancels, Stop};
 use handlers::Connection;
 use startup::{Startup, Verifier};
+pub use tls::PgTls;
 
 impl QueryService {
     /// Serves the PostgreSQL wire on a listener until `shutdown`; then running statements have
@@ -105,24 +115,26 @@ impl Door {
         full: bool,
         end: &CancellationToken,
     ) -> io::Result<()> {
-        let refusal = if full {
-            Some(Refusal::Full)
-        } else if self.verifier.is_none() && !peer.ip().to_canonical().is_loopback() {
-            Some(Refusal::NoLogin)
-        } else {
-            None
+        let near = peer.ip().to_canonical().is_loopback();
+        let refusal = match (full, near) {
+            (true, _) => Some(Refusal::Full),
+            (false, false) if self.verifier.is_none() => Some(Refusal::NoLogin),
+            _ => None,
         };
+        let tls = self.service.inner.settings.pg.tls.as_ref().map(|tls| tls.0.clone());
+        let plain = if tls.is_some() && !near { Some(Refusal::NoTls) } else { None };
         metrics::gauge!("spanledger_pg_connections").increment(1.0);
         let left = end.child_token();
         let watched = cancel::watch(&socket, left.clone());
         let stop = Arc::new(Stop::new(left));
-        let startup = Startup::new(self.verifier.as_ref(), refusal, &self.cancels, &stop);
+        let refusals = Refusals { all: refusal, plain };
+        let startup = Startup::new(self.verifier.as_ref(), refusals, &self.cancels, &stop);
         let handlers = Handlers {
             connection: Arc::new(Connection::new(self.service.clone(), Arc::clone(&stop))),
             startup: Arc::new(startup),
             cancels: self.cancels.clone(),
         };
-        let served = process_socket(socket, None, handlers).await;
+        let served = process_socket(socket, tls, handlers).await;
         drop(watched);
         self.cancels.forget(&stop);
         metrics::gauge!("spanledger_pg_connections").decrement(1.0);
@@ -130,11 +142,21 @@ impl Door {
     }
 }
 
+/// What a connection is told when it starts.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    /// Whatever it is.
+    all: Option<Refusal>,
+    /// When it is not encrypted.
+    plain: Option<Refusal>,
+}
+
 /// Why a connection is told to go.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     Full,
     NoLogin,
+    NoTls,
 }
 
 impl From<Refusal> for PgWireError {
@@ -143,12 +165,17 @@ impl From<Refusal> for PgWireError {
             Refusal::Full => (
                 "53300",
                 "too many connections",
-                "close some, or raise the setting `query.pg.connections_max`",
+                "close some, or raise the setting `pg.connections_max`",
             ),
             Refusal::NoLogin => (
                 "28000",
                 "connections from other machines need a login, and none is set up",
-                "set `query.pg.login`",
+                "set `pg.user` and `pg.password`",
+            ),
+            Refusal::NoTls => (
+                "28000",
+                "connections from other machines must be encrypted",
+                "connect with sslmode=require, or better sslmode=verify-full",
             ),
         };
         let mut info = ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message.to_owned());

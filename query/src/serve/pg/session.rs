@@ -8,21 +8,21 @@ use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Set, Statement, Value};
 use pgwire::api::ClientInfo;
 use pgwire::api::Type;
 use pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag};
-use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
 
+use super::rows::failure;
 use crate::error::QueryError;
 use crate::session::functions::pg_setting;
 use crate::session::statement::refusal;
 
 /// Settings that are taken beside those PostgreSQL shows, since they change nothing here.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 11] = [
     "application_name",
     "client_min_messages",
     "default_tablespace",
     "enable_seqscan",
     "idle_in_transaction_session_timeout",
-    "jit",
     "lock_timeout",
     "max_parallel_workers_per_gather",
     "row_security",
@@ -84,10 +84,20 @@ pub(super) fn answer<C: ClientInfo>(
         Statement::Rollback { savepoint: None, .. } => {
             Ok(Response::TransactionEnd(Tag::new("ROLLBACK")))
         }
-        // Nothing was written since: the transaction goes on.
-        Statement::Rollback { .. } => Ok(Response::TransactionStart(Tag::new("ROLLBACK"))),
-        Statement::Savepoint { .. } => done("SAVEPOINT"),
-        Statement::ReleaseSavepoint { .. } => done("RELEASE"),
+        // Nothing was written since: the transaction goes on, even one that had failed.
+        Statement::Rollback { .. } => {
+            inside(client, "ROLLBACK TO SAVEPOINT")?;
+            client.set_transaction_status(TransactionStatus::Transaction);
+            done("ROLLBACK")
+        }
+        Statement::Savepoint { .. } => {
+            inside(client, "SAVEPOINT")?;
+            done("SAVEPOINT")
+        }
+        Statement::ReleaseSavepoint { .. } => {
+            inside(client, "RELEASE SAVEPOINT")?;
+            done("RELEASE")
+        }
         Statement::Discard { .. } => {
             client.metadata_mut().remove("statement_timeout");
             done("DISCARD ALL")
@@ -96,6 +106,15 @@ pub(super) fn answer<C: ClientInfo>(
         Statement::UNLISTEN { .. } => done("UNLISTEN"),
         _ => Err(refusal(statement).into()),
     }
+}
+
+/// Refuses what makes sense inside a transaction only.
+pub(super) fn inside<C: ClientInfo + ?Sized>(client: &C, what: &str) -> PgWireResult<()> {
+    if client.transaction_status() != TransactionStatus::Idle {
+        return Ok(());
+    }
+    let message = format!("{what} can only be used in transaction blocks");
+    Err(failure("25P01", message, Some("send BEGIN first")))
 }
 
 /// The deadline that the client has set for its statements.
@@ -176,11 +195,8 @@ fn shown(name: &str) -> String {
 }
 
 fn unknown(name: &str) -> PgWireError {
-    PgWireError::UserError(Box::new(ErrorInfo::new(
-        "ERROR".to_owned(),
-        "42704".to_owned(),
-        format!("unrecognized configuration parameter \"{name}\""),
-    )))
+    let message = format!("unrecognized configuration parameter \"{name}\"");
+    failure("42704", message, Some("settings of the server itself are in its settings file"))
 }
 
 fn text(value: &Expr) -> String {

@@ -22,7 +22,7 @@ use pgwire::api::{
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
-use super::Refusal;
+use super::Refusals;
 use super::cancel::{Cancels, Stop};
 use crate::session::functions::SERVER_VERSION;
 use crate::settings::PgLogin;
@@ -67,7 +67,7 @@ impl AuthSource for Verifier {
 
 /// The start of one connection.
 pub(super) struct Startup {
-    refusal: Option<Refusal>,
+    refusals: Refusals,
     cancels: Cancels,
     stop: Arc<Stop>,
     scram: Option<SASLAuthStartupHandler<Parameters>>,
@@ -76,7 +76,7 @@ pub(super) struct Startup {
 impl Startup {
     pub(super) fn new(
         verifier: Option<&Verifier>,
-        refusal: Option<Refusal>,
+        refusals: Refusals,
         cancels: &Cancels,
         stop: &Arc<Stop>,
     ) -> Self {
@@ -85,7 +85,7 @@ impl Startup {
                 .with_pid_secret_key_generator(Arc::clone(&IDS) as Arc<dyn PidSecretKeyGenerator>)
                 .with_scram(ScramAuth::new(Arc::new(verifier.clone())))
         });
-        Self { refusal, cancels: cancels.clone(), stop: Arc::clone(stop), scram }
+        Self { refusals, cancels: cancels.clone(), stop: Arc::clone(stop), scram }
     }
 }
 
@@ -101,7 +101,8 @@ impl StartupHandler for Startup {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        if let Some(refusal) = self.refusal {
+        let plain = self.refusals.plain.filter(|_| !client.is_secure());
+        if let Some(refusal) = self.refusals.all.or(plain) {
             return Err(refusal.into());
         }
         if let Some(scram) = &self.scram {
