@@ -21,8 +21,15 @@ pub(super) fn read<'a>(
         let url = said.text(Fact::ServerUrl, false)?;
         provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
-    let provider = provider_of(said, server_address.as_deref())
-        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed));
+    let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
+    let provider = only
+        .or_else(|| provider_of(said, server_address.as_deref()))
+        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed))
+        .or_else(|| {
+            speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
+            let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
+            provider::before_model(&model?.1).map(Cow::Borrowed)
+        });
     let kind_word = said.text(Fact::Kind, false);
     let kind = kind_word.as_deref().and_then(kinds::kind);
     let operation = operation(said, speaks, kind);
@@ -44,6 +51,7 @@ pub(super) fn read<'a>(
             dialect: speaks.map_or("", |d| d.name),
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
+            answer_named: said.said(Fact::ResponseId).is_some(),
             ..Reporter::default()
         },
     );

@@ -182,9 +182,13 @@ pub(super) fn finish_reason<'a>(said: &mut Reading<'a, '_>) -> Option<Cow<'a, st
         said.tell(fact);
         return Some(loose::unquoted(text)).filter(|t| !t.is_empty());
     }
+    said.tell(fact);
+    // As Python prints a member of an enumeration.
+    if let Some(member) = text.strip_prefix("FinishReason.") {
+        return Some(Cow::Owned(member.to_lowercase()));
+    }
     if matches!(value, Value::Text(_)) {
         said.fates[i] = Fate::InColumn;
     }
-    said.tell(fact);
     Some(Cow::Borrowed(text))
 }

@@ -4,8 +4,8 @@
 //! follows for the leaves is `leaves`' matter.
 
 use super::leaves::Reported;
-use super::rules::Cached::{Sent, Unsent};
-use super::rules::Reasoning::{Beside, Inside, InsideUnsent};
+use super::rules::Cached::{ReadUnsent, Sent, Unsent};
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::rules::{Reasoning, Streams, api, rule};
 
 /// Whether reported input contains cached tokens.
@@ -54,6 +54,8 @@ pub struct Reporter<'a> {
     pub streaming: Option<bool>,
     /// Whether it is told why the answer ended.
     pub finished: bool,
+    /// Whether the id of the answer is told.
+    pub answer_named: bool,
 }
 
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
@@ -63,6 +65,12 @@ pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached t
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
 const PROOF_UNCACHED_INSIDE: &str = "proof: input is uncached plus cached tokens";
 const PROOF_UNCACHED_BESIDE: &str = "proof: input is the uncached tokens, cached ones beside";
+const THOUGHTS_UNTOLD: &str =
+    "proof: total is more than input and output: thoughts are not told, output is unknown";
+const CACHED_IN_TOTAL: &str =
+    "proof: total is more than input and output: cached tokens stand beside input, untold";
+const MORE_IN_TOTAL: &str =
+    "proof: total is more than input and output, and nothing tells of what the rest is";
 const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
@@ -88,12 +96,16 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let api = api(who);
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
-    let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
+    let cached_told = match known.map(|rule| rule.cached) {
+        None | Some(Sent) => true,
+        Some(Unsent(_)) => told,
+        Some(ReadUnsent(_)) => told == reported.cache_read.is_some(),
+    };
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
         Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
-        _ => None,
+        _ => known.and_then(|rule| rule.output_wrong),
     };
     let of = |input, name| Decision {
         input,
@@ -122,7 +134,13 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
             _ if let (None, Some(reason)) = (who.streaming, rule.unsaid()) => {
                 of(rule.input, reason)
             }
-            Unsent(reason) if !told => of(rule.input, reason),
+            _ if let Streams::PerhapsGuessedWithoutCache(reason) = rule.streams
+                && streamed
+                && !told =>
+            {
+                of(rule.input, reason)
+            }
+            Unsent(reason) | ReadUnsent(reason) if !cached_told => of(rule.input, reason),
             _ => of(rule.input, rule.name),
         }
     } else if by_convention {
@@ -140,8 +158,48 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
-    let reasoning = reasoning_proven(reported, decided.input).unwrap_or(by_rule);
-    Decision { reasoning, ..decided }
+    let decided = match reasoning_proven(reported, decided.input) {
+        Some(reasoning) => Decision { reasoning, ..decided },
+        None => Decision { reasoning: by_rule, ..decided },
+    };
+    by_total(reported, decided, who.provider.unwrap_or_default())
+}
+
+/// What a total says of tokens that no name tells. Where it holds more than input and output, the
+/// rest are the thoughts of Gemini, which stand beside output, or the cached tokens of Anthropic
+/// and Bedrock, which stand beside input; of others nothing tells which. Where it holds no more,
+/// no thoughts are missing.
+fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision {
+    let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
+    let input = match decided.input {
+        Inclusive => reported.input,
+        Exclusive => reported.input.map(|input| input + cached),
+        Unknown | Estimated => None,
+    };
+    let (Some(input), Some(total), None, false) =
+        (input, reported.total, reported.reasoning, decided.parts_beside)
+    else {
+        return decided;
+    };
+    let told = input + reported.output.unwrap_or(0) + reported.predicted.unwrap_or(0);
+    match (total > told, decided.reasoning) {
+        (true, BesideUnsent) | (false, Inside | InsideUnsent | Beside | Reasoning::Unknown) => {
+            decided
+        }
+        (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
+        (true, _) if provider.starts_with("gcp") => {
+            Decision { reasoning: BesideUnsent, name: THOUGHTS_UNTOLD, ..decided }
+        }
+        (true, _) if cached == 0 && matches!(provider, "anthropic" | "aws.bedrock") => {
+            Decision { input: Exclusive, cached_told: false, name: CACHED_IN_TOTAL, ..decided }
+        }
+        (true, _) => Decision {
+            input: Unknown,
+            output_wrong: Some(MORE_IN_TOTAL),
+            name: MORE_IN_TOTAL,
+            ..decided
+        },
+    }
 }
 
 /// What the numbers alone prove about the input.

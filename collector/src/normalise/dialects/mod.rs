@@ -40,6 +40,11 @@ pub(super) struct Dialect {
     pub(super) inside: &'static [(&'static str, &'static Inside)],
     /// Provider where the item names none, because the dialect's only program has only one.
     pub(super) provider: Option<&'static str>,
+    /// Scopes that instrument the client of a single provider, with that provider: what they name
+    /// as such is the maker of the model, or nothing.
+    pub(super) only: &'static [(&'static str, &'static str)],
+    /// Scopes whose names of models begin with the provider's, as LiteLLM writes them.
+    pub(super) provider_in_model: &'static [&'static str],
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
@@ -73,6 +78,8 @@ const PLAIN: Dialect = Dialect {
     names: &[],
     inside: &[],
     provider: None,
+    only: &[],
+    provider_in_model: &[],
     json_values: false,
     server_ttft: ServerTtft::Seconds,
     operations: &[],
@@ -80,6 +87,19 @@ const PLAIN: Dialect = Dialect {
     usage_is_call: false,
     answers: &[],
 };
+
+impl Dialect {
+    /// The only provider that a scope of this dialect can speak of.
+    pub(super) fn only_provider(&self, scope: &str) -> Option<&'static str> {
+        let of = self.only.iter().find(|(pattern, _)| scope_is(pattern, scope));
+        of.map(|(_, provider)| *provider)
+    }
+
+    /// Whether a scope of this dialect writes the provider before the name of a model.
+    pub(super) fn tells_provider_in_model(&self, scope: &str) -> bool {
+        self.provider_in_model.iter().any(|pattern| scope_is(pattern, scope))
+    }
+}
 
 /// All dialects, most particular first.
 pub(super) static ALL: &[&Dialect] = &[

@@ -35,6 +35,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     prefixes: &["traceloop.", "llm.request.type", "llm.usage.", "llm.vendor"],
     names: &[NAMES, otel_genai::NAMES],
     inside: otel_genai::INSIDE,
+    only: &[("opentelemetry.instrumentation.bedrock", "aws.bedrock")],
     operations: &[("completion", "text_completion")],
     ..PLAIN
 };
