@@ -90,12 +90,14 @@ const CACHE_PARTS: &str = "contradiction: cache writes by lifetime are more than
 const OVERLAP: &str = "no rule: cached and audio or image input may overlap";
 
 impl Reported {
-    /// All cache writes: as reported, else the sum of both lifetimes.
+    /// All cache writes: as reported, else the sum of both lifetimes. Zero beside lifetimes is what
+    /// LangChain makes of all writes, so that none counts twice.
     pub(super) fn all_cache_writes(&self) -> Option<i64> {
-        self.cache_write.or(match (self.cache_write_5m, self.cache_write_1h) {
+        let by_lifetime = match (self.cache_write_5m, self.cache_write_1h) {
             (None, None) => None,
             (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
-        })
+        };
+        self.cache_write.filter(|all| *all > 0 || by_lifetime.is_none()).or(by_lifetime)
     }
 
     /// Whether zeros stand where a call has numbers. An embedding writes nothing, and a call with
@@ -168,7 +170,7 @@ fn input_leaves(
     usage.input = total;
     usage.input_uncached = Some(uncached);
     usage.cache_read = reported.cache_read;
-    usage.cache_write = write;
+    usage.cache_write = write.filter(|written| decision.no_writes_told || *written > 0);
     usage.cache_write_5m = reported.cache_write_5m;
     usage.cache_write_1h = reported.cache_write_1h;
     usage.audio_in = reported.audio_in;

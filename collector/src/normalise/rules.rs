@@ -12,7 +12,7 @@ mod openllmetry;
 mod otel;
 
 use Basis::Inclusive;
-use Cached::{ReadUnsent, Sent, Unsent};
+use Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
 use Reasoning::{Inside, InsideUnsent};
 
 use super::usage::{Basis, Reporter};
@@ -42,6 +42,9 @@ pub(super) enum Cached {
     /// It tells what was written to a cache, and not always what was read from it: where writes
     /// are told alone, reads are not known, which the reason then says.
     ReadUnsent(&'static str),
+    /// It tells what was read from a cache, and not always what was written: no writes, or zero,
+    /// are not known, which the reason then says.
+    WriteUnsent(&'static str),
 }
 
 /// What a library does where the provider's stream told no usage.
@@ -217,7 +220,7 @@ mod tests {
         for rule in rules() {
             let untold = match rule.cached {
                 Sent => false,
-                Unsent(reason) | ReadUnsent(reason) => {
+                Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) => {
                     assert!(reason.contains(CACHED_UNTOLD), "{reason}");
                     true
                 }

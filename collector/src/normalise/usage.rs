@@ -3,8 +3,10 @@
 //! every rule of `rules`; where nothing tells, the answer is `Unknown`, never a guess (I-6). What
 //! follows for the leaves is `leaves`' matter.
 
+use spanledger_schemas::usage_marks::CACHED_UNTOLD;
+
 use super::leaves::Reported;
-use super::rules::Cached::{ReadUnsent, Sent, Unsent};
+use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::rules::{Reasoning, Streams, api, rule};
 
@@ -67,6 +69,8 @@ const PROOF_UNCACHED_INSIDE: &str = "proof: input is uncached plus cached tokens
 const PROOF_UNCACHED_BESIDE: &str = "proof: input is the uncached tokens, cached ones beside";
 const THOUGHTS_UNTOLD: &str =
     "proof: total is more than input and output: thoughts are not told, output is unknown";
+const THOUGHTS_AND_CACHED_UNTOLD: &str = "proof: total is more than input and output: thoughts are not told, output is unknown; nor are \
+     cached tokens: uncached is an upper bound [cached-untold]";
 const CACHED_IN_TOTAL: &str =
     "proof: total is more than input and output: cached tokens stand beside input, untold";
 const MORE_IN_TOTAL: &str =
@@ -81,6 +85,8 @@ pub(super) struct Decision {
     pub(super) input: Basis,
     /// Whether cached tokens would be there if there were some.
     pub(super) cached_told: bool,
+    /// Whether zero written to a cache means none.
+    pub(super) no_writes_told: bool,
     pub(super) reasoning: Reasoning,
     /// Whether audio and image tokens stand beside input and output.
     pub(super) parts_beside: bool,
@@ -100,6 +106,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         None | Some(Sent) => true,
         Some(Unsent(_)) => told,
         Some(ReadUnsent(_)) => told == reported.cache_read.is_some(),
+        Some(WriteUnsent(_)) => reported.all_cache_writes().is_some_and(|written| written > 0),
     };
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
@@ -110,6 +117,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let of = |input, name| Decision {
         input,
         cached_told,
+        no_writes_told: !known.is_some_and(|rule| matches!(rule.cached, WriteUnsent(_))),
         reasoning: Inside,
         parts_beside: known.is_some_and(|rule| rule.parts_beside),
         output_wrong,
@@ -140,7 +148,9 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
             {
                 of(rule.input, reason)
             }
-            Unsent(reason) | ReadUnsent(reason) if !cached_told => of(rule.input, reason),
+            Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) if !cached_told => {
+                of(rule.input, reason)
+            }
             _ => of(rule.input, rule.name),
         }
     } else if by_convention {
@@ -188,7 +198,11 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
         }
         (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
         (true, _) if provider.starts_with("gcp") => {
-            Decision { reasoning: BesideUnsent, name: THOUGHTS_UNTOLD, ..decided }
+            let name = match decided.name.contains(CACHED_UNTOLD) {
+                true => THOUGHTS_AND_CACHED_UNTOLD,
+                false => THOUGHTS_UNTOLD,
+            };
+            Decision { reasoning: BesideUnsent, name, ..decided }
         }
         (true, _) if cached == 0 && matches!(provider, "anthropic" | "aws.bedrock") => {
             Decision { input: Exclusive, cached_told: false, name: CACHED_IN_TOTAL, ..decided }

@@ -13,12 +13,15 @@
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
-//!    are, where an id is missing, those of one service, usage, model and moment (`across`). Log records are tied to calls, or are calls where no span is (`records`).
+//!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
+//!    without a length may tell the end of a stream that another began (`ends`). Log records are
+//!    tied to calls, or are calls where no span is (`records`).
 //! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
 use super::HashMap;
 use super::across::{Place, tie_moments, tie_responses};
+use super::ends::tie_stream_ends;
 use super::records::tie_records;
 use super::tree::Tree;
 use super::twins::{Told, same_response, same_usage};
@@ -84,6 +87,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
         traces.iter().enumerate().map(|(t, spans)| in_trace(t, spans)).collect();
     tie_responses(&mut looked);
     tie_moments(&mut looked);
+    tie_stream_ends(&mut looked);
     let records = tie_records(&looked);
     let inherited = from_duplicates(&looked);
     let settled = looked.iter().enumerate().map(|(t, trace)| {
@@ -95,6 +99,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
                     let mut call = Call::of(view.span, row, trace.owners[i]);
                     if let Some(more) = inherited.get(&at) {
                         call.also = more.row;
+                        call.usage = more.usage.unwrap_or(call.usage);
                         fill(&mut call.owners, &more.owners);
                     }
                     records.add_to(&mut call, at);
@@ -298,6 +303,8 @@ pub(super) fn fill(owners: &mut Owners, more: &Owners) {
 struct Inherited {
     /// The fullest of them.
     row: Option<RowRef>,
+    /// The one that tells the usage of a stream at its end.
+    usage: Option<RowRef>,
     owners: Owners,
 }
 
@@ -306,18 +313,20 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
     let mut found = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
         for (i, mark) in trace.marks.iter().enumerate() {
-            if let Mark::Same(..) = mark
+            if let Mark::Same(_, rule) = mark
                 && let Some(call) = root(traces, Place { t, i })
             {
-                found.push((call, trace.told(i), trace.owners[i]));
+                let ends = *rule == Rule::EndOfStream;
+                found.push((call, trace.told(i), trace.owners[i], ends));
             }
         }
     }
     found.sort_by(|a, b| (a.0, b.1.fullness()).cmp(&(b.0, a.1.fullness())));
     let mut inherited: HashMap<Place, Inherited> = HashMap::default();
-    for (call, told, owners) in found {
+    for (call, told, owners, ends) in found {
         let more = inherited.entry(call).or_default();
         more.row = more.row.or(told.view.row);
+        more.usage = more.usage.or(told.view.row.filter(|_| ends && told.view.usage));
         fill(&mut more.owners, &owners);
     }
     inherited

@@ -104,6 +104,13 @@ fn ids(calls: &[Call]) -> Vec<u64> {
     calls.iter().map(|c| c.span).collect()
 }
 
+/// A span without a length at the end of a stream.
+fn end_of_stream(id: u64, parent: u64, input: impl Into<Option<i64>>) -> S {
+    let mut end = inference(id, parent, input);
+    end.view.duration_ns = 0;
+    end
+}
+
 fn verdicts(settled: &Settled) -> Vec<(u64, Verdict)> {
     settled.judged.iter().map(|j| (j.span, j.verdict)).collect()
 }
@@ -539,4 +546,53 @@ proptest! {
             }
         }
     }
+}
+
+// Logfire's instrumentations of clients: a span until the answer begins, and a log in the shape of
+// a span when the stream is over.
+#[test]
+fn the_end_of_a_stream_tells_the_usage_of_the_call_that_began_it() {
+    let spans = [
+        span(1, 0),
+        inference(2, 1, None).model(7),
+        end_of_stream(3, 1, 500).model(7).response(9).at(3),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [2]);
+    assert_eq!(settled.calls[0].usage, RowRef { chunk: 0, row: 3 });
+    assert!(!settled.calls[0].usage_of_record);
+    let of = Verdict::Duplicate(Rule::EndOfStream, Of { trace: 0, span: 2 });
+    assert_eq!(verdicts(&settled), [(3, of)]);
+}
+
+#[test]
+fn each_stream_has_its_own_end_and_one_that_was_cut_has_none() {
+    // Cut at second 1, then a stream from 2 to 4, and one from 5 to 7.
+    let spans = [
+        inference(1, 9, None).model(7),
+        inference(2, 9, None).model(7).at(2),
+        end_of_stream(3, 9, 500).model(7).at(4),
+        inference(4, 9, None).model(7).at(5),
+        end_of_stream(5, 9, 600).model(7).at(7),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [1, 2, 4]);
+    let rows = settled.calls.iter().map(|c| c.usage.row).collect::<Vec<_>>();
+    assert_eq!(rows, [1, 3, 5]);
+}
+
+#[test]
+fn a_span_without_a_length_ends_no_stream_of_another_model_library_or_time() {
+    let begun = inference(1, 9, None).model(7).library(5);
+    for end in [
+        end_of_stream(2, 9, 500).model(8).library(5).at(3),
+        end_of_stream(2, 9, 500).model(7).library(6 << 16).at(3),
+        end_of_stream(2, 9, 500).model(7).library(5).at(-3),
+        end_of_stream(2, 8, 500).model(7).library(5).at(3),
+        end_of_stream(2, 9, None).model(7).library(5).at(3),
+    ] {
+        assert_eq!(called(&[begun, end]), [1, 2]);
+    }
+    let failed = begun.with(|f| f.failed = true);
+    assert_eq!(called(&[failed, end_of_stream(2, 9, 500).model(7).library(5).at(3)]), [1, 2]);
 }

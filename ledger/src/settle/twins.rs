@@ -59,6 +59,16 @@ pub(super) fn same_moment(a: &Told, b: &Told) -> bool {
     two && unsaid && same && models_agree(x, y) && (within(a, b) || within(b, a))
 }
 
+/// Whether a span without a length tells the end of a stream that another span began: one library,
+/// one model, later, and what the other lacks.
+pub(super) fn ends_stream(end: &Told, begun: &Told) -> bool {
+    let (e, b) = (&end.facts, &begun.facts);
+    let pair = end.view.duration_ns == 0 && begun.view.duration_ns > 0 && e.scope == b.scope;
+    let bare = b.response == 0 && !begun.view.usage && !b.failed;
+    let more = end.view.usage || e.response != 0;
+    pair && bare && more && models_agree(e, b) && begun.end_ns() <= e.start_ns
+}
+
 /// Whether one lies in the time of the other.
 fn within(inner: &Told, outer: &Told) -> bool {
     let slack = WITHIN_SLACK.as_nanos() as i64;

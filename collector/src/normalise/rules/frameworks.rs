@@ -14,7 +14,24 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    Rule { scope: "pydantic-ai*", name: "library: pydantic-ai adds cached tokens", ..RULE },
+    Rule {
+        scope: "pydantic-ai*",
+        since: Some([0, 8, 0]),
+        before: Some([1, 5, 0]),
+        cached: Unsent(
+            "library: pydantic-ai 0.8 to 1.4 tells no cached tokens but Claude's: uncached is an \
+             upper bound [cached-untold]",
+        ),
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // It names no version. The newer ones add cached tokens wherever there are some; the older ones
     // pass on what each provider counts, tell no cached tokens but Bedrock's, beside a total that
     // proves where they are, and name no provider.
@@ -154,7 +171,16 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "gcp.vertex.agent", name: "library: Google ADK adds thoughts to output", ..RULE },
-    Rule { dialect: "langsmith", name: "library: LangChain adds cached tokens", ..RULE },
+    Rule {
+        dialect: "langsmith",
+        cached: Unsent(
+            "library: LangChain adds cached tokens, which older versions of langsmith do not tell: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         dialect: "mlflow",
         name: "library: mlflow adds cached tokens; it tells no reasoning",

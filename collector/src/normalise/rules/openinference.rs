@@ -97,7 +97,36 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
-    Rule { dialect: "openinference", name: INSIDE, ..RULE },
+    // These leave out only what is zero.
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.google_genai",
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.agno",
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // The specification leaves it open whether details are sent, and many send none.
+    Rule {
+        dialect: "openinference",
+        cached: Unsent(
+            "specification: OpenInference counts details inside prompt and completion; no cached \
+             tokens are told, so uncached may be an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
 ];
 
 const INSIDE: &str = "specification: OpenInference counts details inside prompt and completion";

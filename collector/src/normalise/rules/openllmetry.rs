@@ -2,7 +2,7 @@
 //! says, with details and streams added version by version.
 
 use super::Basis::Exclusive;
-use super::Cached::Unsent;
+use super::Cached::{self, Unsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule, Streams};
 
@@ -111,8 +111,20 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: BesideUnsent,
         ..RULE
     },
+    // LangChain tells writes by lifetime, which this does not read, and then none in all.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
+        provider: "openai",
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        cached: Cached::WriteUnsent(
+            "library: LangChain adds cached tokens; openllmetry does not always tell what was \
+             written to a cache: uncached is an upper bound [cached-untold]",
+        ),
         name: "library: LangChain adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE
