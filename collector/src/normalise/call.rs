@@ -32,7 +32,7 @@ pub(super) fn read<'a>(
         });
     let kind_word = said.text(Fact::Kind, false);
     let kind = kind_word.as_deref().and_then(kinds::kind);
-    let operation = operation(said, speaks, kind);
+    let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
     let streaming = said
         .truth(Fact::Streaming)
@@ -140,11 +140,12 @@ fn provider_of<'a>(
 
 fn operation<'a>(
     said: &mut Reading<'a, '_>,
+    scope: &str,
     speaks: Option<&Dialect>,
     kind: Option<kinds::Kind>,
 ) -> Option<Cow<'a, str>> {
     if let Some(word) = said.text(Fact::Operation, false) {
-        let own = speaks.map_or(&[][..], |d| d.operations);
+        let own = speaks.and_then(|d| d.operation(scope, &word));
         let (operation, changed) = kinds::operation(word, own);
         if !changed {
             said.in_full(Fact::Operation);

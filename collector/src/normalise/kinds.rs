@@ -117,13 +117,12 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("agent_call", "invoke_agent"),
 ];
 
-/// The operation in OpenTelemetry's words, `own` being those of the dialect.
-pub(super) fn operation<'a>(
-    said: Cow<'a, str>,
-    own: &[(&'static str, &'static str)],
-) -> (Cow<'a, str>, bool) {
-    match own.iter().chain(OPERATIONS).find(|(word, _)| *word == said) {
-        Some((_, operation)) => (Cow::Borrowed(operation), true),
+/// The operation in OpenTelemetry's words, and whether that is another than was said; `own` is what
+/// the word means in the dialect.
+pub(super) fn operation<'a>(said: Cow<'a, str>, own: Option<&'static str>) -> (Cow<'a, str>, bool) {
+    let listed = || OPERATIONS.iter().find(|(word, _)| *word == said).map(|(_, o)| *o);
+    match own.or_else(listed) {
+        Some(operation) => (Cow::Borrowed(operation), true),
         None => (said, false),
     }
 }

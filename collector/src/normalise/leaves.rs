@@ -158,6 +158,10 @@ fn input_leaves(
         return Err(OVERLAP);
     }
     let (total, uncached) = match decision.input {
+        Inclusive if decision.writes_beside => {
+            let read = reported.cache_read.unwrap_or(0);
+            (Some(input + write.unwrap_or(0) + beside), input - read - inside)
+        }
         Inclusive => (Some(input + beside), input - cached - inside),
         // Without the cached tokens beside it the total is not known, the uncached part is.
         Exclusive if !decision.cached_told => (None, input - inside),

@@ -93,7 +93,12 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> (Usage, C
         Some(_) => Fact::CacheRead,
         None => Fact::CacheWrite,
     };
-    let who = Reporter { input_name: said.name(Fact::Input), cache_name: said.name(cache), ..*who };
+    let who = Reporter {
+        input_name: said.name(Fact::Input),
+        cache_name: said.name(cache),
+        write_name: said.name(Fact::CacheWrite),
+        ..*who
+    };
     let usage = leaves(&reported, &who);
     for (fact, column) in [
         (Fact::Input, usage.reported_input),

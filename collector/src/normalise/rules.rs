@@ -99,6 +99,8 @@ pub(super) struct Rule {
     pub(super) reasoning: Reasoning,
     /// Whether audio and image tokens, too, stand beside input and output.
     pub(super) parts_beside: bool,
+    /// Whether input contains what was read from a cache, and not what was written to it.
+    pub(super) writes_beside: bool,
     pub(super) streams: Streams,
     /// Why the output is not what its name says.
     pub(super) output_wrong: Option<&'static str>,
@@ -120,6 +122,7 @@ const RULE: Rule = Rule {
     cached: Sent,
     reasoning: Inside,
     parts_beside: false,
+    writes_beside: false,
     streams: Streams::Counted,
     output_wrong: None,
     name: "",

@@ -52,6 +52,8 @@ pub struct Reporter<'a> {
     pub input_name: &'a str,
     /// The same of the cached tokens read, else written.
     pub cache_name: &'a str,
+    /// The same of the tokens written to a cache.
+    pub write_name: &'a str,
     /// Whether the answer was streamed.
     pub streaming: Option<bool>,
     /// Whether it is told why the answer ended.
@@ -90,6 +92,8 @@ pub(super) struct Decision {
     pub(super) reasoning: Reasoning,
     /// Whether audio and image tokens stand beside input and output.
     pub(super) parts_beside: bool,
+    /// Whether what was written to a cache stands beside input that contains what was read.
+    pub(super) writes_beside: bool,
     /// Why the output is not to be trusted.
     pub(super) output_wrong: Option<&'static str>,
     /// The rule's name.
@@ -120,6 +124,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         no_writes_told: !known.is_some_and(|rule| matches!(rule.cached, WriteUnsent(_))),
         reasoning: Inside,
         parts_beside: known.is_some_and(|rule| rule.parts_beside),
+        writes_beside: known.is_some_and(|rule| rule.writes_beside),
         output_wrong,
         name,
     };
@@ -220,7 +225,9 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
 fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
     let input = reported.input?;
     let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
-    if input < cached {
+    // What was read may be inside although what was written is not; without reads both agree.
+    let read = reported.cache_read.unwrap_or(0);
+    if input < cached && (input < read || read == 0) {
         return Some((Exclusive, PROOF_EXCLUSIVE));
     }
     if cached == 0 {

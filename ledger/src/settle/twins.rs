@@ -38,6 +38,14 @@ pub(super) fn same_response(a: &Told, b: &Told) -> bool {
     x.response != 0 && x.response == y.response && models_agree(x, y) && at_one_time(a, b)
 }
 
+/// Whether one library told the same call again: usage, beginning and end are the same, to the
+/// nanosecond.
+pub(super) fn told_again(a: &Told, b: &Told) -> bool {
+    let moment = |t: &Told| (t.facts.start_ns, t.view.duration_ns);
+    let usage = |t: &Told| (t.view.usage, t.facts.input, t.facts.output);
+    moment(a) == moment(b) && usage(a) == usage(b)
+}
+
 /// Whether two spans, one below the other, tell of one call although no id says so: the same
 /// usage, model and time, from two libraries, or ids that are not told by both.
 pub(super) fn same_usage(a: &Told, b: &Told) -> bool {

@@ -49,8 +49,9 @@ pub(super) struct Dialect {
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
     pub(super) server_ttft: ServerTtft,
-    /// Words of `operation` that mean something else here than elsewhere.
-    pub(super) operations: &'static [(&'static str, &'static str)],
+    /// Words of `operation` that mean something else here than elsewhere, each with the scopes that
+    /// write it.
+    pub(super) operations: &'static [(&'static str, &'static str, &'static str)],
     /// Beginnings of the names of usage that is a sum over calls.
     pub(super) sums: &'static [&'static str],
     /// Whether usage makes a span a call although it names no model.
@@ -89,6 +90,13 @@ const PLAIN: Dialect = Dialect {
 };
 
 impl Dialect {
+    /// What a word of `operation` means in a scope, where it means something of its own.
+    pub(super) fn operation(&self, scope: &str, word: &str) -> Option<&'static str> {
+        let of =
+            |(pattern, known, _): &&(&str, &str, &str)| *known == word && scope_is(pattern, scope);
+        self.operations.iter().find(of).map(|(.., operation)| *operation)
+    }
+
     /// The only provider that a scope of this dialect can speak of.
     pub(super) fn only_provider(&self, scope: &str) -> Option<&'static str> {
         let of = self.only.iter().find(|(pattern, _)| scope_is(pattern, scope));

@@ -36,7 +36,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES, otel_genai::NAMES],
     inside: otel_genai::INSIDE,
     only: &[("opentelemetry.instrumentation.bedrock", "aws.bedrock")],
-    operations: &[("completion", "text_completion")],
+    operations: &[
+        // It has one word for both of Anthropic's APIs, of which only messages are left.
+        ("opentelemetry.instrumentation.anthropic", "completion", "chat"),
+        ("*", "completion", "text_completion"),
+    ],
     ..PLAIN
 };
 

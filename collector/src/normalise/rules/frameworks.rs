@@ -32,6 +32,21 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
+    Rule {
+        scope: "logfire.anthropic",
+        input_name: "usage.input_tokens",
+        input: Exclusive,
+        name: "library: logfire passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "logfire.anthropic",
+        name: "library: logfire adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // It names no version. The newer ones add cached tokens wherever there are some; the older ones
     // pass on what each provider counts, tell no cached tokens but Bedrock's, beside a total that
     // proves where they are, and name no provider.
@@ -45,6 +60,16 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Older versions do not list what was written to a cache among the details of the input, nor
+    // count it in.
+    Rule {
+        scope: "litellm*",
+        only: |who| who.write_name == "cache_creation_input_tokens",
+        writes_beside: true,
+        reasoning: InsideUnsent,
+        name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
+        ..RULE
+    },
     Rule {
         scope: "litellm*",
         cached: Unsent(
@@ -54,7 +79,41 @@ pub(super) const RULES: &[Rule] = &[
             "library: litellm guesses the counts of a stream that tells none, unmarked; a guess \
              lacks cached tokens, and so does this [perhaps-estimated] [cached-untold]",
         ),
+        reasoning: InsideUnsent,
         name: "library: litellm adds cached tokens and reasoning",
+        ..RULE
+    },
+    // Its older versions have one scope for all, and tell no cached tokens.
+    Rule {
+        scope: "openlit.otel*",
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "openai",
+        cached: Unsent(
+            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
+             bound [cached-untold]",
+        ),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
@@ -183,6 +242,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         dialect: "mlflow",
+        cached: Unsent(
+            "library: mlflow adds cached tokens, which older versions do not tell: uncached may be \
+             an upper bound [cached-untold], and of Claude all input a lower one",
+        ),
         name: "library: mlflow adds cached tokens; it tells no reasoning",
         reasoning: InsideUnsent,
         ..RULE
@@ -219,6 +282,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
+     uncached input is known [cached-untold]";
 
 const OPENLIT_GUESS: &str =
     "library: openlit guesses the counts of a stream that tells none; a guess lacks cached tokens";

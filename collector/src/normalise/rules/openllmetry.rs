@@ -48,6 +48,26 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.anthropic",
+        before: Some([0, 52, 0]),
+        only: |who| who.streaming != Some(false),
+        cached: Unsent(
+            "library: openllmetry anthropic before 0.52 adds cached tokens and tells none of \
+             streams: uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry anthropic adds the first count of a stream to the \
+                       last: output is unknown; before 0.52 it tells no cached tokens of streams: \
+                       uncached is an upper bound [cached-untold]",
+            unsaid: "library: openllmetry anthropic adds cached tokens; it tells no reasoning; \
+                     output of a stream has its first count added, and not every stream is said to \
+                     be one [perhaps-estimated], nor its cached tokens told [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.anthropic",
         streams: Streams::OutputWrong {
             streamed: "library: openllmetry anthropic adds the first count of a stream to the \
                        last: output is unknown",

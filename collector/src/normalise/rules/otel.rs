@@ -3,7 +3,7 @@
 
 use super::Basis::Exclusive;
 use super::Cached::Unsent;
-use super::Reasoning::InsideUnsent;
+use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule};
 
 /// First match wins.
@@ -30,7 +30,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.google_genai",
-        since: Some([1, 0, 0]),
+        before: Some([1, 0, 0]),
+        cached: Unsent(
+            "library: opentelemetry google-genai before 1 tells no cached tokens: uncached is an \
+             upper bound [cached-untold]; nor thoughts, which stand beside output: output unknown",
+        ),
+        name: "library: opentelemetry google-genai before 1 passes on Gemini's counts",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.google_genai",
         name: "library: opentelemetry google-genai 1 adds thoughts to output",
         ..RULE
     },
