@@ -180,6 +180,11 @@ pub(super) fn scope_has_own(scope: &str) -> bool {
     OF_SCOPE.iter().any(|(prefix, _, _)| scope.starts_with(prefix))
 }
 
+/// The kind of a key that is content by its full name.
+pub(super) fn by_name(key: &str) -> Option<ContentKind> {
+    KEYS.iter().find(|(known, _)| *known == key).map(|(_, kind)| *kind)
+}
+
 /// The kind of a key that is content in this scope only.
 pub(super) fn by_scope(scope: &str, key: &str) -> Option<ContentKind> {
     let said = |(prefix, name, _): &&(&str, &str, _)| scope.starts_with(*prefix) && *name == key;

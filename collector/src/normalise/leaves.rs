@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn exclusive_input_gets_its_cached_tokens_added() {
         let bedrock =
-            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock");
+            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "0.66b2", "aws.bedrock");
         // 11 + 1901 + 0
         let usage = check(
             tokens(11, 35, Some(1901), None),
@@ -272,6 +272,9 @@ mod tests {
         assert_eq!((usage.cache_read, usage.cache_write), (Some(1901), None));
         // No cached tokens: this library then leaves them out.
         check(tokens(11, 35, None, None), bedrock, Exclusive, (Some(11), Some(11), Some(35)));
+        // Before 0.66 it tells none: how much input there was in all is not known.
+        let older = Reporter { version: "0.65b0", ..bedrock };
+        check(tokens(11, 35, None, None), older, Exclusive, (None, Some(11), Some(35)));
     }
 
     #[test]

@@ -22,6 +22,8 @@ mod kinds;
 mod leaves;
 mod loose;
 mod names;
+#[cfg(test)]
+mod older;
 mod owner;
 mod provider;
 mod reported;
@@ -307,6 +309,10 @@ fn item<'a>(
         let fate = match meaning {
             Some(Meaning::Content(kind)) => Fate::Content(kind),
             Some(Meaning::Fact(..)) => Fate::Kept,
+            // Facts may lie inside what is content all the same.
+            Some(Meaning::Inside(..)) if let Some(kind) = content::by_name(attribute.key) => {
+                Fate::Content(kind)
+            }
             None if let Some(kind) = own(attribute.key) => Fate::Content(kind),
             // Of what is no AI, parameters are the application's own.
             _ if dialect.is_some() && bag::is_bag(attribute.key) => Fate::Bag,

@@ -229,6 +229,14 @@ mod tests {
                 }
             };
             assert!(!rule.name.contains('['), "{}", rule.name);
+            let of_streams = match rule.streams {
+                Streams::OutputWrong { streamed, .. } => Some(streamed),
+                _ => None,
+            };
+            // The reason why output is wrong stands in place of the one that has the mark.
+            for why in [rule.output_wrong, of_streams].into_iter().flatten() {
+                assert_eq!(why.contains(CACHED_UNTOLD), untold, "{why}");
+            }
             if let Some(unsaid) = rule.unsaid() {
                 assert!(unsaid.contains(PERHAPS_ESTIMATED), "{unsaid}");
                 assert_eq!(unsaid.contains(CACHED_UNTOLD), untold, "{unsaid}");

@@ -98,7 +98,10 @@ impl Problem {
                 "calls are counted as told, though the library guesses some, and does not say which"
             }
             UsageUnknown => "calls whose input may or may not contain the cached tokens",
-            CachedUntold => "calls tell no cached tokens: their price is an upper bound",
+            CachedUntold => {
+                "calls tell no cached tokens: their price is an upper bound, or a lower one where \
+                 such tokens stand beside input"
+            }
             Unpriced => "calls have no, or no full, price",
             NoTeam => "calls have no team",
             NoUser => "calls have no user",
@@ -112,6 +115,16 @@ const INCLUDE_USAGE: &str = "OpenAI's API sends the usage of a stream only when 
 
 const STREAM_LIKELY: &str = "most likely streams, whose usage OpenAI's API sends only when asked: \
     pass `stream_options={\"include_usage\": true}`; a stream that the client left has none";
+
+const OPENINFERENCE_CACHED: &str = "this instrumentation tells no cached tokens of some calls, or in \
+    this version of none: update it, or instrument the client below (openai, anthropic, litellm) too; \
+    of two spans of a call the one that tells more is counted";
+
+const UPDATE: &str = "this version of the library tells no cached tokens: update it; newer ones do";
+
+const OPENLLMETRY_STREAMS: &str = "OpenLLMetry before 0.44 puts its own guess on streams, and on all \
+    of them before 0.43: update it, and pass `stream_options={\"include_usage\": true}` with the \
+    request";
 
 const TRACELOOP_NODE: &str = "OpenLLMetry for node puts its own estimate on every stream, even \
     where usage was sent: set `enrichTokens: false`, or use calls without streaming where cost \
@@ -153,6 +166,44 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
         "@traceloop/instrumentation-openai",
         CachedUntold,
         "OpenLLMetry for node tells no cached tokens: use @langfuse/openai, which does",
+    ),
+    // Versions that leave something out.
+    ("opentelemetry.instrumentation.openai", UsageEstimated, OPENLLMETRY_STREAMS),
+    ("opentelemetry.instrumentation.openai", CachedUntold, UPDATE),
+    (
+        "opentelemetry.instrumentation.bedrock",
+        CachedUntold,
+        "OpenLLMetry's Bedrock tells cached tokens since 0.62, and of Converse alone: update it, and \
+         call Converse instead of InvokeModel",
+    ),
+    (
+        "opentelemetry.instrumentation.bedrock",
+        PerhapsEstimated,
+        "OpenLLMetry's Bedrock before 0.62 tells the first output count of InvokeModel's streams: \
+         update it",
+    ),
+    (
+        "opentelemetry.instrumentation.langchain",
+        CachedUntold,
+        "OpenLLMetry's LangChain tells cache writes not always: use \
+         openinference-instrumentation-langchain, which does",
+    ),
+    ("opentelemetry.instrumentation.botocore", CachedUntold, UPDATE),
+    ("opentelemetry.instrumentation.google_genai", CachedUntold, UPDATE),
+    ("openinference.instrumentation", CachedUntold, OPENINFERENCE_CACHED),
+    ("@arizeai/openinference-instrumentation", CachedUntold, OPENINFERENCE_CACHED),
+    ("gcp.vertex.agent", CachedUntold, UPDATE),
+    ("pydantic-ai", CachedUntold, UPDATE),
+    ("strands.telemetry.tracer", CachedUntold, UPDATE),
+    ("langsmith", CachedUntold, UPDATE),
+    ("mlflow", CachedUntold, UPDATE),
+    ("openlit.otel", CachedUntold, UPDATE),
+    (
+        "litellm",
+        PerhapsEstimated,
+        "LiteLLM guesses the tokens of a stream without usage, unmarked: pass \
+         `stream_options={\"include_usage\": True}`, or set `always_include_stream_usage: true` on \
+         the proxy",
     ),
     // Coding agents.
     (

@@ -110,8 +110,11 @@ fn counted(patient: &Patient, all: &[Patient], problem: Problem) -> (i64, i64) {
             (if spans_of_models() == 0 { events } else { 0 }, events)
         }
         Problem::NoModelCalls => {
+            // Spans of agents and tools alone do not tell what their models were asked.
             let spans = patient.count("spans");
-            (if patient.dialect.is_none() { spans } else { 0 }, spans)
+            let nobody = of_service("calls") == 0 && of_service("duplicates") == 0;
+            let none = patient.dialect.is_none() || nobody;
+            (if none { spans } else { 0 }, spans)
         }
         Problem::StreamWithoutUsage => of_calls(patient.count("streams_without_usage")),
         Problem::NoUsage => of_calls(patient.count("calls_without_usage")),

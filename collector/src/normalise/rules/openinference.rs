@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
         before: Some([0, 1, 14]),
         input: Exclusive,
         cached: Unsent(OLD_ANTHROPIC),
-        name: OLD_ANTHROPIC,
+        name: "library: openinference anthropic passes on Anthropic's exclusive counts",
         ..RULE
     },
     Rule {
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
             "library: openinference anthropic before 1.0 tells no cached tokens of streams, which \
              stand beside input: only uncached input is known [cached-untold]",
         ),
-        name: OLD_ANTHROPIC,
+        name: "library: openinference anthropic passes on Anthropic's exclusive counts",
         ..RULE
     },
     Rule {

@@ -88,7 +88,8 @@ pub(super) const RULES: &[Rule] = &[
         cached: Unsent(OLD_BEDROCK_CACHED),
         streams: Streams::OutputWrong {
             streamed: "library: openllmetry bedrock before 0.62 tells the first output count of a \
-                       stream of InvokeModel: output is unknown",
+                       stream of InvokeModel: output is unknown; nor cached tokens, \
+                       which stand beside input [cached-untold]",
             unsaid: "library: openllmetry bedrock before 0.62 tells the first output count of a \
                      stream of InvokeModel, not what was a stream [perhaps-estimated], and no \
                      cached tokens, which stand beside input [cached-untold]",

@@ -3,7 +3,7 @@
 
 use super::Basis::Exclusive;
 use super::Cached::Unsent;
-use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::Reasoning::InsideUnsent;
 use super::{RULE, Rule};
 
 /// First match wins.
@@ -31,12 +31,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "opentelemetry.instrumentation.google_genai",
         before: Some([1, 0, 0]),
-        cached: Unsent(
-            "library: opentelemetry google-genai before 1 tells no cached tokens: uncached is an \
-             upper bound [cached-untold]; nor thoughts, which stand beside output: output unknown",
-        ),
+        cached: Unsent(OLD_GEMINI),
+        output_wrong: Some(OLD_GEMINI),
         name: "library: opentelemetry google-genai before 1 passes on Gemini's counts",
-        reasoning: BesideUnsent,
         ..RULE
     },
     Rule {
@@ -70,3 +67,6 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { scope: "vllm*", name: "library: vLLM counts cached tokens inside input", ..RULE },
 ];
+
+const OLD_GEMINI: &str = "library: opentelemetry google-genai before 1 tells no cached tokens: uncached is an upper bound \
+     [cached-untold]; nor thoughts, which stand beside output: output is unknown";
