@@ -36,7 +36,8 @@ pub(super) fn read<'a>(
     let ttft_ms = ttft_ms(said, speaks, item);
     let streaming = said
         .truth(Fact::Streaming)
-        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true));
+        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true))
+        .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true));
     // Where nothing was streamed, a time to first token is the duration under another name.
     let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
     let ttft_ms = ttft_ms.filter(|_| !bogus || streaming == Some(true));
@@ -153,6 +154,13 @@ fn operation<'a>(
         return Some(operation);
     }
     kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// Whether the client's function that was called is one that streams: OpenTelemetry's google-genai
+/// names it (`google.genai.Models.generate_content_stream`), and no other sign of a stream.
+fn streams_by_function(said: &Reading<'_, '_>) -> bool {
+    let function = said.attributes.iter().find(|a| a.key == "code.function.name");
+    function.is_some_and(|f| matches!(f.value, Value::Text(name) if name.ends_with("_stream")))
 }
 
 /// Requested and served model. A library that has one name for both writes the served one over

@@ -49,6 +49,8 @@ pub(super) struct Dialect {
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
     pub(super) server_ttft: ServerTtft,
+    /// Whether `code.function.name` is the client's, so that its ending tells a stream.
+    pub(super) client_functions: bool,
     /// Words of `operation` that mean something else here than elsewhere, each with the scopes that
     /// write it.
     pub(super) operations: &'static [(&'static str, &'static str, &'static str)],
@@ -83,6 +85,7 @@ const PLAIN: Dialect = Dialect {
     provider_in_model: &[],
     json_values: false,
     server_ttft: ServerTtft::Seconds,
+    client_functions: false,
     operations: &[],
     sums: &[],
     usage_is_call: false,

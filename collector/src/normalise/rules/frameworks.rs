@@ -16,6 +16,21 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "pydantic-ai*",
+        provider: "anthropic",
+        before: Some([1, 0, 0]),
+        streams: Streams::Guessed {
+            streamed: PYDANTIC_SUMS,
+            unsaid: Some(
+                "library: pydantic-ai adds cached tokens; before 1 it adds up what the events of a \
+                 stream of Claude tell, and does not say what was a stream [perhaps-estimated]",
+            ),
+        },
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
         since: Some([0, 8, 0]),
         before: Some([1, 5, 0]),
         cached: Unsent(
@@ -282,6 +297,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const PYDANTIC_SUMS: &str =
+    "library: pydantic-ai before 1 adds up what the events of a stream of Claude tell";
 
 const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
      uncached input is known [cached-untold]";

@@ -4,7 +4,7 @@
 use super::Basis::Exclusive;
 use super::Cached::Unsent;
 use super::Reasoning::InsideUnsent;
-use super::{RULE, Rule};
+use super::{RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
@@ -32,6 +32,11 @@ pub(super) const RULES: &[Rule] = &[
         scope: "opentelemetry.instrumentation.google_genai",
         before: Some([1, 0, 0]),
         cached: Unsent(OLD_GEMINI),
+        streams: Streams::Guessed {
+            streamed: "library: opentelemetry google-genai before 1 adds up the counts of every \
+                       chunk of a stream, each of which tells all so far",
+            unsaid: None,
+        },
         output_wrong: Some(OLD_GEMINI),
         name: "library: opentelemetry google-genai before 1 passes on Gemini's counts",
         ..RULE
