@@ -4,6 +4,7 @@
 //!
 //! Rules, in the order in which they are applied:
 //! 1. Of spans with the same id the fullest counts, once.
+//!    What begins after a span is over is no part of it, whatever it says of its parent.
 //! 2. Only inferences can be calls; agents and workflows that repeat usage never are.
 //! 3. An inference with usage is a call when none below it has usage: what lies below is part of
 //!    it. With exactly one below that has usage, and both tell of one call (`twins`), the one that
@@ -172,7 +173,7 @@ fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
             SpanView { usage: true, .. } => with_usage(t, trace, i, &below[i]),
             _ => without_usage(t, trace, i, &below[i]),
         };
-        if let Some(parent) = trace.tree.parents[i] {
+        if let Some(parent) = trace.tree.within[i] {
             below[parent].add(&up);
         }
     }
@@ -253,7 +254,7 @@ fn from_above(t: usize, trace: &mut InTrace<'_>, told_below: &[bool]) {
     let mut within: Vec<Option<usize>> = vec![None; trace.tree.spans.len()];
     for &i in &trace.tree.order {
         let view = &trace.tree.spans[i];
-        let mut here = trace.tree.parents[i].and_then(|p| within[p]);
+        let mut here = trace.tree.within[i].and_then(|p| within[p]);
         if view.role == Role::Inference {
             match (view.usage, here) {
                 (false, Some(call)) => {
@@ -274,7 +275,7 @@ fn owners(tree: &Tree) -> Vec<Owners> {
     for &i in &tree.order {
         let span = &tree.spans[i];
         let (mut here, mut resource) =
-            tree.parents[i].map_or_else(Default::default, |p| (named[p], of_resource[p]));
+            tree.within[i].map_or_else(Default::default, |p| (named[p], of_resource[p]));
         for fact in 0..OWNER_FACTS {
             if span.names & 1 << fact != 0 {
                 here[fact] = span.row;

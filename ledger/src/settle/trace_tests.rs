@@ -615,3 +615,26 @@ fn a_call_that_its_library_tells_again_elsewhere_is_one() {
     longer.view.duration_ns += 1;
     assert_eq!(calls(&[longer]), 2);
 }
+
+// opentelemetry-instrumentation-langchain 0.50 leaves the context of each call attached, so that
+// the next call of the process becomes its child.
+#[test]
+fn a_call_that_begins_after_its_parent_is_over_is_no_part_of_it() {
+    let spans = [
+        inference(1, 0, 100).at(0).names(TEAM),
+        inference(2, 1, 200).at(2),
+        // A chain, of no known beginning, around two more.
+        span(3, 2),
+        inference(4, 3, 300).at(4),
+        inference(5, 3, None).at(6),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [1, 2, 4, 5]);
+    assert_eq!(verdicts(&settled), []);
+    let team = settled.calls.iter().map(|c| c.owners[0].map(|o| o.row)).collect::<Vec<_>>();
+    assert_eq!(team, [Some(1), None, None, None]);
+    // Of two services, whose clocks differ, the inner one stays a part.
+    let of = |s: S, service: u32| s.with(|f| f.service = service);
+    let apart = [of(inference(1, 0, 100), 5), of(inference(2, 1, 100).at(2), 6)];
+    assert_eq!(called(&apart).len(), 1);
+}
