@@ -366,6 +366,64 @@ mod tests {
         assert_eq!(leaves(&reported(354, 338), &older).output, None);
     }
 
+    // usageMetadata of Gemini: total = prompt + candidates + thoughts; usage of Bedrock's Converse:
+    // total = input + output + cache reads and writes.
+    #[test]
+    fn what_a_total_holds_beyond_input_and_output_is_not_told() {
+        let reported = |total| Reported { total: Some(total), ..tokens(20, 16, None, None) };
+        let app = |provider| who("my.app", "", provider);
+        // 20 + 16 + 338 thoughts: how much output there was is not known, its text is.
+        let usage = leaves(&reported(374), &app("gcp.gemini"));
+        assert_eq!((usage.input, usage.output, usage.output_text), (Some(20), None, Some(16)));
+        // 20 + 16 + 1901 read from a cache, of a library that otherwise counts so as to include them.
+        let openinference = Reporter { dialect: "openinference", ..app("aws.bedrock") };
+        check(reported(1937), openinference, Exclusive, (None, Some(20), Some(16)));
+        check(reported(36), openinference, Inclusive, (Some(20), Some(20), Some(16)));
+        // Who serves the model is not told, nor then what the rest is.
+        let nobody = Reporter { provider: None, ..openinference };
+        check(reported(1937), nobody, Unknown, (None, None, None));
+        // No thoughts, of a library that does not tell them: all output is there.
+        let vercel = who("ai", "", "gcp.gemini");
+        let usage = leaves(&reported(36), &vercel);
+        assert_eq!((usage.output, usage.output_text), (Some(16), Some(16)));
+        let untold = Reported { total: None, ..reported(0) };
+        assert_eq!(leaves(&untold, &vercel).output, None);
+    }
+
+    // LiteLLM 1.65: prompt_tokens = input_tokens + cache_read_input_tokens of Anthropic's usage,
+    // 31,100 + 233,600, beside 13,019 written. Later versions add those too.
+    #[test]
+    fn what_was_written_may_stand_beside_input_that_contains_what_was_read() {
+        let named = |write_name| Reporter { write_name, ..who("litellm", "", "anthropic") };
+        let reported = tokens(264_700, 5_492, Some(233_600), Some(13_019));
+        check(
+            reported,
+            named("cache_creation_input_tokens"),
+            Inclusive,
+            (Some(277_719), Some(31_100), Some(5_492)),
+        );
+        check(
+            Reported { input: Some(277_719), ..reported },
+            named("prompt_tokens_details.cache_creation_tokens"),
+            Inclusive,
+            (Some(277_719), Some(31_100), Some(5_492)),
+        );
+    }
+
+    // langchain-anthropic: `cache_creation` is 0 where the writes are told by lifetime.
+    #[test]
+    fn zero_writes_beside_those_by_lifetime_are_their_sum() {
+        let reported = Reported {
+            cache_write_5m: Some(10),
+            cache_write_1h: Some(15),
+            ..tokens(100, 5, Some(40), Some(0))
+        };
+        let langsmith = Reporter { dialect: "langsmith", ..who("langsmith", "", "anthropic") };
+        // 100 - 40 - 25
+        let usage = check(reported, langsmith, Inclusive, (Some(100), Some(35), Some(5)));
+        assert_eq!((usage.cache_write, usage.cache_write_1h), (Some(25), Some(15)));
+    }
+
     #[test]
     fn a_negative_leaf_is_a_contradiction_not_zero() {
         let audio = Reported { audio_in: Some(30), ..tokens(20, 5, None, None) };

@@ -73,8 +73,8 @@ const THOUGHTS_UNTOLD: &str =
     "proof: total is more than input and output: thoughts are not told, output is unknown";
 const THOUGHTS_AND_CACHED_UNTOLD: &str = "proof: total is more than input and output: thoughts are not told, output is unknown; nor are \
      cached tokens: uncached is an upper bound [cached-untold]";
-const CACHED_IN_TOTAL: &str =
-    "proof: total is more than input and output: cached tokens stand beside input, untold";
+const CACHED_IN_TOTAL: &str = "proof: total is more than input and output: cached tokens stand beside input, untold: only \
+     uncached input is known [cached-untold]";
 const MORE_IN_TOTAL: &str =
     "proof: total is more than input and output, and nothing tells of what the rest is";
 const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
@@ -191,12 +191,13 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
         Exclusive => reported.input.map(|input| input + cached),
         Unknown | Estimated => None,
     };
-    let (Some(input), Some(total), None, false) =
-        (input, reported.total, reported.reasoning, decided.parts_beside)
-    else {
+    let (Some(input), Some(output), Some(total)) = (input, reported.output, reported.total) else {
         return decided;
     };
-    let told = input + reported.output.unwrap_or(0) + reported.predicted.unwrap_or(0);
+    if reported.reasoning.is_some() || decided.parts_beside {
+        return decided;
+    }
+    let told = input + output + reported.predicted.unwrap_or(0);
     match (total > told, decided.reasoning) {
         (true, BesideUnsent) | (false, Inside | InsideUnsent | Beside | Reasoning::Unknown) => {
             decided
