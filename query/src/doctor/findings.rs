@@ -174,6 +174,21 @@ mod tests {
         assert_eq!(found(&[metrics, spans]), []);
     }
 
+    // AutoGen and CrewAI make spans of agents, and leave the models to an instrumentation below.
+    #[test]
+    fn spans_of_agents_without_a_call_are_a_finding_and_those_of_another_call_are_none() {
+        let agents = patient("api", "autogen", &[("spans", 4), ("calls", 0)]);
+        let alone = [("api".to_owned(), "no-model-calls", 4)];
+        assert_eq!(found(std::slice::from_ref(&agents)), alone);
+        let whole =
+            [("spans", 2), ("calls", 2), ("with_usage", 2), ("with_team", 2), ("with_user", 2)];
+        assert_eq!(found(&[agents, patient("api", "openai", &whole)]), []);
+        // All of a gateway's spans repeat calls of its clients.
+        let gateway =
+            patient("gateway", "litellm", &[("spans", 3), ("calls", 0), ("duplicates", 3)]);
+        assert_eq!(found(&[gateway]), [("gateway".to_owned(), "duplicates", 3)]);
+    }
+
     #[test]
     fn a_call_without_usage_is_not_reported_as_unpriced_again() {
         // 5 calls, 3 with usage; of the 4 unpriced, 2 have no usage: 2 lack a price only.

@@ -5,6 +5,8 @@
 
 pub mod advice;
 
+mod libraries;
+
 mod findings;
 
 mod sql;
