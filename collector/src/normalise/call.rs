@@ -21,6 +21,9 @@ pub(super) fn read<'a>(
         let url = said.text(Fact::ServerUrl, false)?;
         provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
+    let kind_word = said.text(Fact::Kind, false);
+    let kind = kind_word.as_deref().and_then(kinds::kind);
+    let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
     let provider = only
         .or_else(|| provider_of(said, server_address.as_deref()))
@@ -29,9 +32,8 @@ pub(super) fn read<'a>(
             speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
             let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
             provider::before_model(&model?.1).map(Cow::Borrowed)
-        });
-    let kind_word = said.text(Fact::Kind, false);
-    let kind = kind_word.as_deref().and_then(kinds::kind);
+        })
+        .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed));
     let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
     let streaming = said
@@ -57,6 +59,11 @@ pub(super) fn read<'a>(
         },
     );
     let (request_model, response_model) = models(said, usage.basis.is_some());
+    // The plugin's name before it is no part of it.
+    let request_model = request_model.or_else(|| {
+        let model = model_of_call?;
+        Some(Cow::Borrowed(model.split_once('/').map_or(model, |(_, name)| name)))
+    });
     let agent = said.column(Fact::Agent);
     let role = kinds::role(&kinds::Seen {
         ai: speaks.is_some(),
@@ -154,6 +161,19 @@ fn operation<'a>(
         return Some(operation);
     }
     kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// The model that a dialect names by the span's own name, where the span is a call.
+fn model_of_call<'a>(
+    said: &Reading<'a, '_>,
+    speaks: Option<&Dialect>,
+    kind: Option<kinds::Kind>,
+) -> Option<&'a str> {
+    let key = speaks?.model_of_calls.filter(|_| kind.is_some_and(kinds::Kind::is_call))?;
+    match said.attributes.iter().find(|a| a.key == key)?.value {
+        Value::Text(name) => Some(name).filter(|n| !n.is_empty()),
+        _ => None,
+    }
 }
 
 /// Whether the client's function that was called is one that streams: OpenTelemetry's google-genai

@@ -102,6 +102,8 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("mlflow.spanOutputs", Output),
     ("mlflow.chat.tools", ToolDefinitions),
     ("mlflow.chunk.value", Output),
+    ("genkit:input", Input),
+    ("genkit:output", Output),
     ("request_data", Input),
     ("response_data", Output),
     ("all_messages_events", Other),

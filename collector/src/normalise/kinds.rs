@@ -34,6 +34,13 @@ pub(super) struct Kind {
     call: bool,
 }
 
+impl Kind {
+    /// Whether it is a model inference.
+    pub(super) fn is_call(self) -> bool {
+        self.call
+    }
+}
+
 const fn call(operation: &'static str) -> Kind {
     Kind { operation, call: true }
 }
@@ -43,7 +50,7 @@ const fn wrapper(operation: &'static str) -> Kind {
 }
 
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
-/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`.
+/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`, `genkit:metadata:subtype`.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),
@@ -51,12 +58,19 @@ const KINDS: &[(&str, Kind)] = &[
     ("llm_request", call("chat")),
     ("embedding", call("embeddings")),
     ("reranker", call("rerank")),
+    // Genkit's actions.
+    ("model", call("chat")),
+    ("background-model", call("chat")),
+    ("embedder", call("embeddings")),
     ("tool", wrapper("execute_tool")),
     ("agent", wrapper("invoke_agent")),
     ("interaction", wrapper("invoke_agent")),
     ("workflow", wrapper("invoke_workflow")),
     ("chain", wrapper("invoke_workflow")),
     ("retriever", wrapper("retrieval")),
+    ("flow", wrapper("invoke_workflow")),
+    ("util", wrapper("")),
+    ("indexer", wrapper("")),
     ("task", wrapper("")),
     ("span", wrapper("")),
     ("event", wrapper("")),

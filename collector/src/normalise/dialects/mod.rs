@@ -13,6 +13,7 @@ mod agentcore;
 mod claude_code;
 mod codex;
 mod gemini_cli;
+mod genkit;
 mod langfuse;
 mod langsmith;
 mod litellm;
@@ -45,6 +46,8 @@ pub(super) struct Dialect {
     pub(super) only: &'static [(&'static str, &'static str)],
     /// Scopes whose names of models begin with the provider's, as LiteLLM writes them.
     pub(super) provider_in_model: &'static [&'static str],
+    /// Attribute that, on spans of calls alone, names the model after its provider.
+    pub(super) model_of_calls: Option<&'static str>,
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
@@ -83,6 +86,7 @@ const PLAIN: Dialect = Dialect {
     provider: None,
     only: &[],
     provider_in_model: &[],
+    model_of_calls: None,
     json_values: false,
     server_ttft: ServerTtft::Seconds,
     client_functions: false,
@@ -117,6 +121,7 @@ pub(super) static ALL: &[&Dialect] = &[
     &claude_code::DIALECT,
     &codex::DIALECT,
     &gemini_cli::DIALECT,
+    &genkit::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,
     &mlflow::DIALECT,

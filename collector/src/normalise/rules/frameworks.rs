@@ -246,6 +246,24 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { scope: "gcp.vertex.agent", name: "library: Google ADK adds thoughts to output", ..RULE },
     Rule {
+        dialect: "genkit",
+        provider: "gcp*",
+        name: "library: genkit passes on Gemini's counts, thoughts beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "genkit",
+        provider: "openai",
+        cached: Unsent(
+            "library: genkit passes on OpenAI's inclusive counts; no cached tokens are told, so \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: genkit passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
         dialect: "langsmith",
         cached: Unsent(
             "library: LangChain adds cached tokens, which older versions of langsmith do not tell: \
