@@ -112,8 +112,9 @@ fn counted(patient: &Patient, all: &[Patient], problem: Problem) -> (i64, i64) {
         Problem::NoModelCalls => {
             // Spans of agents and tools alone do not tell what their models were asked.
             let spans = patient.count("spans");
-            let nobody = of_service("calls") == 0 && of_service("duplicates") == 0;
-            let none = patient.dialect.is_none() || nobody;
+            // A call that is not settled yet, or that another span tells, is one all the same.
+            let tells = ["calls", "duplicates", "not_counted"].map(of_service);
+            let none = patient.dialect.is_none() || tells == [0; 3];
             (if none { spans } else { 0 }, spans)
         }
         Problem::StreamWithoutUsage => of_calls(patient.count("streams_without_usage")),
@@ -187,6 +188,9 @@ mod tests {
         let gateway =
             patient("gateway", "litellm", &[("spans", 3), ("calls", 0), ("duplicates", 3)]);
         assert_eq!(found(&[gateway]), [("gateway".to_owned(), "duplicates", 3)]);
+        // Not settled yet.
+        let early = patient("api", "openai", &[("spans", 2), ("calls", 0), ("not_counted", 2)]);
+        assert_eq!(found(&[early]), []);
     }
 
     #[test]
