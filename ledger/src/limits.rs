@@ -84,6 +84,11 @@ pub const LINKS_MAX: usize = 200_000;
 /// process, read at two places.
 pub const WITHIN_SLACK: Duration = Duration::from_millis(50);
 
+/// Ancestors that were over before a call began, and are passed by on the way up to what it is a
+/// part of. A context that was left behind takes one or two; without a bound a deep trace of many
+/// calls would take the product of both.
+pub const ANCESTORS_OVER_MAX: usize = 64;
+
 /// Calls of one service, usage and second that a call without a response id is compared with.
 pub const MOMENT_CANDIDATES_MAX: usize = 64;
 

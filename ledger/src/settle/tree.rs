@@ -3,6 +3,7 @@
 //! of parents that form a circle one is cut off, always the same.
 
 use super::view::{NO_FACTS, SpanView, Spans};
+use crate::limits::ANCESTORS_OVER_MAX;
 
 /// Spans by rising id, with parents and an order.
 #[derive(Debug)]
@@ -52,8 +53,10 @@ fn within(
             // services may differ by more than that.
             let service = |i: usize| trace.facts(&spans[i]).service;
             let over = |a: &usize| service(*a) == service(i) && end_ns(*a) < start_ns(i);
-            while let Some(over) = at.filter(over) {
+            let mut passed = 0;
+            while let Some(over) = at.filter(over).filter(|_| passed < ANCESTORS_OVER_MAX) {
                 at = near[over];
+                passed += 1;
             }
             if at != above {
                 within[i] = at;
