@@ -9,7 +9,8 @@
 //!    book's `provider_match` clauses in its order;
 //! 3. if the named one is unknown, the prefix of the model's name: `azure/gpt-4o`.
 //!
-//! At each of the three the tenant's own providers (`own_providers`) are asked before the book's.
+//! The tenant's own providers (`own_providers`) are asked before the book's, and one that is known by
+//! its host is the only candidate.
 //!
 //! For each candidate the served model is looked up, then the requested one, each under the
 //! names of `providers::model_names`, first among the provider's own models, then among those of
@@ -67,8 +68,15 @@ impl PriceBook {
         said: Option<&str>,
         models: &[&str],
     ) -> Vec<&ProviderRule> {
+        let own = facts
+            .server_address
+            .and_then(|host| self.own_providers(facts).find(|own| own.at(host)));
+        if let Some(own) = own {
+            // Whatever the client calls what it speaks to: it is theirs.
+            return vec![&own.rule];
+        }
         let mut candidates: Vec<&ProviderRule> = Vec::new();
-        candidates.extend(facts.server_address.and_then(|host| self.provider_at(facts, host)));
+        candidates.extend(facts.server_address.and_then(|host| self.provider_at(host)));
         match said.and_then(|name| self.provider_said(facts, name)) {
             Some(rule) if candidates.iter().any(|c| c.id == rule.id) => {}
             Some(rule) => candidates.push(rule),
@@ -176,10 +184,7 @@ impl PriceBook {
             || self.own_providers(facts).any(|own| own.declared && own.rule.id == rule.id)
     }
 
-    fn provider_at(&self, facts: &CallFacts<'_>, host: &str) -> Option<&ProviderRule> {
-        if let Some(own) = self.own_providers(facts).find(|own| own.at(host)) {
-            return Some(&own.rule);
-        }
+    fn provider_at(&self, host: &str) -> Option<&ProviderRule> {
         let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
         self.rules.iter().find(|r| r.api_pattern.as_ref().is_some_and(|p| p.is_match(&url)))
     }

@@ -203,6 +203,9 @@ fn provider_of_ones_own_is_known_by_its_aliases_and_hosts() {
 fn provider_of_ones_own_costs_what_it_states_or_resells_and_nothing_else() {
     let gpt = Call { provider: "acme-llm", ..GPT };
     check(ACME, &gpt, PriceState::Unpriced, "0", "acme lists no `gpt-4o-2024-08-06`");
+    // The same behind a client that says openai: it is not OpenAI's.
+    let host = Some("llm.acme.example");
+    check(ACME, &Call { host, ..GPT }, PriceState::Unpriced, "0", "acme lists no `gpt-4o");
     // At the list price of openai, 2.5 + 1; its own prices stay.
     let resells = ACME.replacen("hosts =", "resells = [\"openai\"]\nhosts =", 1);
     check(&resells, &gpt, PriceState::Priced, "3.5", "acme at the price of openai");

@@ -246,19 +246,21 @@ proptest! {
             "2026-11-01T00:00:00Z", "2026-11-01T23:59:59Z", "2026-11-02T08:00:00Z",
             "2026-11-30T12:00:00Z", "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z",
         ];
-        let text = format!(
-            "[[allowance]]\nprovider = \"google\"\nmodel = \"gemini-2.5-flash\"\n\
-             unit = \"web_searches\"\nquantity = 700\nper = \"day\"\n{SEARCHES}"
-        );
         let mut counts = counts;
         counts.sort_by_key(|(day, _)| *day);
         let calls: Vec<Call> = (1..)
             .zip(&counts)
             .map(|(id, (day, searches))| search(id, DAYS[*day], *searches))
             .collect();
-        let book = book(&text);
+        static BOOK: std::sync::OnceLock<Arc<PriceBook>> = std::sync::OnceLock::new();
+        let book = BOOK.get_or_init(|| {
+            book(&format!(
+                "[[allowance]]\nprovider = \"google\"\nmodel = \"gemini-2.5-flash\"\n\
+                 unit = \"web_searches\"\nquantity = 700\nper = \"day\"\n{SEARCHES}"
+            ))
+        });
         let (mut pricer, mut allowances) =
-            (Pricer::new(Arc::clone(&book)), Allowances::new(Arc::clone(&book)).unwrap());
+            (Pricer::new(Arc::clone(book)), Allowances::new(Arc::clone(book)).unwrap());
         let mut off = Money::ZERO;
         for call in &calls {
             let usage = Usage::reported(
@@ -283,7 +285,7 @@ proptest! {
         }
         let mut read = calls.clone();
         read.sort_by_key(|call| call.id.wrapping_mul(shuffle | 1));
-        let mut periods = Periods::new(Arc::clone(&book), "default").unwrap();
+        let mut periods = Periods::new(Arc::clone(book), "default").unwrap();
         read.chunks(3).for_each(|part| periods.add(&batch(part)).unwrap());
         let rows = periods.rows(None, at("2026-12-03T00:00:00Z")).unwrap();
         let free: Money = rows.iter().filter_map(|row| row.free_allowance).sum();
