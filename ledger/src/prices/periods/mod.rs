@@ -387,14 +387,14 @@ impl Columns {
         // Token columns have the names of their units.
         for name in deciding_columns() {
             if let Some(unit) = Unit::named(name) {
-                counts.push((unit, int(calls, name)?));
+                counts.push((unit, int(calls, name)?.clone()));
             }
         }
         let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
         Ok(Columns {
             texts,
             ids: [text(calls, "trace_id")?, text(calls, "span_id")?],
-            start: int(calls, "start_unix_ns")?,
+            start: int(calls, "start_unix_ns")?.clone(),
             counts,
             cache_hit: cache_hit.cloned(),
         })
