@@ -270,7 +270,7 @@ impl ScalarUDFImpl for Price {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        check_fields(PRICE, args.first(), || deciding_columns())?;
+        check_fields(PRICE, args.first(), deciding_columns)?;
         Ok(DataType::Struct(result_fields()))
     }
 

@@ -11,6 +11,8 @@
 
 mod calendar;
 
+mod calls;
+
 mod covered;
 
 mod free;
@@ -24,21 +26,22 @@ mod tests;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{Array, RecordBatch};
 use spanledger_schemas::Money;
 
 pub use self::calendar::{month_start, period_price};
+use self::calls::Columns;
 use self::covered::Used;
 use self::free::Claim;
 use self::state::Found;
 pub use self::table::{period_fields, periods_batch};
 use super::allowance::Allowances;
-use super::columns::{deciding_columns, int, text};
+use super::columns::{deciding_columns, int};
 use super::history::scaled;
 use super::row::{Kind, Micros, PriceRow};
 use super::{CallFacts, PriceBook, PriceError, PriceState, Pricer, Quote};
 use crate::limits;
-use crate::usage::{Unit, Usage};
+use crate::usage::Unit;
 
 /// One contract row in one period, and for a commitment one unit it covered. Amounts and quantities
 /// add up over rows; `calls`, `unlisted_calls` and `used_share` are those of the period.
@@ -355,81 +358,5 @@ fn out_of_range() -> PriceError {
     PriceError::Book {
         place: "periods of contracts".to_owned(),
         reason: "a sum is out of the range of money".to_owned(),
-    }
-}
-
-/// The columns of a batch of calls.
-struct Columns {
-    texts: [StringViewArray; 6],
-    ids: [StringViewArray; 2],
-    start: Int64Array,
-    counts: Vec<(Unit, Int64Array)>,
-    cache_hit: Option<arrow::array::BooleanArray>,
-}
-
-impl Columns {
-    fn of(calls: &RecordBatch) -> Result<Columns, PriceError> {
-        let names = [
-            "provider",
-            "request_model",
-            "response_model",
-            "service_tier",
-            "region",
-            "server_address",
-        ];
-        let mut texts = Vec::with_capacity(names.len());
-        for name in names {
-            texts.push(text(calls, name)?);
-        }
-        let texts = <[StringViewArray; 6]>::try_from(texts)
-            .map_err(|_| PriceError::Column { column: "provider".to_owned() })?;
-        let mut counts = Vec::new();
-        // Token columns have the names of their units.
-        for name in deciding_columns() {
-            if let Some(unit) = Unit::named(name) {
-                counts.push((unit, int(calls, name)?.clone()));
-            }
-        }
-        let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
-        Ok(Columns {
-            texts,
-            ids: [text(calls, "trace_id")?, text(calls, "span_id")?],
-            start: int(calls, "start_unix_ns")?.clone(),
-            counts,
-            cache_hit: cache_hit.cloned(),
-        })
-    }
-
-    fn usage(&self, i: usize) -> Usage {
-        let mut usage = Usage::default();
-        for (unit, column) in self.counts.iter().filter(|(_, column)| column.is_valid(i)) {
-            usage.set(*unit, column.value(i));
-        }
-        usage
-    }
-
-    fn facts<'a>(&'a self, i: usize, usage: &'a Usage) -> CallFacts<'a> {
-        let at = |column: &'a StringViewArray| column.is_valid(i).then(|| column.value(i));
-        let [provider, request_model, response_model, tier, region, host] = &self.texts;
-        CallFacts {
-            tenant: None,
-            provider: at(provider),
-            request_model: at(request_model),
-            response_model: at(response_model),
-            service_tier: at(tier),
-            region: at(region),
-            server_address: at(host),
-            at: self.start.value(i).div_euclid(1_000),
-            usage,
-        }
-    }
-
-    /// Trace and span id; zero where there is none.
-    fn ids(&self, i: usize) -> (u128, u64) {
-        let hex = |column: &StringViewArray| {
-            let valid = column.is_valid(i).then(|| column.value(i));
-            valid.and_then(|text| u128::from_str_radix(text, 16).ok()).unwrap_or_default()
-        };
-        (hex(&self.ids[0]), u64::try_from(hex(&self.ids[1])).unwrap_or_default())
     }
 }

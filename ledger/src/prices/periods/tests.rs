@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::prices::bundled;
 use crate::prices::contract::{self, Form};
-use crate::usage::Basis;
+use crate::usage::{Basis, Usage};
 
 /// A call, with the number of its span and trace.
 #[derive(Debug, Clone, Copy)]
