@@ -82,7 +82,8 @@ pub use jsonl::{quote_jsonl, quote_jsonl_in_order};
 pub use litellm::{LiteLlmPrice, read as read_litellm};
 pub use nearest::nearest;
 pub use periods::{
-    PeriodRow, Periods, month_start, period_columns, period_fields, period_price, periods_batch,
+    ContractBooks, PeriodRow, Periods, month_start, period_columns, period_fields, period_price,
+    periods_batch,
 };
 pub use pricer::{Pricer, UnitRows};
 pub use quote::{Line, PriceState, Quote, itemise};

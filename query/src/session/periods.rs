@@ -142,8 +142,8 @@ impl Collected {
         match self.periods.take() {
             Some(periods) => Ok(periods),
             None => {
-                let book = self.prices.book(&self.terms)?;
-                Periods::new(book, self.prices.tenant()).map_err(external)
+                let contracts = self.prices.contracts(&self.terms)?;
+                Periods::new(&contracts, self.prices.tenant()).map_err(external)
             }
         }
     }

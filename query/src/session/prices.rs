@@ -29,8 +29,8 @@ use datafusion::logical_expr::{
 use datafusion::prelude::{Expr, SessionContext};
 use datafusion::scalar::ScalarValue;
 use spanledger_ledger::prices::{
-    PriceBook, PriceRow, Pricer, SHARED_TENANT, deciding_columns, nearest, price_columns,
-    read_draft,
+    ContractBooks, PriceBook, PriceRow, Pricer, SHARED_TENANT, deciding_columns, nearest,
+    price_columns, read_draft,
 };
 use spanledger_schemas::{Kind, money, tables};
 
@@ -66,6 +66,7 @@ pub(super) type Terms = (Option<i64>, Option<String>);
 #[derive(Debug, Default)]
 struct Priced {
     book: Option<Arc<PriceBook>>,
+    contracts: Option<ContractBooks>,
     resting: Vec<Pricer>,
 }
 
@@ -149,6 +150,22 @@ impl SnapshotPrices {
         let book = self.made(terms)?;
         priced.entry(terms.clone()).or_default().book = Some(Arc::clone(&book));
         Ok(book)
+    }
+
+    /// The same with what it takes to reckon its contracts.
+    ///
+    /// # Errors
+    /// As [`SnapshotPrices::book`].
+    pub(super) fn contracts(&self, terms: &Terms) -> Result<ContractBooks> {
+        let book = self.book(terms)?;
+        let mut priced = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = priced.entry(terms.clone()).or_default();
+        if let Some(contracts) = &known.contracts {
+            return Ok(contracts.clone());
+        }
+        let contracts = ContractBooks::new(book).map_err(external)?;
+        known.contracts = Some(contracts.clone());
+        Ok(contracts)
     }
 
     fn made(&self, (as_of, draft): &Terms) -> Result<Arc<PriceBook>> {

@@ -131,6 +131,29 @@ impl PeriodRow {
     }
 }
 
+/// A book, and the same without its commitments: what their calls would cost. Cheap to clone, costly
+/// to make.
+#[derive(Debug, Clone)]
+pub struct ContractBooks {
+    book: Arc<PriceBook>,
+    list: Arc<PriceBook>,
+}
+
+impl ContractBooks {
+    /// Both, from the one.
+    ///
+    /// # Errors
+    /// When a clause of the book cannot be read.
+    pub fn new(book: Arc<PriceBook>) -> Result<ContractBooks, PriceError> {
+        let mut list = Arc::clone(&book);
+        if book.rows().iter().any(|row| row.kind == Kind::Commitment) {
+            let rows = book.rows().iter().filter(|row| row.kind != Kind::Commitment);
+            list = PriceBook::believed(rows.cloned().collect())?;
+        }
+        Ok(ContractBooks { book, list })
+    }
+}
+
 /// Collects what calls used of a tenant's contracts.
 #[derive(Debug)]
 pub struct Periods {
@@ -157,19 +180,14 @@ impl Periods {
     ///
     /// # Errors
     /// When a clause of the book cannot be read.
-    pub fn new(book: Arc<PriceBook>, tenant: &str) -> Result<Periods, PriceError> {
+    pub fn new(books: &ContractBooks, tenant: &str) -> Result<Periods, PriceError> {
+        let book = Arc::clone(&books.book);
         let of_contract = |row: &PriceRow| matches!(row.kind, Kind::Commitment | Kind::Allowance);
         let any = book.rows().iter().any(|row| of_contract(row) && &*row.tenant == tenant);
-        let list = if book.rows().iter().any(|row| row.kind == Kind::Commitment) {
-            let rows = book.rows().iter().filter(|row| row.kind != Kind::Commitment);
-            PriceBook::believed(rows.cloned().collect())?
-        } else {
-            Arc::clone(&book)
-        };
         Ok(Periods {
             allowances: Allowances::new(Arc::clone(&book))?,
             pricer: Pricer::new(Arc::clone(&book)),
-            list: Pricer::new(list),
+            list: Pricer::new(Arc::clone(&books.list)),
             book,
             tenant: tenant.to_owned(),
             any,

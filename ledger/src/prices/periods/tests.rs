@@ -91,15 +91,15 @@ fn batch(calls: &[Call]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
-fn book(text: &str) -> Arc<PriceBook> {
+fn book(text: &str) -> ContractBooks {
     static BOOKS: std::sync::OnceLock<Vec<PriceRow>> = std::sync::OnceLock::new();
     let mut rows = BOOKS.get_or_init(|| bundled::history().unwrap()).clone();
     rows.extend(contract::read(text.as_bytes(), Form::Toml, "default", "c", 1).unwrap().rows);
-    PriceBook::believed_at(rows, i64::MAX).unwrap()
+    ContractBooks::new(PriceBook::believed_at(rows, i64::MAX).unwrap()).unwrap()
 }
 
 fn periods(text: &str, calls: &[Call], from: Option<&str>, to: &str) -> Vec<PeriodRow> {
-    let mut periods = Periods::new(book(text), "default").unwrap();
+    let mut periods = Periods::new(&book(text), "default").unwrap();
     periods.add(&batch(calls)).unwrap();
     periods.rows(from.map(at), at(to)).unwrap()
 }
@@ -209,11 +209,11 @@ fn allowance_ends_inside_a_call_whatever_the_order_in_which_calls_are_read() {
     // In two parts, as two threads of a query read them.
     let book = book(SEARCHES);
     let part = |calls: &[Call]| {
-        let mut part = Periods::new(Arc::clone(&book), "default").unwrap();
+        let mut part = Periods::new(&book, "default").unwrap();
         part.add(&batch(calls)).unwrap();
         part.state()
     };
-    let mut whole = Periods::new(Arc::clone(&book), "default").unwrap();
+    let mut whole = Periods::new(&book, "default").unwrap();
     for state in [part(&calls[1..3]), part(&[calls[4], calls[3], calls[0]])] {
         whole.merge(&state).unwrap();
     }
@@ -222,14 +222,14 @@ fn allowance_ends_inside_a_call_whatever_the_order_in_which_calls_are_read() {
 }
 
 /// A state that was cut off is an error, not less usage.
-fn whole_is_refused(book: &Arc<PriceBook>) -> bool {
-    let mut periods = Periods::new(Arc::clone(book), "default").unwrap();
+fn whole_is_refused(book: &ContractBooks) -> bool {
+    let mut periods = Periods::new(book, "default").unwrap();
     periods.merge(&[0; 17]).is_err()
 }
 
 #[test]
 fn another_tenants_contract_is_not_told() {
-    let mut periods = Periods::new(book(SEARCHES), "other").unwrap();
+    let mut periods = Periods::new(&book(SEARCHES), "other").unwrap();
     periods.add(&batch(&[search(1, "2026-11-03T00:00:00Z", 10)])).unwrap();
     assert_eq!(periods.rows(None, at("2026-12-01T00:00:00Z")).unwrap(), []);
 }
@@ -252,7 +252,7 @@ proptest! {
             .zip(&counts)
             .map(|(id, (day, searches))| search(id, DAYS[*day], *searches))
             .collect();
-        static BOOK: std::sync::OnceLock<Arc<PriceBook>> = std::sync::OnceLock::new();
+        static BOOK: std::sync::OnceLock<ContractBooks> = std::sync::OnceLock::new();
         let book = BOOK.get_or_init(|| {
             book(&format!(
                 "[[allowance]]\nprovider = \"google\"\nmodel = \"gemini-2.5-flash\"\n\
@@ -260,7 +260,7 @@ proptest! {
             ))
         });
         let (mut pricer, mut allowances) =
-            (Pricer::new(Arc::clone(book)), Allowances::new(Arc::clone(book)).unwrap());
+            (Pricer::new(Arc::clone(&book.book)), Allowances::new(Arc::clone(&book.book)).unwrap());
         let mut off = Money::ZERO;
         for call in &calls {
             let usage = Usage::reported(
@@ -285,7 +285,7 @@ proptest! {
         }
         let mut read = calls.clone();
         read.sort_by_key(|call| call.id.wrapping_mul(shuffle | 1));
-        let mut periods = Periods::new(Arc::clone(book), "default").unwrap();
+        let mut periods = Periods::new(book, "default").unwrap();
         read.chunks(3).for_each(|part| periods.add(&batch(part)).unwrap());
         let rows = periods.rows(None, at("2026-12-03T00:00:00Z")).unwrap();
         let free: Money = rows.iter().filter_map(|row| row.free_allowance).sum();
