@@ -32,7 +32,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 
 use super::genai::ProviderRule;
-use super::models::{Model, OwnModel, group, group_own};
+use super::models::{Model, OwnModel, PriceSet, group, group_own};
 use super::row::{Kind, Micros, PriceRow, from_batch, to_batch};
 use super::{
     BundledBook, PriceError, Pricer, Quote, SHARED_TENANT, bundled, history, providers, quote_jsonl,
@@ -392,6 +392,12 @@ impl PriceBook {
 }
 
 impl Found {
+    /// The sets of its prices in the order in which they win, the user's own (`true`) first.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (bool, &PriceSet)> {
+        let own = self.own.iter().flat_map(|model| &model.sets).map(|set| (true, set));
+        own.chain(self.model.iter().flat_map(|model| &model.sets).map(|set| (false, set)))
+    }
+
     fn listed(
         model: Arc<Model>,
         provider: &Arc<str>,

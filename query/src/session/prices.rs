@@ -213,10 +213,10 @@ fn result_fields() -> Fields {
         field("cost", &decimal),
         field("input_cost", &decimal),
         field("output_cost", &decimal),
-        field("currency", &DataType::Utf8),
-        field("price_state", &DataType::Utf8),
-        field("price_reason", &DataType::Utf8),
-        field("price_ids", &DataType::Utf8),
+        field("currency", &DataType::Utf8View),
+        field("price_state", &DataType::Utf8View),
+        field("price_reason", &DataType::Utf8View),
+        field("price_ids", &DataType::Utf8View),
     ])
 }
 
@@ -294,6 +294,10 @@ fn calls_of(given: &StructArray, tenant: &str) -> Result<RecordBatch> {
         let column = match (name, given.column_by_name(name)) {
             ("tenant", _) => Arc::new(StringArray::from(vec![tenant; rows])) as ArrayRef,
             ("start_unix_ns", None) => Arc::new(started(given)?),
+            // Pricing takes text as it comes.
+            (_, Some(column)) if kind == Kind::Text && column.data_type().is_string() => {
+                Arc::clone(column)
+            }
             (_, Some(column)) => cast(column, &wanted)?,
             (_, None) => new_null_array(&wanted, rows),
         };
