@@ -290,8 +290,6 @@ fn in_a_batch(pricer: &mut Pricer, calls: &[Call], views: bool) -> Vec<Cells> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
-
     #[test]
     fn batch_is_priced_as_its_calls_one_by_one(
         rows in prop::collection::vec(row(), 0..16), calls in calls(), views in any::<bool>(),

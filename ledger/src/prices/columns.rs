@@ -159,8 +159,9 @@ struct Calls<'a> {
     rows: usize,
     /// Those of [`NAMES`].
     names: [Texts<'a>; NAMES.len()],
-    start: Int64Array,
-    counts: CountColumns,
+    /// When they started, in nanoseconds.
+    start: &'a [i64],
+    counts: CountColumns<'a>,
     cache_hit: Option<&'a BooleanArray>,
 }
 
@@ -172,6 +173,7 @@ impl<'a> Calls<'a> {
         };
         let of = |name: &str| Texts::of(calls, name);
         let [tenant, provider, asked, served, tier, region, host, basis] = NAMES;
+        let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
         Ok(Calls {
             rows: calls.num_rows(),
             names: [
@@ -184,16 +186,16 @@ impl<'a> Calls<'a> {
                 of(host)?,
                 of(basis)?,
             ],
-            start: int(calls, "start_unix_ns")?,
+            start: int(calls, "start_unix_ns")?.values(),
             counts: CountColumns::of(calls)?,
-            cache_hit: calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt()),
+            cache_hit: cache_hit.filter(|hit| hit.null_count() < hit.len()),
         })
     }
 
     /// When a call started.
     #[inline]
     fn at(&self, row: usize) -> Micros {
-        self.start.values()[row].div_euclid(1_000)
+        self.start[row].div_euclid(1_000)
     }
 
     #[inline]
@@ -227,10 +229,10 @@ pub(crate) fn text(batch: &RecordBatch, name: &str) -> Result<StringViewArray, P
 }
 
 /// A column of 64-bit integers of a batch.
-pub(crate) fn int(batch: &RecordBatch, name: &str) -> Result<Int64Array, PriceError> {
+pub(crate) fn int<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Int64Array, PriceError> {
     let wrong = || PriceError::Column { column: name.to_owned() };
     let column = batch.column_by_name(name).ok_or_else(wrong)?;
-    column.as_primitive_opt::<Int64Type>().cloned().ok_or_else(wrong)
+    column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)
 }
 
 /// A column of instants of a batch.

@@ -1,7 +1,8 @@
 //! The counts of calls, as table `calls` has them: which columns count which units, and the counts
 //! of a row, as a small array for many rows and as [`Usage`] for one. It knows no prices.
 
-use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::array::{Array, RecordBatch};
+use arrow::buffer::NullBuffer;
 
 use super::PriceError;
 use super::columns::int;
@@ -55,19 +56,35 @@ pub(super) struct Counts {
 
 /// The columns of a batch that count anything.
 #[derive(Debug)]
-pub(super) struct CountColumns(Vec<(usize, Int64Array)>);
+pub(super) struct CountColumns<'a>(Vec<CountColumn<'a>>);
 
-impl CountColumns {
+#[derive(Debug)]
+struct CountColumn<'a> {
+    /// In [`COUNTS`].
+    place: usize,
+    counts: &'a [i64],
+    nulls: Option<&'a NullBuffer>,
+}
+
+impl CountColumn<'_> {
+    #[inline]
+    fn at(&self, row: usize) -> Option<i64> {
+        let told = self.nulls.is_none_or(|nulls| nulls.is_valid(row));
+        told.then_some(self.counts[row])
+    }
+}
+
+impl<'a> CountColumns<'a> {
     /// Those of a batch of calls.
     ///
     /// # Errors
     /// When one is missing or of another type.
-    pub(super) fn of(calls: &RecordBatch) -> Result<CountColumns, PriceError> {
+    pub(super) fn of(calls: &'a RecordBatch) -> Result<CountColumns<'a>, PriceError> {
         let mut columns = Vec::with_capacity(COUNTS.len());
         for (place, (name, _)) in COUNTS.iter().enumerate() {
             let column = int(calls, name)?;
             if column.null_count() < column.len() {
-                columns.push((place, column));
+                columns.push(CountColumn { place, counts: column.values(), nulls: column.nulls() });
             }
         }
         Ok(CountColumns(columns))
@@ -76,27 +93,23 @@ impl CountColumns {
     /// The counts of a row.
     #[inline]
     pub(super) fn at(&self, row: usize) -> Counts {
-        let mut counts = Counts { of: [0; UNCOUNTED + 1], used: 0, told: false, usual: true };
-        let mut bits = 0;
-        for (place, column) in &self.0 {
-            let told = column.is_valid(row);
-            let count = if told { column.values()[row] } else { 0 };
-            counts.of[*place] = count;
-            counts.used |= Places::from(count > 0) << place;
-            counts.told |= told;
+        let (mut of, mut used, mut any, mut bits) = ([0; UNCOUNTED + 1], 0, false, 0);
+        for column in &self.0 {
+            let told = column.at(row);
+            let count = told.unwrap_or(0);
+            of[column.place] = count;
+            used |= Places::from(count > 0) << column.place;
+            any |= told.is_some();
             bits |= count;
         }
-        counts.usual = bits.cast_unsigned() >> USUAL_BITS == 0;
-        counts
+        Counts { of, used, told: any, usual: bits.cast_unsigned() >> USUAL_BITS == 0 }
     }
 
     /// The same as usage.
     pub(super) fn usage(&self, row: usize) -> Usage {
         let mut usage = Usage::default();
-        for (place, column) in &self.0 {
-            if column.is_valid(row) {
-                usage.set(COUNTS[*place].1, column.value(row));
-            }
+        for column in &self.0 {
+            column.at(row).into_iter().for_each(|count| usage.set(COUNTS[column.place].1, count));
         }
         usage
     }

@@ -4,8 +4,6 @@
 //! where that differs: calls come in runs. It does not know what the names mean.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hasher};
 
 use ahash::RandomState;
@@ -46,7 +44,6 @@ impl<'a> Texts<'a> {
     }
 
     /// The text of a row; none for null.
-    #[inline]
     pub(super) fn at(&self, row: usize) -> Option<&str> {
         match self {
             Texts::Plain(column) => column.is_valid(row).then(|| column.value(row)),
@@ -54,47 +51,103 @@ impl<'a> Texts<'a> {
         }
     }
 
-    fn nulls(&self) -> (Option<&NullBuffer>, usize) {
-        match self {
-            Texts::Plain(column) => (column.nulls(), column.len()),
-            Texts::Views(column) => (column.nulls(), column.len()),
+    /// The same to be compared many times.
+    fn cells(&self) -> Cells<'_> {
+        let (nulls, texts) = match self {
+            Texts::Plain(column) => {
+                let (ends, bytes) = (column.value_offsets(), column.value_data());
+                (column.nulls(), Bytes::Plain { ends, bytes })
+            }
+            Texts::Views(column) => (column.nulls(), Bytes::Views(column)),
+        };
+        Cells { nulls: nulls.filter(|nulls| nulls.null_count() > 0), texts }
+    }
+}
+
+/// The texts of a column as bytes.
+#[derive(Clone, Copy)]
+struct Cells<'a> {
+    /// Where any is null.
+    nulls: Option<&'a NullBuffer>,
+    texts: Bytes<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Bytes<'a> {
+    Plain { ends: &'a [i32], bytes: &'a [u8] },
+    Views(&'a StringViewArray),
+}
+
+/// Texts up to this length stand in their views, whole.
+const INLINE_MAX: u32 = 12;
+
+impl<'a> Cells<'a> {
+    #[inline(always)]
+    fn null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    #[inline(always)]
+    fn same(&self, row: usize, other: usize) -> bool {
+        match (self.null(row), self.null(other), self.texts) {
+            (false, false, Bytes::Plain { ends, bytes }) => {
+                plain(ends, bytes, row) == plain(ends, bytes, other)
+            }
+            (false, false, Bytes::Views(column)) => {
+                let (view, second) = (column.views()[row], column.views()[other]);
+                // The lower half is the length and the first bytes; a longer text may be anywhere.
+                view == second
+                    || (view as u64 == second as u64
+                        && view as u32 > INLINE_MAX
+                        && column.value(row) == column.value(other))
+            }
+            (null, other_null, _) => null && other_null,
+        }
+    }
+
+    #[inline(always)]
+    fn hash(&self, row: usize, hasher: &mut impl Hasher) {
+        if self.null(row) {
+            return hasher.write_u8(0);
+        }
+        match self.texts {
+            Bytes::Plain { ends, bytes } => hasher.write(plain(ends, bytes, row)),
+            Bytes::Views(column) => match column.views()[row] {
+                view if view as u32 <= INLINE_MAX => hasher.write_u128(view),
+                _ => hasher.write(column.value(row).as_bytes()),
+            },
         }
     }
 
     /// Marks the rows whose text is another than that of the row before. Returns whether there are
     /// any.
     fn mark_changes(&self, changed: &mut [bool]) -> bool {
-        let (nulls, rows) = self.nulls();
-        match (self, nulls.filter(|nulls| nulls.null_count() > 0)) {
-            (_, Some(nulls)) if nulls.null_count() == rows => false,
-            (_, Some(_)) => mark(changed, |row| self.at(row - 1) != self.at(row)),
-            (Texts::Plain(column), None) => {
-                let (ends, bytes) = (column.value_offsets(), column.value_data());
-                mark(changed, |row| {
-                    let [from, middle, to] = [ends[row - 1], ends[row], ends[row + 1]];
-                    let [from, middle, to] = [from as usize, middle as usize, to as usize];
-                    bytes[from..middle] != bytes[middle..to]
-                })
-            }
-            (Texts::Views(column), None) => {
-                let views = column.views();
-                // Equal views are equal texts; others may be, where the text is elsewhere.
-                mark(changed, |row| {
-                    views[row - 1] != views[row] && column.value(row - 1) != column.value(row)
-                })
-            }
+        if self.nulls.is_some_and(|nulls| nulls.null_count() == changed.len()) || self.repeats() {
+            return false;
         }
+        let mut any = false;
+        for (row, changed) in changed.iter_mut().enumerate().skip(1) {
+            let differs = !self.same(row - 1, row);
+            *changed |= differs;
+            any |= differs;
+        }
+        any
+    }
+
+    /// Whether it is one text over and over, seen at a glance.
+    fn repeats(&self) -> bool {
+        let (Bytes::Plain { ends, bytes }, None) = (self.texts, self.nulls) else { return false };
+        let [from, first, .., to] = *ends else { return false };
+        let (from, to, length) = (from as usize, to as usize, first - from);
+        // It is itself, moved by its length.
+        ends.windows(2).all(|pair| pair[1] - pair[0] == length)
+            && bytes[from..to - length as usize] == bytes[from + length as usize..to]
     }
 }
 
-fn mark(changed: &mut [bool], differs: impl Fn(usize) -> bool) -> bool {
-    let mut any = false;
-    for (row, changed) in changed.iter_mut().enumerate().skip(1) {
-        let differs = differs(row);
-        *changed |= differs;
-        any |= differs;
-    }
-    any
+#[inline(always)]
+fn plain<'a>(ends: &[i32], bytes: &'a [u8], row: usize) -> &'a [u8] {
+    &bytes[ends[row] as usize..ends[row + 1] as usize]
 }
 
 /// The groups of a batch.
@@ -109,35 +162,16 @@ pub(super) struct Groups {
 impl Groups {
     /// Groups rows that are equal in all columns, which have that many rows.
     pub(super) fn of(columns: &[Texts<'_>], rows: usize) -> Groups {
-        let mut groups = Groups { of_row: Vec::with_capacity(rows), firsts: Vec::new() };
         let mut changed = vec![false; rows];
-        let varying: Vec<&Texts<'_>> =
-            columns.iter().filter(|column| column.mark_changes(&mut changed)).collect();
-        let hashes = RandomState::new();
-        // By hash; the next number serves where two groups have the same.
-        let mut known: HashMap<u64, u32, RandomState> = HashMap::default();
+        let columns = columns.iter().map(Texts::cells);
+        let varying: Vec<Cells<'_>> =
+            columns.filter(|column| column.mark_changes(&mut changed)).collect();
+        let mut groups = Groups { of_row: Vec::with_capacity(rows), firsts: Vec::new() };
+        let mut slots = Slots::of(rows);
         let mut group = 0;
         for (row, changed) in changed.into_iter().enumerate() {
             if changed || row == 0 {
-                let mut hash = hash(&hashes, &varying, row);
-                group = loop {
-                    match known.entry(hash) {
-                        Entry::Occupied(known) => {
-                            let group = *known.get();
-                            let first = groups.firsts[group as usize];
-                            if varying.iter().all(|column| column.at(first) == column.at(row)) {
-                                break group;
-                            }
-                            hash = hash.wrapping_add(1);
-                        }
-                        Entry::Vacant(new) => {
-                            // A batch has fewer rows than 32 bits count.
-                            new.insert(groups.firsts.len() as u32);
-                            groups.firsts.push(row);
-                            break groups.firsts.len() as u32 - 1;
-                        }
-                    }
-                };
+                group = slots.group(&varying, row, &mut groups.firsts);
             }
             groups.of_row.push(group);
         }
@@ -145,15 +179,44 @@ impl Groups {
     }
 }
 
-fn hash(hashes: &RandomState, columns: &[&Texts<'_>], row: usize) -> u64 {
-    let mut hasher = hashes.build_hasher();
-    for column in columns {
-        match column.at(row) {
-            Some(text) => hasher.write(text.as_bytes()),
-            None => hasher.write_u8(0),
+/// Groups by the hash of their texts: an open table, at most half full.
+struct Slots {
+    hashes: RandomState,
+    groups: Vec<u32>,
+}
+
+impl Slots {
+    /// No batch has so many rows.
+    const FREE: u32 = u32::MAX;
+
+    fn of(rows: usize) -> Slots {
+        let groups = vec![Slots::FREE; (2 * rows).next_power_of_two()];
+        Slots { hashes: RandomState::new(), groups }
+    }
+
+    /// The group of a row, which is added if it is the first one.
+    #[inline]
+    fn group(&mut self, columns: &[Cells<'_>], row: usize, firsts: &mut Vec<usize>) -> u32 {
+        let mut hasher = self.hashes.build_hasher();
+        for column in columns {
+            column.hash(row, &mut hasher);
+        }
+        let mask = self.groups.len() - 1;
+        let mut slot = hasher.finish() as usize & mask;
+        loop {
+            match self.groups[slot] {
+                Slots::FREE => {
+                    firsts.push(row);
+                    self.groups[slot] = firsts.len() as u32 - 1;
+                    return self.groups[slot];
+                }
+                group if columns.iter().all(|c| c.same(firsts[group as usize], row)) => {
+                    return group;
+                }
+                _ => slot = (slot + 1) & mask,
+            }
         }
     }
-    hasher.finish()
 }
 
 #[cfg(test)]

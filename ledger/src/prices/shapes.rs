@@ -4,7 +4,8 @@
 //! call of a shape is quoted the careful way, by `quote`; the further ones are multiplied.
 //!
 //! A rate is exact, or the shape is not learned: a price that does not divide by its quantity into
-//! 18 digits is charged the careful way every time, because it is rounded per call.
+//! 18 digits is charged the careful way every time, because it is rounded per call. So is a rate
+//! beyond 64 bits, nine of the currency for one token.
 
 use std::collections::HashMap;
 
@@ -66,9 +67,9 @@ pub(super) struct Known {
 /// What one of a leaf costs, in units of 10⁻¹⁸.
 #[derive(Debug)]
 struct Rate {
-    leaf: usize,
+    leaf: u8,
     side: Direction,
-    each: i128,
+    each: i64,
 }
 
 impl Known {
@@ -81,7 +82,8 @@ impl Known {
                 known.fixed += line.amount;
                 continue;
             }
-            known.rates.push(Rate { leaf: split.leaf_of(line.unit)?, side, each: each? });
+            let leaf = split.leaf_of(line.unit)?;
+            known.rates.push(Rate { leaf, side, each: each? });
         }
         Some(known)
     }
@@ -89,15 +91,16 @@ impl Known {
     /// The amounts of a call of the shape.
     #[inline]
     pub(super) fn amounts(&self, leaves: &Leaves) -> Amounts {
-        let (mut input, mut output, mut neither) = (0, 0, self.fixed.0);
+        let mut sums = [0, 0, self.fixed.0];
         for rate in &self.rates {
-            let amount = rate.each * i128::from(leaves[rate.leaf]);
-            match rate.side {
-                Direction::Input => input += amount,
-                Direction::Output => output += amount,
-                Direction::Neither => neither += amount,
-            }
+            let side = match rate.side {
+                Direction::Input => 0,
+                Direction::Output => 1,
+                Direction::Neither => 2,
+            };
+            sums[side] += i128::from(rate.each) * i128::from(leaves[usize::from(rate.leaf)]);
         }
+        let [input, output, neither] = sums;
         Amounts { total: input + output + neither, input, output }
     }
 
@@ -112,9 +115,9 @@ impl Known {
 }
 
 /// Price ÷ quantity of the price, where that is exact.
-fn exact_rate(line: &Line) -> Option<i128> {
+fn exact_rate(line: &Line) -> Option<i64> {
     let per = i128::from(line.per_quantity);
-    (line.price.0 % per == 0).then(|| line.price.0 / per)
+    (line.price.0 % per == 0).then(|| i64::try_from(line.price.0 / per).ok())?
 }
 
 /// The shapes that were met, by number.

@@ -122,8 +122,8 @@ impl Split {
     }
 
     /// The place of a unit among the leaves.
-    pub(super) fn leaf_of(&self, unit: Unit) -> Option<usize> {
-        self.parts.iter().position(|part| part.unit == unit)
+    pub(super) fn leaf_of(&self, unit: Unit) -> Option<u8> {
+        (0..).zip(&self.parts).find(|(_, part)| part.unit == unit).map(|(leaf, _)| leaf)
     }
 }
 
