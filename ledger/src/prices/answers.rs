@@ -105,14 +105,13 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// None yet, with room for that many.
-    pub(super) fn with_capacity(rows: usize) -> Answers {
-        let amounts = || Vec::with_capacity(rows);
+    /// None yet to any of that many.
+    pub(super) fn to(rows: usize) -> Answers {
         Answers {
-            total: amounts(),
-            input: amounts(),
-            output: amounts(),
-            said: Vec::with_capacity(rows),
+            total: vec![0; rows],
+            input: vec![0; rows],
+            output: vec![0; rows],
+            said: vec![0; rows],
             priced: Vec::new(),
             currency: StringViewBuilder::new(),
             state: StringViewBuilder::new(),
@@ -135,16 +134,16 @@ impl Answers {
         self.priced.len() as u32 - 1
     }
 
-    /// The answer to the next call.
+    /// Answers a call.
     #[inline]
-    pub(super) fn push(&mut self, amounts: Amounts, said: u32) {
-        self.total.push(amounts.total);
-        self.input.push(amounts.input);
-        self.output.push(amounts.output);
-        self.said.push(said);
+    pub(super) fn answer(&mut self, row: usize, amounts: Amounts, said: u32) {
+        self.total[row] = amounts.total;
+        self.input[row] = amounts.input;
+        self.output[row] = amounts.output;
+        self.said[row] = said;
     }
 
-    /// The columns.
+    /// The columns, once every call has its answer.
     ///
     /// # Errors
     /// When Arrow refuses them.

@@ -65,36 +65,32 @@ pub fn price_columns(
     let calls = Calls::of(calls)?;
     let groups = Groups::of(&calls.names, calls.rows);
     let batch = pricer.begin();
-    let mut alike: Vec<Alike> =
-        groups.firsts.iter().map(|first| Alike::of(pricer, &calls, *first)).collect();
-    let mut answers = Answers::with_capacity(calls.rows);
+    let mut answers = Answers::to(calls.rows);
     let (mut leaves, mut quote) = ([0; LEAVES_MAX], Quote::default());
-    for (row, group) in groups.of_row.into_iter().enumerate() {
-        let alike = &mut alike[group as usize];
-        let at = calls.at(row);
-        if !alike.standing.at(at) {
-            alike.standing = pricer.standing(alike.matched, at);
-        }
-        let list = alike.standing.list;
-        let counts = calls.counts.at(row);
-        let marks = Marks { basis: alike.basis, cache_hit: calls.cache_hit(row) };
-        let split = pricer.listed(list).split.as_ref();
-        let cut = split.and_then(|split| split.cut(&counts, &mut leaves));
-        let shape = cut.map(|cut| Shape::of(list, cut, &counts, marks));
-        if let Some(known) = shape.and_then(|shape| alike.known(pricer, shape)) {
-            let known = pricer.shapes.known(known);
-            let said = known.said(batch, &mut answers);
-            answers.push(known.amounts(&leaves), said);
-            continue;
-        }
-        let usage = calls.counts.usage(row);
-        pricer.quote_by(alike.matched, list, &calls.facts(row, &usage), &mut quote);
-        qualify(&mut quote, &usage, marks);
-        let said = Said::of(pricer.book(), &quote);
-        let place = answers.say(&said);
-        answers.push(Amounts::of(&quote), place);
-        if let Some(shape) = shape {
-            pricer.learn(list, shape, &quote, said);
+    for rows in groups.iter() {
+        let mut alike = Alike::of(pricer, &calls, rows[0]);
+        for &row in rows {
+            let list = alike.list_at(pricer, calls.at(row));
+            let counts = calls.counts.at(row);
+            let marks = Marks { basis: alike.basis, cache_hit: calls.cache_hit(row) };
+            let split = pricer.listed(list).split.as_ref();
+            let cut = split.and_then(|split| split.cut(&counts, &mut leaves));
+            let shape = cut.map(|cut| Shape::of(list, cut, &counts, marks));
+            if let Some(known) = shape.and_then(|shape| alike.known(pricer, shape)) {
+                let known = pricer.shapes.known(known);
+                let said = known.said(batch, &mut answers);
+                answers.answer(row, known.amounts(&leaves), said);
+                continue;
+            }
+            let usage = calls.counts.usage(row);
+            pricer.quote_by(alike.matched, list, &calls.facts(row, &usage), &mut quote);
+            qualify(&mut quote, &usage, marks);
+            let said = Said::of(pricer.book(), &quote);
+            let place = answers.say(&said);
+            answers.answer(row, Amounts::of(&quote), place);
+            if let Some(shape) = shape {
+                pricer.learn(list, shape, &quote, said);
+            }
         }
     }
     answers.finish()
@@ -138,6 +134,15 @@ impl Alike {
         };
         let standing = pricer.standing(matched, calls.at(first));
         Alike { matched, standing, basis, last: None }
+    }
+
+    /// The place of the price list that holds for one of them.
+    #[inline]
+    fn list_at(&mut self, pricer: &mut Pricer, at: Micros) -> usize {
+        if !self.standing.at(at) {
+            self.standing = pricer.standing(self.matched, at);
+        }
+        self.standing.list
     }
 
     /// The number of a shape, if it is known.

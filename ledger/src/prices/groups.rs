@@ -1,6 +1,5 @@
 //! Which rows of a batch say the same in some columns of text, so that what follows from the names
-//! is asked once for all of them. Takes the columns, gives each row the number of its group and
-//! each group its first row. Rows are compared with the row before, and looked up by a hash only
+//! is asked once for all of them. Takes the columns, gives the rows of each group. Rows are compared with the row before, and looked up by a hash only
 //! where that differs: calls come in runs. It does not know what the names mean.
 
 use std::borrow::Cow;
@@ -150,13 +149,13 @@ fn plain<'a>(ends: &[i32], bytes: &'a [u8], row: usize) -> &'a [u8] {
     &bytes[ends[row] as usize..ends[row + 1] as usize]
 }
 
-/// The groups of a batch.
+/// The groups of a batch, in the order of their first rows.
 #[derive(Debug)]
 pub(super) struct Groups {
-    /// The group of each row.
-    pub(super) of_row: Vec<u32>,
-    /// The first row of each group, ascending.
-    pub(super) firsts: Vec<usize>,
+    /// The rows of the first group, those of the second, and so on; ascending in each.
+    rows: Vec<usize>,
+    /// Where each group ends there.
+    ends: Vec<usize>,
 }
 
 impl Groups {
@@ -166,16 +165,44 @@ impl Groups {
         let columns = columns.iter().map(Texts::cells);
         let varying: Vec<Cells<'_>> =
             columns.filter(|column| column.mark_changes(&mut changed)).collect();
-        let mut groups = Groups { of_row: Vec::with_capacity(rows), firsts: Vec::new() };
         let mut slots = Slots::of(rows);
+        let mut firsts = Vec::new();
+        let mut of_row = Vec::with_capacity(rows);
         let mut group = 0;
         for (row, changed) in changed.into_iter().enumerate() {
             if changed || row == 0 {
-                group = slots.group(&varying, row, &mut groups.firsts);
+                group = slots.group(&varying, row, &mut firsts);
             }
-            groups.of_row.push(group);
+            of_row.push(group);
         }
-        groups
+        Groups::sorted(&of_row, firsts.len())
+    }
+
+    /// The rows by their group.
+    fn sorted(of_row: &[u32], groups: usize) -> Groups {
+        let mut sizes = vec![0; groups];
+        of_row.iter().for_each(|group| sizes[*group as usize] += 1);
+        let mut ends: Vec<usize> = sizes
+            .iter()
+            .scan(0, |sum, size| {
+                *sum += size;
+                Some(*sum - size)
+            })
+            .collect();
+        // Each begins where it will end when its rows are in.
+        let mut rows = vec![0; of_row.len()];
+        for (row, group) in of_row.iter().enumerate() {
+            let end = &mut ends[*group as usize];
+            rows[*end] = row;
+            *end += 1;
+        }
+        Groups { rows, ends }
+    }
+
+    /// The rows of each group, of which there is at least one.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.rows[start..*end])
     }
 }
 
@@ -235,14 +262,16 @@ mod tests {
             let short: StringArray = rows.iter().map(|(short, _)| short.as_deref()).collect();
             let long: StringViewArray = rows.iter().map(|(_, long)| long.as_deref()).collect();
             let columns = [Texts::Plain(&short), Texts::Views(Cow::Owned(long)), Texts::none(rows.len())];
-            let groups = Groups::of(&columns, rows.len());
-            for (i, a) in rows.iter().enumerate() {
-                for (j, b) in rows.iter().enumerate() {
-                    prop_assert_eq!(a == b, groups.of_row[i] == groups.of_row[j]);
+            let found = Groups::of(&columns, rows.len());
+            let mut groups: Vec<(&(Option<String>, Option<String>), Vec<usize>)> = Vec::new();
+            for (i, row) in rows.iter().enumerate() {
+                match groups.iter_mut().find(|(known, _)| *known == row) {
+                    Some((_, members)) => members.push(i),
+                    None => groups.push((row, vec![i])),
                 }
-                let first = rows.iter().position(|b| a == b).unwrap();
-                prop_assert_eq!(groups.firsts[groups.of_row[i] as usize], first);
             }
+            let expected: Vec<&[usize]> = groups.iter().map(|(_, rows)| rows.as_slice()).collect();
+            prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected);
         }
     }
 }
