@@ -70,7 +70,7 @@ fn count() -> impl Strategy<Value = i64> {
         20 => 0..3_000i64,
         10 => Just(0),
         4 => 150_000..250_000i64,
-        1 => select(vec![-1, i64::MIN, i64::MAX, (1 << 40) - 1, 1 << 40]),
+        2 => select(vec![-1, i64::MIN, i64::MAX, (1 << 40) - 1, 1 << 40]),
     ]
 }
 
@@ -116,15 +116,16 @@ fn row() -> impl Strategy<Value = PriceRow> {
         "web_searches",
         "requests",
     ];
-    let amounts =
-        vec!["2.5", "0.000000000001", "-3", "0", "17.123456789012", "99999999999999999999"];
+    // The last are near the ends of what is multiplied, and of money.
+    let amounts = vec!["2.5", "0.000000000001", "-3", "0", "17.123456789012"];
+    let large = vec!["1000000", "99999999999999999999"];
     let of_what = (
         select(vec!["openai", "openai", "acme"]),
         select(vec!["m1", "m1", "m2"]),
         select(units),
         prop_oneof![8 => Just(1_000_000i64), 1 => select(vec![1, 7, 3_600])],
-        prop_oneof![9 => select(amounts[..5].to_vec()), 1 => select(amounts.clone())],
-        prop_oneof![12 => Just("USD"), 1 => Just("EUR")],
+        prop_oneof![9 => select(amounts), 1 => select(large)],
+        prop_oneof![3 => Just("USD"), 1 => Just("EUR")],
     );
     let windows = vec![("00:30", "16:30"), ("22:00", "06:00")];
     let when = (
@@ -169,7 +170,7 @@ fn row() -> impl Strategy<Value = PriceRow> {
                 source: shared("contract c"),
                 ..row
             },
-            1 | 2 => PriceRow {
+            1..=4 => PriceRow {
                 kind: Kind::ExchangeRate,
                 unit: Unit::ANY,
                 model_name: shared("EUR"),

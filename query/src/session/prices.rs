@@ -213,10 +213,10 @@ fn result_fields() -> Fields {
         field("cost", &decimal),
         field("input_cost", &decimal),
         field("output_cost", &decimal),
-        field("currency", &DataType::Utf8View),
-        field("price_state", &DataType::Utf8View),
-        field("price_reason", &DataType::Utf8View),
-        field("price_ids", &DataType::Utf8View),
+        field("currency", &DataType::Utf8),
+        field("price_state", &DataType::Utf8),
+        field("price_reason", &DataType::Utf8),
+        field("price_ids", &DataType::Utf8),
     ])
 }
 
@@ -273,8 +273,11 @@ impl ScalarUDFImpl for Price {
         let priced = price_columns(&mut pricer, &calls).map_err(external)?;
         self.prices.rest(terms, pricer);
         let fields = result_fields();
-        let columns: Vec<ArrayRef> =
-            fields.iter().filter_map(|field| priced.named(field.name())).collect();
+        // Not every reader of an answer knows views of text within a struct.
+        let column = |field: &Arc<Field>| {
+            priced.named(field.name()).map(|column| cast(&column, field.data_type()))
+        };
+        let columns: Vec<ArrayRef> = fields.iter().filter_map(column).collect::<Result<_, _>>()?;
         Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields, columns, None)?)))
     }
 }
