@@ -336,3 +336,31 @@ fn calls_that_differ_in_their_counts_alone_are_quoted_once() {
     in_a_batch(&mut pricer, &[call(0, 10)], true);
     assert_eq!(pricer.shapes.len(), 2);
 }
+
+#[test]
+fn calls_alike_but_for_basis_or_gateway_are_told_apart() {
+    // gpt-4o: 900 × $2.50 + 100 × $1.25 per million = 0.00225 + 0.000125.
+    let call = |basis, hit| {
+        let mut counts = [None; COUNTS.len()];
+        (counts[0], counts[2]) = (Some(1_000), Some(100));
+        let names = Names {
+            tenant: "default",
+            provider: Some("openai"),
+            asked: Some("gpt-4o"),
+            served: None,
+            tier: None,
+            region: None,
+            basis: Some(basis),
+            hit: Some(hit),
+            told: [false; COUNTS.len()],
+        };
+        Call { names, at: AT, counts }
+    };
+    let calls = [call("inclusive", false), call("unknown", false), call("inclusive", true)];
+    let mut pricer = Pricer::new(PriceBook::bundled().unwrap());
+    let cells = in_a_batch(&mut pricer, &calls, false);
+    let said = |i: usize| (cells[i][0].as_deref().unwrap(), cells[i][4].as_deref().unwrap());
+    assert_eq!(said(0), ("0.002375", "priced"));
+    assert_eq!(said(1), ("0.002375", "part-priced"));
+    assert_eq!(said(2), ("0", "priced"));
+}
