@@ -13,6 +13,7 @@ mod contents;
 mod crash;
 mod dashboards;
 mod explain;
+mod pipes;
 mod prices;
 mod suites;
 mod tidy;

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::answers::Said;
-use super::book::{CallFacts, Found, PriceBook};
+use super::book::{CallFacts, PriceBook};
 use super::listed::{Conditions, Listed};
+use super::matching::Found;
 use super::models::UnitPrice;
 use super::quote::{PriceState, Quote};
 use super::row::{Micros, PriceRow};
@@ -95,12 +96,17 @@ impl Pricer {
 
     /// The price of one call.
     pub fn quote(&mut self, facts: &CallFacts<'_>) -> Quote {
-        self.begin();
         let mut quote = Quote::default();
+        self.quote_into(facts, &mut quote);
+        quote
+    }
+
+    /// Like [`Pricer::quote`], into a quote whose memory is used again.
+    pub fn quote_into(&mut self, facts: &CallFacts<'_>, quote: &mut Quote) {
+        self.begin();
         let matched = self.find(facts);
         let list = self.standing(matched, facts.at).list;
-        self.quote_by(matched, list, facts, &mut quote);
-        quote
+        self.quote_by(matched, list, facts, quote);
     }
 
     /// The prices that hold for a call whatever it used: the rows of each unit with the input

@@ -5,6 +5,8 @@
 
 pub mod advice;
 
+mod libraries;
+
 mod findings;
 
 mod sql;
@@ -20,7 +22,7 @@ use serde_json::{Value, json};
 use crate::error::QueryError;
 use crate::explain::Reader;
 use crate::questions::answer::milliseconds;
-use crate::questions::params::instant;
+use crate::questions::time::instant;
 use crate::service::{Caller, QueryService};
 pub use findings::Finding;
 use sql::Statements;

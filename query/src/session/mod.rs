@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod functions;
 pub mod memory;
 mod overlay;
+mod periods;
 mod prices;
 pub mod quantiles;
 pub mod statement;

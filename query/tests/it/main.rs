@@ -9,6 +9,7 @@
 )]
 
 mod allow_list;
+mod commitments;
 mod doctor;
 mod explain;
 mod fixture;
