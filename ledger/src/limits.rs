@@ -7,9 +7,13 @@ use std::time::Duration;
 pub const PRICE_DECIMALS_MAX: u32 = 12;
 
 /// Distinct (provider, models, tier, region, host) combinations whose prices a pricer remembers.
-/// Beyond it the memory is emptied and fills again: a client that invents model names costs time,
-/// never memory.
+/// Beyond it the memory is emptied before the next batch and fills again: a client that invents
+/// model names costs time, never memory.
 pub const PRICE_MATCHES_MAX: usize = 10_000;
+
+/// Shapes of calls (which units of a price list are charged, in which band) that a pricer
+/// remembers, some 400 bytes each, with the ids of their rows. A model has about ten in practice.
+pub const PRICE_SHAPES_MAX: usize = 20_000;
 
 /// Memory for open and lately settled traces. What is kept of a model call takes some 200 bytes, of
 /// another span some 120, so this holds 1.1 million calls: eighteen seconds of 60,000 a second, more

@@ -29,8 +29,6 @@ use super::row::{Kind, Micros, PriceRow, from_batch, to_batch};
 use super::{BundledBook, PriceError, Pricer, Quote, SHARED_TENANT, bundled, history, quote_jsonl};
 use crate::usage::Usage;
 
-pub(super) use super::matching::Found;
-
 /// What the price of a call depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct CallFacts<'a> {

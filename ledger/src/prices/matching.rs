@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::book::{CallFacts, PriceBook};
 use super::genai::ProviderRule;
-use super::models::{Model, OwnModel};
+use super::models::{Model, OwnModel, PriceSet};
 use super::own_providers::OwnProvider;
 use super::{SHARED_TENANT, providers};
 
@@ -221,6 +221,12 @@ impl PriceBook {
 }
 
 impl Found {
+    /// The sets of its prices in the order in which they win, the user's own (`true`) first.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (bool, &PriceSet)> {
+        let own = self.own.iter().flat_map(|model| &model.sets).map(|set| (true, set));
+        own.chain(self.model.iter().flat_map(|model| &model.sets).map(|set| (false, set)))
+    }
+
     fn listed(
         model: Arc<Model>,
         provider: &Arc<str>,

@@ -1,9 +1,9 @@
 //! The price book. Modules in the order of its life: clauses and rows, the books and contracts they
-//! are read from, with providers of the users' own, how belief changes, the import into table `prices`, the book itself, how a call
-//! finds its model, what the call costs, and the two fronts for many calls: Arrow columns and JSON
-//! lines. Then what is asked of it: whether another book agrees, what is near a name it lacks, what
-//! settled calls would cost now, what contracts came to; and the door through which all of it is
-//! written.
+//! are read from, with providers of the users' own, how belief changes, the import into table
+//! `prices`, the book itself, how a call finds its model, what the call costs, what is worked out
+//! once for all calls alike, and the two fronts for many calls: Arrow columns and JSON lines. Then
+//! what is asked of it: whether another book agrees, what is near a name it lacks, what settled
+//! calls would cost now, what contracts came to; and the door through which all of it is written.
 
 mod clause;
 
@@ -35,9 +35,21 @@ mod matching;
 
 mod quote;
 
+mod counts;
+
+mod split;
+
+mod listed;
+
+mod shapes;
+
 mod pricer;
 
 mod allowance;
+
+mod groups;
+
+mod answers;
 
 pub(crate) mod columns;
 
@@ -67,12 +79,16 @@ mod own_cases;
 #[cfg(test)]
 mod properties;
 
+#[cfg(test)]
+mod batches;
+
 pub use allowance::Allowances;
+pub use answers::PricedColumns;
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
 pub use check::{Difference, Standing, Used, check};
 pub use clause::{Clause, ClauseError};
-pub use columns::{PricedColumns, deciding_columns, price_columns, usage_at};
+pub use columns::{deciding_columns, price_columns, usage_at};
 pub use contract::{Contract, Form};
 pub use findings::{Finding, findings};
 pub use import::{

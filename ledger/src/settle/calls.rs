@@ -45,7 +45,7 @@ pub(super) fn build(
             "duration_ms" => {
                 Arc::new(duration.iter().map(|ns| ns.map(ms)).collect::<Float64Array>())
             }
-            "tpot_ms" => Arc::new(tpot(&facts, &duration)?),
+            "tpot_ms" => Arc::new(tpot(&facts, duration)?),
             "model" => model(&facts)?,
             "owner_sources" => Arc::new(owner_sources(calls, gathered)?),
             "usage_source" => Arc::new(usage_source(calls, &facts)?),

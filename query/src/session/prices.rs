@@ -309,8 +309,11 @@ impl ScalarUDFImpl for Price {
         let priced = price_columns(&mut pricer, &calls).map_err(external)?;
         self.prices.rest(terms, pricer);
         let fields = result_fields();
-        let columns: Vec<ArrayRef> =
-            fields.iter().filter_map(|field| priced.named(field.name())).collect();
+        // Not every reader of an answer knows views of text within a struct.
+        let column = |field: &Arc<Field>| {
+            priced.named(field.name()).map(|column| cast(&column, field.data_type()))
+        };
+        let columns: Vec<ArrayRef> = fields.iter().filter_map(column).collect::<Result<_, _>>()?;
         Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields, columns, None)?)))
     }
 }
@@ -351,6 +354,10 @@ pub(super) fn calls_of(
         let column = match (name, given.column_by_name(name)) {
             ("tenant", _) => Arc::new(StringArray::from(vec![tenant; rows])) as ArrayRef,
             ("start_unix_ns", None) => Arc::new(started(given)?),
+            // Pricing takes text as it comes.
+            (_, Some(column)) if kind == Kind::Text && column.data_type().is_string() => {
+                Arc::clone(column)
+            }
             (_, Some(column)) => cast(column, &wanted)?,
             (_, None) => new_null_array(&wanted, rows),
         };
