@@ -3,6 +3,10 @@
 //! read off what each library sends against what the provider billed; a library that is not here
 //! gets the general answer.
 
+use spanledger_schemas::usage_metrics::{
+    SET_CLAUDE_CODE, SET_CLIENT, SET_CODEX, SET_GEMINI_CLI,
+};
+
 /// What can be wrong with what a library sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
@@ -83,7 +87,10 @@ impl Problem {
     /// What it means, for a number of things.
     pub fn says(self) -> &'static str {
         match self {
-            MetricsOnly => "token metrics arrive, but no span or event of a call",
+            MetricsOnly => {
+                "points of token metrics arrive, but no span or event of a call: none of it is in \
+                 a call or a cost"
+            }
             EventsOnly => "events of calls arrive, but no spans",
             NoModelCalls => "spans arrive, but none of a model call",
             StreamWithoutUsage => "streams ended without usage",
@@ -155,34 +162,20 @@ const BY_LIBRARY: &[(&str, Problem, &str)] = &[
         "OpenLLMetry for node tells no cached tokens: use @langfuse/openai, which does",
     ),
     // Coding agents.
-    (
-        "com.anthropic.claude_code",
-        MetricsOnly,
-        "Claude Code: set OTEL_LOGS_EXPORTER=otlp beside OTEL_METRICS_EXPORTER, so that each \
-         request comes as an event (`claude_code.api_request`)",
-    ),
+    ("com.anthropic.claude_code", MetricsOnly, SET_CLAUDE_CODE),
     (
         "com.anthropic.claude_code",
         EventsOnly,
         "Claude Code: the events tell each request; for spans also set \
          CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1 and OTEL_TRACES_EXPORTER=otlp",
     ),
-    (
-        "codex",
-        MetricsOnly,
-        "Codex CLI: set `exporter` and `trace_exporter` to OTLP in section [otel] of config.toml",
-    ),
+    ("codex", MetricsOnly, SET_CODEX),
     (
         "codex",
         EventsOnly,
         "Codex CLI: set `trace_exporter` to OTLP in section [otel] of config.toml",
     ),
-    (
-        "gemini-cli",
-        MetricsOnly,
-        "Gemini CLI: telemetry sends traces and logs to the same endpoint; see that /v1/traces and \
-         /v1/logs of `telemetry.otlpEndpoint` reach this server",
-    ),
+    ("gemini-cli", MetricsOnly, SET_GEMINI_CLI),
     (
         "gemini-cli",
         CachedUntold,
@@ -304,10 +297,7 @@ fn begins(scope: &str, prefix: &str) -> bool {
 
 fn general(problem: Problem) -> &'static str {
     match problem {
-        MetricsOnly => {
-            "switch on the exporter of traces (OTEL_TRACES_EXPORTER=otlp) or logs \
-             (OTEL_LOGS_EXPORTER=otlp): a sum of tokens has no user, trace or price of its own"
-        }
+        MetricsOnly => SET_CLIENT,
         EventsOnly => "switch on the exporter of traces: OTEL_TRACES_EXPORTER=otlp",
         NoModelCalls => {
             "when the service calls models, install an instrumentation for its client, such as \

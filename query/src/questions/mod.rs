@@ -3,6 +3,7 @@
 //! plain, shown with each answer, and the same through every door.
 
 pub mod answer;
+pub mod counters;
 pub mod drift;
 pub mod expand;
 pub mod latency;
@@ -36,12 +37,13 @@ pub struct Question {
 }
 
 /// The catalogue.
-pub static ALL: [&Question; 5] = [
+pub static ALL: [&Question; 6] = [
     &spend::QUESTION,
     &latency::QUESTION,
     &drift::QUESTION,
     &what_if::QUESTION,
     &unmapped::QUESTION,
+    &counters::QUESTION,
 ];
 
 /// The question of that name.

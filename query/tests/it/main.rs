@@ -9,10 +9,12 @@
 )]
 
 mod allow_list;
+mod counters;
 mod doctor;
 mod explain;
 mod fixture;
 mod http;
+mod increases;
 mod limits;
 mod pg;
 mod plans;
