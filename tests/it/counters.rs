@@ -15,9 +15,7 @@ fn page(prompt: u64, generation: u64, born: Option<u64>) -> String {
     let counter = |name: &str, value: u64| {
         let labels = "{engine=\"0\",model_name=\"llama\"}";
         let created = born.map_or_else(String::new, |at| {
-            format!(
-                "# TYPE vllm:{name}_created gauge\nvllm:{name}_created{labels} {at}.5\n"
-            )
+            format!("# TYPE vllm:{name}_created gauge\nvllm:{name}_created{labels} {at}.5\n")
         });
         format!("# TYPE vllm:{name}_total counter\nvllm:{name}_total{labels} {value}.0\n{created}")
     };
@@ -52,8 +50,9 @@ async fn a_restarted_inference_server_is_counted_in_both_its_lives() {
     let (with_start, without) =
         (exporter(Arc::clone(&told)).await, exporter(Arc::clone(&untold)).await);
     let folder = tempfile::tempdir().unwrap();
-    let target =
-        |job: &str, url: &str| format!("[[scrape.targets]]\nurl = \"{url}\"\njob = \"{job}\"\ninterval = \"1s\"\n");
+    let target = |job: &str, url: &str| {
+        format!("[[scrape.targets]]\nurl = \"{url}\"\njob = \"{job}\"\ninterval = \"1s\"\n")
+    };
     let settings = format!(
         "flush_interval = \"20ms\"\n{}{}",
         target("told", &with_start),

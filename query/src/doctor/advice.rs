@@ -3,9 +3,7 @@
 //! read off what each library sends against what the provider billed; a library that is not here
 //! gets the general answer.
 
-use spanledger_schemas::usage_metrics::{
-    SET_CLAUDE_CODE, SET_CLIENT, SET_CODEX, SET_GEMINI_CLI,
-};
+use spanledger_schemas::usage_metrics::{SET_CLAUDE_CODE, SET_CLIENT, SET_CODEX, SET_GEMINI_CLI};
 
 /// What can be wrong with what a library sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

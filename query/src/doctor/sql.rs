@@ -100,21 +100,21 @@ LIMIT {}",
             crate::limits::DOCTOR_ROWS_MAX
         );
         // A client that counts the same by two metrics is not counted twice: the larger is meant.
-        let known = counters::names(|metric| metric.counted_by == CountedBy::Client);
+        let known = counters::names(CountedBy::Client);
         let side = |side: &str| {
             format!(
-                "CAST(sum(coalesce(increase, sum_increase)) FILTER (WHERE total = '{side}') AS BIGINT) \
-                 AS {side}"
+                "TRY_CAST(sum(coalesce(increase, sum_increase)) FILTER (WHERE total = '{side}') \
+                 AS BIGINT) AS told_{side}"
             )
         };
         let metrics = format!(
             "SELECT service, library, sum(points) AS token_points,
-  max(input) AS metric_input_tokens, max(output) AS metric_output_tokens
+  max(told_input) AS metric_input_tokens, max(told_output) AS metric_output_tokens
 FROM (
   SELECT service_name AS service, scope_name AS library, metric_name AS named, count(*) AS points
   FROM metric_points WHERE (metric_name IN ({known}) OR {LIKE_TOKENS}){window}
   GROUP BY 1, 2, 3
-) AS points LEFT JOIN (
+) AS arrived LEFT JOIN (
   SELECT service_name, scope_name, metric_name, {}, {}
   FROM (
     SELECT service_name, scope_name, metric_name, increase, sum_increase, {} AS total
@@ -127,7 +127,7 @@ ORDER BY 1, 2
 LIMIT {}",
             side("input"),
             side("output"),
-            counters::total(),
+            counters::total(CountedBy::Client),
             crate::limits::DOCTOR_ROWS_MAX
         );
         Statements { spans, events, metrics }

@@ -19,7 +19,7 @@ pub static QUESTION: Question = Question {
         "metric_tokens and metric_cost are increases of the counters (view metric_increases), right for delta and cumulative points, across restarts and repetitions; unknown_points are in neither",
         "calls are those of the same service (of any service, where a server counts) and of the model as served, else as requested, that ended up to metric_to; later_calls ended after it, and the metric has not told them yet",
         "state: counted, both say the same (cost to a billionth); differs; metrics-only, no call was seen, so that nothing of it is in spend, and advice says what to set; calls-only, no metric tells of them; unknown, the metric's increase is not known",
-        "a metric counts a call when it was exported, so that the edges of a window may differ by an interval of export; calls are settled some seconds after they end",
+        "a metric counts a call when it was exported, so that the edges of a window may differ by an interval of export; metric_from and metric_to are the time that the metrics of the service cover; calls are settled some seconds after they end",
         "metric_cost is the client's own reckoning, in floating point and US dollars; call_cost is exact",
     ],
     columns: &[
@@ -75,135 +75,124 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
         });
     }
     let by_model = ask.by.contains(&"model");
-    let sums = SUMMED.map(|c| format!("sum({c}) FILTER (WHERE end_ns <= to_ns) AS {c}"));
-    let again = SUMMED.map(|c| format!("sum({c}) AS {c}"));
-    let seen = |of: &str| {
-        format!(
-            "SELECT {of} AS service_name, request_model, response_model,\n  \
-             count(*) FILTER (WHERE end_ns <= to_ns) AS calls,\n  \
-             count(*) FILTER (WHERE end_ns > to_ns) AS later_calls,\n  {}",
-            sums.join(",\n  ")
-        )
-    };
+    let told = |by: CountedBy| told(ask, by, by_model);
     Ok(format!(
-        "WITH told AS (
-  SELECT service_name, {model} AS model, metric_name, {by} AS counted_by, {usage} AS usage,
-    sum(coalesce(increase, sum_increase)) AS told,
-    count(*) FILTER (WHERE increase_basis IN ('unknown', 'overlap')) AS unknown_points,
-    min(coalesce(increase_start_unix_ns, time_unix_ns)) AS from_ns, max(time_unix_ns) AS to_ns
-  FROM metric_increases
-  WHERE metric_name IN ({names}) AND {usage} IS NOT NULL{points_window}
-  GROUP BY 1, 2, 3, 4, 5
+        "WITH of_client AS (
+  {of_client}
+), of_server AS (
+  {of_server}
 ), ended AS (
   SELECT service_name, request_model, response_model,
     start_unix_ns + CAST(duration_ms * 1e6 AS BIGINT) AS end_ns,
     {tokens}, CASE WHEN currency = 'USD' THEN cost END AS cost
   FROM calls WHERE true{calls_window}
-), of_client AS (
-  SELECT service_name AS client, min(from_ns) AS from_ns, max(to_ns) AS to_ns
-  FROM told WHERE counted_by = 'client' GROUP BY service_name
-), of_server AS (
-  SELECT min(from_ns) AS from_ns, max(to_ns) AS to_ns FROM told WHERE counted_by = 'server'
-), seen AS (
-  SELECT 'client' AS by_whom, * FROM (
-    {seen_by_client}
-    FROM ended JOIN of_client ON service_name IS NOT DISTINCT FROM client
-    WHERE true{end_window} GROUP BY 1, 2, 3
-  ) AS of_clients
-  UNION ALL
-  SELECT 'server' AS by_whom, * FROM (
-    {seen_by_server}
-    FROM ended CROSS JOIN of_server
-    WHERE to_ns IS NOT NULL{end_window} GROUP BY 1, 2, 3
-  ) AS of_servers
-), matched AS (
-  SELECT told.service_name AS told_service, told.model AS told_model, metric_name, usage, seen.*,
-    row_number() OVER (
-      PARTITION BY told.service_name, metric_name, usage, by_whom, request_model, response_model
-      ORDER BY CASE WHEN told.model = response_model THEN 0 WHEN told.model = request_model THEN 1
-        ELSE 2 END, told.model
-    ) AS place
-  FROM told JOIN seen ON counted_by = by_whom
-    AND (counted_by = 'server' OR told.service_name IS NOT DISTINCT FROM seen.service_name)
-    AND (told.model IS NULL OR told.model = response_model OR told.model = request_model)
 ), beside AS (
-  SELECT told_service, told_model, metric_name AS told_metric, usage AS told_usage,
-    sum(calls) AS calls, sum(later_calls) AS later_calls, {again}
-  FROM matched WHERE place = 1 GROUP BY 1, 2, 3, 4
+  {beside_client}
+  FROM of_client FULL JOIN ended ON told_by IS NOT DISTINCT FROM service_name AND {same_model}{since}
+  WHERE metric_name IS NOT NULL OR (end_ns IS NOT NULL{in_window})
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+  UNION ALL
+  {beside_server}
+  FROM of_server LEFT JOIN ended ON {same_model}{since}
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 ), compared AS (
-  SELECT service_name, model, metric_name, counted_by, usage, told, unknown_points, from_ns, to_ns,
-    coalesce(calls, 0) AS calls, coalesce(later_calls, 0) AS later_calls, {call_tokens} AS call_tokens,
-    CASE WHEN usage = 'cost' THEN cost END AS call_cost
-  FROM told LEFT JOIN beside ON service_name IS NOT DISTINCT FROM told_service
-    AND model IS NOT DISTINCT FROM told_model AND metric_name = told_metric AND usage = told_usage
-), alone AS (
-  SELECT ended.service_name AS service_name, {called_model} AS model, count(*) AS calls,
-    sum(ended.input_tokens) AS input_tokens, sum(ended.output_tokens) AS output_tokens
-  FROM ended LEFT JOIN (
-    SELECT DISTINCT service_name AS known_service, request_model AS known_request,
-      response_model AS known_response, true AS known
-    FROM matched WHERE by_whom = 'client'
-  ) AS known ON service_name IS NOT DISTINCT FROM known_service
-    AND request_model IS NOT DISTINCT FROM known_request
-    AND response_model IS NOT DISTINCT FROM known_response
-  WHERE known IS NULL{end_in_window} GROUP BY 1, 2
-), answer AS (
-  SELECT service_name, model, metric_name, counted_by, usage,
-    CASE WHEN told = 0 AND coalesce(call_tokens, 0) = 0 AND coalesce(call_cost, 0) = 0 THEN 'counted'
+  SELECT service_name, model, metric_name, counted_by, usage, told, unknown_points, calls, later_calls,
+    cover_from, cover_to, {call_tokens} AS call_tokens, CASE WHEN usage = 'cost' THEN cost END AS call_cost
+  FROM (
+    SELECT beside.*, coalesce(told_usage, called_usage) AS usage
+    FROM beside CROSS JOIN (VALUES ('input'), ('output')) AS called(called_usage)
+    WHERE metric_name IS NULL OR called_usage = 'input'
+  ) AS paired
+)
+SELECT {shown}, metric_name, counted_by, usage, state,
+  CASE WHEN usage <> 'cost' THEN TRY_CAST(told AS BIGINT) END AS metric_tokens,
+  call_tokens,
+  CASE WHEN usage <> 'cost' THEN TRY_CAST(told AS BIGINT) - coalesce(call_tokens, 0) END AS token_difference,
+  CASE WHEN usage = 'cost' THEN told END AS metric_cost,
+  call_cost,
+  CASE WHEN usage = 'cost' THEN told - coalesce(CAST(call_cost AS DOUBLE), 0) END AS cost_difference,
+  calls, later_calls, unknown_points, {from_at} AS metric_from, {to_at} AS metric_to,
+  CASE WHEN state = 'metrics-only' THEN {advice} END AS advice
+FROM (
+  SELECT *,
+    CASE WHEN metric_name IS NULL THEN 'calls-only'
+      WHEN told = 0 AND coalesce(call_tokens, 0) = 0 AND coalesce(call_cost, 0) = 0 THEN 'counted'
       WHEN told IS NULL THEN 'unknown'
       WHEN calls = 0 THEN 'metrics-only'
       WHEN usage <> 'cost' AND told = CAST(call_tokens AS DOUBLE) THEN 'counted'
       WHEN usage = 'cost' AND abs(told - CAST(call_cost AS DOUBLE)) <= {SAME_COST} * told THEN 'counted'
-      ELSE 'differs' END AS state,
-    CASE WHEN usage <> 'cost' THEN CAST(told AS BIGINT) END AS metric_tokens,
-    call_tokens,
-    CASE WHEN usage <> 'cost' THEN CAST(told AS BIGINT) - coalesce(call_tokens, 0) END AS token_difference,
-    CASE WHEN usage = 'cost' THEN told END AS metric_cost,
-    call_cost,
-    CASE WHEN usage = 'cost' THEN told - coalesce(CAST(call_cost AS DOUBLE), 0) END AS cost_difference,
-    calls, later_calls, unknown_points,
-    {from_at} AS metric_from, {to_at} AS metric_to
+      ELSE 'differs' END AS state
   FROM compared
-  UNION ALL
-  SELECT service_name, model, NULL, NULL, usage, 'calls-only', NULL, tokens, NULL, NULL, NULL, NULL,
-    calls, 0, 0, NULL, NULL
-  FROM (
-    SELECT service_name, model, 'input' AS usage, input_tokens AS tokens, calls FROM alone
-    UNION ALL
-    SELECT service_name, model, 'output' AS usage, output_tokens AS tokens, calls FROM alone
-  ) AS untold
-)
-SELECT {shown}, metric_name, counted_by, usage, state, metric_tokens, call_tokens, token_difference,
-  metric_cost, call_cost, cost_difference, calls, later_calls, unknown_points, metric_from, metric_to,
-  CASE WHEN state = 'metrics-only' THEN {advice} END AS advice
-FROM answer
+) AS answer
 WHERE {filters}
 ORDER BY CASE state WHEN 'metrics-only' THEN 0 WHEN 'differs' THEN 1 WHEN 'unknown' THEN 2
   WHEN 'counted' THEN 3 ELSE 4 END, service_name, {order_model}metric_name, usage",
-        model = if by_model { model() } else { "CAST(NULL AS VARCHAR)".to_owned() },
-        by = case(|m| m.counted_by == CountedBy::Server, "'server'", "'client'"),
-        usage = usage(),
-        names = names(|_| true),
-        points_window = window("at", ask.from, ask.to),
-        calls_window = window("started_at", ask.from.map(earlier), ask.to),
-        end_window = end_window(ask),
-        end_in_window = end_in_window(ask),
+        of_client = told(CountedBy::Client),
+        of_server = told(CountedBy::Server),
         tokens = SUMMED[..7].join(", "),
-        seen_by_client = seen("service_name"),
-        seen_by_server = seen("CAST(NULL AS VARCHAR)"),
-        again = again.join(", "),
+        calls_window = window("started_at", ask.from.map(earlier), ask.to),
+        beside_client = beside("client", by_model),
+        beside_server = beside("server", by_model),
+        same_model = SAME_MODEL,
+        since = since(ask),
+        in_window = in_window(ask),
         call_tokens = call_tokens(),
-        called_model = match by_model {
-            true => "coalesce(ended.response_model, ended.request_model)",
-            false => "CAST(NULL AS VARCHAR)",
-        },
-        from_at = instant("from_ns"),
-        to_at = instant("to_ns"),
+        from_at = instant("cover_from"),
+        to_at = instant("cover_to"),
         shown = ask.by.join(", "),
         advice = advice(),
         filters = ask.filters(),
         order_model = if by_model { "model, " } else { "" },
     ))
+}
+
+/// Whether a call is one that a row of metrics may count: the row has its model as served, else as
+/// requested where no other row has it as served; a row without a model has what no other has.
+const SAME_MODEL: &str = "(told_model = response_model
+    OR told_model = request_model AND NOT coalesce(array_has(told_models, response_model), false)
+    OR told_model IS NULL AND NOT coalesce(array_has(told_models, response_model), false)
+      AND NOT coalesce(array_has(told_models, request_model), false))";
+
+/// What metrics tell, one row for each service, model, metric and usage, with the time that the
+/// metrics of the service cover.
+fn told(ask: &Ask, by: CountedBy, by_model: bool) -> String {
+    format!(
+        "SELECT *, min(from_ns) OVER (PARTITION BY told_by) AS cover_from,
+    max(to_ns) OVER (PARTITION BY told_by) AS cover_to,
+    array_agg(told_model) OVER (PARTITION BY told_by, metric_name) AS told_models
+  FROM (
+    SELECT service_name AS told_by, {model} AS told_model, metric_name, {usage} AS told_usage,
+      sum(coalesce(increase, sum_increase)) AS told,
+      count(*) FILTER (WHERE increase_basis IN ('unknown', 'overlap')) AS unknown_points,
+      min(coalesce(increase_start_unix_ns, time_unix_ns)) AS from_ns, max(time_unix_ns) AS to_ns
+    FROM metric_increases
+    WHERE metric_name IN ({names}) AND {usage} IS NOT NULL{window}
+    GROUP BY 1, 2, 3, 4
+  ) AS told",
+        model = if by_model { model() } else { NO_MODEL.to_owned() },
+        usage = usage(by),
+        names = names(by),
+        window = window("at", ask.from, ask.to),
+    )
+}
+
+const NO_MODEL: &str = "CAST(NULL AS VARCHAR)";
+
+/// The rows of metrics with the sums of their calls; calls without a row stand by themselves.
+fn beside(by: &str, by_model: bool) -> String {
+    let counted = "end_ns <= cover_to OR metric_name IS NULL";
+    let sums = SUMMED.map(|c| format!("sum({c}) FILTER (WHERE {counted}) AS {c}"));
+    let called = if by_model { "coalesce(response_model, request_model)" } else { NO_MODEL };
+    format!(
+        "SELECT CASE WHEN metric_name IS NULL THEN service_name ELSE told_by END AS service_name,
+    CASE WHEN metric_name IS NULL THEN {called} ELSE told_model END AS model,
+    metric_name, CASE WHEN metric_name IS NOT NULL THEN '{by}' END AS counted_by, told_usage, told,
+    coalesce(unknown_points, 0) AS unknown_points, cover_from, cover_to,
+    count(end_ns) FILTER (WHERE {counted}) AS calls,
+    count(end_ns) FILTER (WHERE end_ns > cover_to) AS later_calls,
+    {}",
+        sums.join(",\n    ")
+    )
 }
 
 /// Conditions on a column of time, for after another condition.
@@ -220,13 +209,15 @@ fn earlier(at: jiff::Timestamp) -> jiff::Timestamp {
 
 /// Calls that the points of the window may tell of: those that ended since the first of their
 /// intervals began, which may be before the window.
-fn end_window(ask: &Ask) -> String {
-    let from = ask.from.map(|at| format!(" AND end_ns > least(from_ns, {})", at.as_nanosecond()));
-    let to = ask.to.map(|at| format!(" AND end_ns < {}", at.as_nanosecond()));
-    from.into_iter().chain(to).collect()
+fn since(ask: &Ask) -> String {
+    let from = |at: jiff::Timestamp| {
+        format!("\n    AND end_ns > least(cover_from, {})", at.as_nanosecond())
+    };
+    ask.from.map_or_else(String::new, from)
 }
 
-fn end_in_window(ask: &Ask) -> String {
+/// Calls that ended in the window.
+fn in_window(ask: &Ask) -> String {
     let from = ask.from.map(|at| format!(" AND end_ns >= {}", at.as_nanosecond()));
     let to = ask.to.map(|at| format!(" AND end_ns < {}", at.as_nanosecond()));
     from.into_iter().chain(to).collect()
@@ -237,14 +228,13 @@ fn instant(ns: &str) -> String {
     format!("arrow_cast(to_timestamp_nanos({ns}), 'Timestamp(Microsecond, Some(\"UTC\"))')")
 }
 
-/// Names of metrics, for IN.
-pub(crate) fn names(which: impl Fn(&UsageMetric) -> bool) -> String {
-    let names = usage_metrics::ALL.iter().filter(|m| which(m)).map(|m| text(m.name));
-    names.collect::<Vec<_>>().join(", ")
+/// Names of metrics by who counts, for IN.
+pub(crate) fn names(by: CountedBy) -> String {
+    of(by).map(|metric| text(metric.name)).collect::<Vec<_>>().join(", ")
 }
 
-fn case(which: impl Fn(&UsageMetric) -> bool, then: &str, otherwise: &str) -> String {
-    format!("CASE WHEN metric_name IN ({}) THEN {then} ELSE {otherwise} END", names(which))
+fn of(by: CountedBy) -> impl Iterator<Item = &'static UsageMetric> {
+    usage_metrics::ALL.iter().filter(move |metric| metric.counted_by == by)
 }
 
 /// The model of a point.
@@ -257,13 +247,13 @@ fn model() -> String {
 }
 
 /// What a point counts; null for what is left out.
-fn usage() -> String {
-    by_measure(|measure| Some(measure.usage.word()))
+fn usage(by: CountedBy) -> String {
+    by_measure(by, |measure| Some(measure.usage.word()))
 }
 
 /// To which total a point belongs, `input` or `output`; null for a part of one.
-pub(crate) fn total() -> String {
-    by_measure(|measure| match measure.total {
+pub(crate) fn total(by: CountedBy) -> String {
+    by_measure(by, |measure| match measure.total {
         Total::Input => Some("input"),
         Total::Output => Some("output"),
         Total::Within => None,
@@ -271,7 +261,7 @@ pub(crate) fn total() -> String {
 }
 
 /// A word by the measure of a point; null where it has none.
-fn by_measure(word: impl Fn(&Measure) -> Option<&'static str>) -> String {
+fn by_measure(by: CountedBy, word: impl Fn(&Measure) -> Option<&'static str>) -> String {
     let when = |metric: &UsageMetric, measure: &Measure| {
         let name = text(metric.name);
         let split = metric.split_by.map_or_else(String::new, |key| {
@@ -279,9 +269,8 @@ fn by_measure(word: impl Fn(&Measure) -> Option<&'static str>) -> String {
         });
         Some(format!("WHEN metric_name = {name}{split} THEN {}", text(word(measure)?)))
     };
-    let whens = usage_metrics::ALL
-        .iter()
-        .flat_map(|metric| metric.measures.iter().filter_map(|measure| when(metric, measure)));
+    let whens = of(by)
+        .flat_map(|m| m.measures.iter().filter_map(|measure| when(m, measure)).collect::<Vec<_>>());
     format!("CASE {} END", whens.collect::<Vec<_>>().join(" "))
 }
 
@@ -307,5 +296,9 @@ fn advice() -> String {
         .iter()
         .filter(|m| m.set != SET_CLIENT)
         .map(|m| format!("WHEN {} THEN {}", text(m.name), text(m.set)));
-    format!("CASE metric_name {} ELSE {} END", whens.collect::<Vec<_>>().join(" "), text(SET_CLIENT))
+    format!(
+        "CASE metric_name {} ELSE {} END",
+        whens.collect::<Vec<_>>().join(" "),
+        text(SET_CLIENT)
+    )
 }

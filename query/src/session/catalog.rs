@@ -33,7 +33,12 @@ pub struct Derived {
 
 /// Every derived column: those that make `spans` read like `calls`, and the series of a point.
 pub static DERIVED: [Derived; 4] = [
-    Derived { table: "metric_points", name: "series_id", unit: "", expr: series::of_point },
+    Derived {
+        table: "metric_points",
+        name: "series_id",
+        unit: "32 hex digits",
+        expr: series::of_point,
+    },
     Derived { table: "spans", name: "started_at", unit: "", expr: || ident("start_at") },
     Derived {
         table: "spans",

@@ -162,7 +162,8 @@ mod tests {
     }
 
     fn maps(rows: &[&[(&str, Option<&str>)]]) -> ArrayRef {
-        let mut map = MapBuilder::new(None, arrow::array::StringBuilder::new(), StringBuilder::new());
+        let mut map =
+            MapBuilder::new(None, arrow::array::StringBuilder::new(), StringBuilder::new());
         for row in rows {
             for (key, value) in *row {
                 map.keys().append_value(key);

@@ -52,7 +52,8 @@ async fn ask(world: &World, pairs: &[(&str, &str)]) -> Result<Vec<Map<String, Va
         params.set(name, value).unwrap();
     }
     let caller = world.service.anyone("cli");
-    let answer = world.service.ask(&caller, "counters", &params).await.map_err(|e| e.to_string())?;
+    let answer =
+        world.service.ask(&caller, "counters", &params).await.map_err(|e| e.to_string())?;
     let answer: Value = serde_json::from_slice(&answer.to_json().unwrap()).unwrap();
     let names: Vec<_> =
         answer["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
@@ -138,8 +139,12 @@ async fn a_client_that_sends_metrics_alone_is_told_what_to_set() {
         (row["value"], row["count"], row["sum"]) = (json!(null), json!(1), json!(value));
         row
     };
-    let points =
-        vec![codex("input", 900.0), codex("output", 40.0), codex("cached_input", 0.0), codex("total", 940.0)];
+    let points = vec![
+        codex("input", 900.0),
+        codex("output", 40.0),
+        codex("cached_input", 0.0),
+        codex("total", 940.0),
+    ];
     let world = of(points, vec![]).await;
     let rows = ask(&world, &[]).await.unwrap();
     assert_eq!(
@@ -197,9 +202,12 @@ async fn a_difference_and_a_service_without_metrics_are_named() {
         ]
     );
     // By service alone the metric's model does not matter: 100 against 90 + 7.
-    let rows = ask(&world, &[("by", "service_name"), ("filter", "service_name=app")]).await.unwrap();
-    let expected =
-        [json!(["app", "input", "differs", 100, 97, 3]), json!(["app", "output", "differs", 20, 33, -13])];
+    let rows =
+        ask(&world, &[("by", "service_name"), ("filter", "service_name=app")]).await.unwrap();
+    let expected = [
+        json!(["app", "input", "differs", 100, 97, 3]),
+        json!(["app", "output", "differs", 20, 33, -13]),
+    ];
     assert_eq!(shown(&rows, &TOKENS), expected);
     for pairs in [[("by", "team")], [("by", "model")], [("filter", "team=a")]] {
         let refused = ask(&world, &pairs).await.unwrap_err();
@@ -218,14 +226,12 @@ async fn a_server_is_compared_with_the_calls_of_any_service_and_counts_from_its_
             scraped(3, "vllm:prompt_tokens_total", "llama", 40.0),
             scraped(3, "vllm:generation_tokens_total", "llama", 9.0),
         ],
-        vec![
-            call(1, 1, "chat", "llama", used(300)),
-            call(2, 2, "search", "llama", used(40)),
-        ],
+        vec![call(1, 1, "chat", "llama", used(300)), call(2, 2, "search", "llama", used(40))],
     )
     .await;
     let rows = ask(&world, &[("from", &at(1)), ("filter", "service_name=gpu")]).await.unwrap();
-    let columns = ["usage", "state", "metric_tokens", "call_tokens", "unknown_points", "counted_by"];
+    let columns =
+        ["usage", "state", "metric_tokens", "call_tokens", "unknown_points", "counted_by"];
     assert_eq!(
         shown(&rows, &columns),
         [

@@ -127,8 +127,11 @@ async fn each_row_says_what_it_counts_from_and_why() {
         point(40, json!({"start_unix_ns": ns(35), "value": 3.0, "value_int": 3})),
         // What is no counter is not there.
         point(10, json!({"metric_name": "queue", "monotonic": false, "value": 5.0})),
-        point(10, json!({"metric_name": "load", "metric_kind": "gauge", "monotonic": null,
-            "temporality": null, "value": 5.0})),
+        point(
+            10,
+            json!({"metric_name": "load", "metric_kind": "gauge", "monotonic": null,
+            "temporality": null, "value": 5.0}),
+        ),
     ])
     .await;
     let found = rows(
@@ -159,7 +162,11 @@ async fn distributions_of_every_kind_count_by_count_and_sum() {
     };
     let kinds = ["exponential-histogram", "histogram", "summary"];
     let points = kinds.into_iter().flat_map(|kind| {
-        [point(10, told(kind, 2, 30.0)), point(20, told(kind, 5, 90.5)), point(30, told(kind, 1, 4.0))]
+        [
+            point(10, told(kind, 2, 30.0)),
+            point(20, told(kind, 5, 90.5)),
+            point(30, told(kind, 1, 4.0)),
+        ]
     });
     let world = of(points.collect()).await;
     let found = rows(

@@ -87,18 +87,16 @@ impl IncreasesExec {
             return internal_err!("points have no column `{lacking}`");
         }
         let ascending = SortOptions { descending: false, nulls_first: true };
-        let requirements = ORDER.iter().map(|name| {
-            Ok(PhysicalSortRequirement::new(col(name, &given)?, Some(ascending)))
-        });
+        let requirements = ORDER
+            .iter()
+            .map(|name| Ok(PhysicalSortRequirement::new(col(name, &given)?, Some(ascending))));
         let requirements = requirements.collect::<Result<Vec<_>>>()?;
         let Some(order) = LexRequirement::new(requirements) else {
             return internal_err!("the order of points has no column");
         };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(
-                points.output_partitioning().partition_count(),
-            ),
+            Partitioning::UnknownPartitioning(points.output_partitioning().partition_count()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
@@ -261,7 +259,8 @@ impl<'a> Points<'a> {
     fn point(&self, row: usize) -> Point {
         let int = |column: &Int64Array| column.is_valid(row).then(|| column.value(row));
         let float = |column: &Float64Array| column.is_valid(row).then(|| column.value(row));
-        let number = float(self.value).map(|value| Told::Number { value, int: int(self.value_int) });
+        let number =
+            float(self.value).map(|value| Told::Number { value, int: int(self.value_int) });
         let distribution =
             || int(self.count).map(|count| Told::Distribution { count, sum: float(self.sum) });
         let told = number.or_else(distribution);

@@ -57,7 +57,8 @@ impl Basis {
 pub(crate) mod reason {
     pub(crate) const NO_VALUE: &str = "the point says that no value was recorded";
     pub(crate) const NO_NUMBER: &str = "the value is none that a counter can have";
-    pub(crate) const NO_TEMPORALITY: &str = "the metric does not say whether it is delta or cumulative";
+    pub(crate) const NO_TEMPORALITY: &str =
+        "the metric does not say whether it is delta or cumulative";
     pub(crate) const NO_START: &str =
         "the first point that was read, and it tells no start: what it counts from is not known";
     pub(crate) const UNKNOWN_START: &str =
@@ -67,7 +68,8 @@ pub(crate) mod reason {
         before it was not among them; ask for a longer window";
     pub(crate) const MIXED_STARTS: &str = "other points of the series, between its start and itself, \
         tell no start: part of it may be counted with them";
-    pub(crate) const OTHER_VALUE: &str = "another point of the series has the same time and another value";
+    pub(crate) const OTHER_VALUE: &str =
+        "another point of the series has the same time and another value";
     pub(crate) const FELL: &str = "the value fell: the counter began anew at zero, and what it counted \
         between the point before and that is not known";
     pub(crate) const SEVERAL_WRITERS: &str = "its interval begins before that of an earlier point ends: \
@@ -259,9 +261,7 @@ impl Fold {
 
     fn cumulative(&self, point: &Point, told: Told) -> Increase {
         match self.last.as_ref().filter(|last| last.start == point.start) {
-            Some(last) if last.time == point.time => {
-                Increase::again(last, last.told == point.told)
-            }
+            Some(last) if last.time == point.time => Increase::again(last, last.told == point.told),
             Some(last) => {
                 let more = last.told.and_then(|before| told.above(before));
                 Increase {

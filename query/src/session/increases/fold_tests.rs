@@ -63,12 +63,7 @@ fn without_a_start_the_first_point_is_unknown_and_a_fall_is_a_reset() {
     check(
         false,
         &[int(None, 10, 100), int(None, 20, 130), int(None, 30, 7), int(None, 40, 8)],
-        &[
-            ("unknown", None),
-            ("cumulative", Some(30)),
-            ("reset", Some(7)),
-            ("cumulative", Some(1)),
-        ],
+        &[("unknown", None), ("cumulative", Some(30)), ("reset", Some(7)), ("cumulative", Some(1))],
     );
 }
 
@@ -232,7 +227,8 @@ fn arrived(points: &[Point], (twice, seed): &(Vec<bool>, u64)) -> Vec<Point> {
     let mut state = seed | 1;
     for i in (1..all.len()).rev() {
         // A linear congruential generator (Knuth's MMIX): any order, the same for the same seed.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         all.swap(i, (state >> 33) as usize % (i + 1));
     }
     all
