@@ -120,8 +120,8 @@ FROM (
     SELECT service_name, scope_name, metric_name, increase, sum_increase, {} AS total
     FROM metric_increases WHERE metric_name IN ({known}){window}
   ) AS told GROUP BY 1, 2, 3
-) AS increases ON service IS NOT DISTINCT FROM service_name
-  AND library IS NOT DISTINCT FROM scope_name AND named = metric_name
+) AS increases ON (service IS NOT DISTINCT FROM service_name)
+  AND (library IS NOT DISTINCT FROM scope_name) AND named = metric_name
 GROUP BY 1, 2
 ORDER BY 1, 2
 LIMIT {}",

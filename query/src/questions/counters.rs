@@ -88,7 +88,8 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
   FROM calls WHERE true{calls_window}
 ), beside AS (
   {beside_client}
-  FROM of_client FULL JOIN ended ON told_by IS NOT DISTINCT FROM service_name AND {same_model}{since}
+  FROM of_client FULL JOIN ended ON (told_by IS NOT DISTINCT FROM service_name)
+    AND {same_model}{since}
   WHERE metric_name IS NOT NULL OR (end_ns IS NOT NULL{in_window})
   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
   UNION ALL
@@ -161,12 +162,16 @@ fn told(ask: &Ask, by: CountedBy, by_model: bool) -> String {
     max(to_ns) OVER (PARTITION BY told_by) AS cover_to,
     array_agg(told_model) OVER (PARTITION BY told_by, metric_name) AS told_models
   FROM (
-    SELECT service_name AS told_by, {model} AS told_model, metric_name, {usage} AS told_usage,
-      sum(coalesce(increase, sum_increase)) AS told,
+    SELECT told_by, told_model, metric_name, told_usage, sum(more) AS told,
       count(*) FILTER (WHERE increase_basis IN ('unknown', 'overlap')) AS unknown_points,
       min(coalesce(increase_start_unix_ns, time_unix_ns)) AS from_ns, max(time_unix_ns) AS to_ns
-    FROM metric_increases
-    WHERE metric_name IN ({names}) AND {usage} IS NOT NULL{window}
+    FROM (
+      SELECT service_name AS told_by, {model} AS told_model, metric_name,
+        {usage} AS told_usage,
+        coalesce(increase, sum_increase) AS more, increase_basis, increase_start_unix_ns, time_unix_ns
+      FROM metric_increases WHERE metric_name IN ({names}){window}
+    ) AS points
+    WHERE told_usage IS NOT NULL
     GROUP BY 1, 2, 3, 4
   ) AS told",
         model = if by_model { model() } else { NO_MODEL.to_owned() },
@@ -262,16 +267,23 @@ pub(crate) fn total(by: CountedBy) -> String {
 
 /// A word by the measure of a point; null where it has none.
 fn by_measure(by: CountedBy, word: impl Fn(&Measure) -> Option<&'static str>) -> String {
-    let when = |metric: &UsageMetric, measure: &Measure| {
-        let name = text(metric.name);
-        let split = metric.split_by.map_or_else(String::new, |key| {
-            format!(" AND metric_attributes[{}] = {}", text(key), text(measure.told_as))
-        });
-        Some(format!("WHEN metric_name = {name}{split} THEN {}", text(word(measure)?)))
+    let cases = |metric: &UsageMetric| {
+        let told = metric.measures.iter().filter_map(|m| Some((m.told_as, text(word(m)?))));
+        let then = match metric.split_by {
+            None => told.map(|(_, word)| word).next()?,
+            Some(key) => {
+                let whens =
+                    told.map(|(told_as, word)| format!("WHEN {} THEN {word}", text(told_as)));
+                let whens = whens.collect::<Vec<_>>().join(" ");
+                format!("CASE metric_attributes[{}] {whens} END", text(key))
+            }
+        };
+        Some(format!("WHEN {} THEN {then}", text(metric.name)))
     };
-    let whens = of(by)
-        .flat_map(|m| m.measures.iter().filter_map(|measure| when(m, measure)).collect::<Vec<_>>());
-    format!("CASE {} END", whens.collect::<Vec<_>>().join(" "))
+    format!(
+        "CASE metric_name {} END",
+        of(by).filter_map(cases).collect::<Vec<_>>().join("\n          ")
+    )
 }
 
 /// The tokens of the calls that a usage is compared with.
