@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spanledger_query::{Caller, QuerySettings};
 use spanledger_schemas::tables::metric_points;
 
-use crate::fixture::{World, batch, world};
+use crate::fixture::{World, world};
 use crate::http::sql;
 
 /// 2026-11-24T00:00:00Z, in seconds.
@@ -294,31 +294,4 @@ async fn it_is_a_table_like_the_others_and_names_what_it_was_read_from() {
     assert_eq!(body["rows"], json!([[ns(0)]]), "{body}");
     assert_eq!(body["columns"][0]["unit"], "ns since epoch");
     assert!(body["tables"]["metric_points"].is_i64(), "{body}");
-}
-
-#[tokio::test]
-async fn more_points_than_memory_holds_are_sorted_on_disk() {
-    let (memory_max, partitions) = (24 << 20, 2);
-    let settings = QuerySettings { memory_max, partitions, ..QuerySettings::default() };
-    let world = world(settings, &[]).await;
-    // 60 series of 1,000 points; each adds 1 a second from its start at 0. Their attributes alone
-    // are more than 10 MB of text.
-    for hundred in 0..10 {
-        let row = |second: i64, series: i64| {
-            let attributes = json!({"series": series.to_string(), "filler": "x".repeat(200)});
-            point(
-                second,
-                json!({"start_unix_ns": ns(0), "value": second as f64, "value_int": second,
-                    "metric_attributes": attributes}),
-            )
-        };
-        let seconds = hundred * 100 + 1..=hundred * 100 + 100;
-        let rows: Vec<Value> =
-            seconds.flat_map(|second| (0..60).map(move |series| row(second, series))).collect();
-        let table = &metric_points::TABLE;
-        world.store.append(table, batch(table, &rows), None).await.unwrap();
-    }
-    let query = "SELECT count(*), sum(increase_int), max(increase_int), count(DISTINCT series_id), \
-                 min(length(json_text(metric_attributes))) > 200 FROM metric_increases";
-    assert_eq!(rows(&world, query).await, [json!([60_000, 60_000, 1, 60, true])]);
 }
