@@ -10,6 +10,7 @@
 
 mod binary;
 mod contents;
+mod counters;
 mod crash;
 mod dashboards;
 mod explain;

@@ -2,6 +2,8 @@
 //! the library, else the general answer. Takes the name of an instrumentation scope and a problem,
 //! gives a sentence.
 
+use spanledger_schemas::usage_metrics::SET_CLIENT;
+
 use super::libraries::BY_LIBRARY;
 
 /// What can be wrong with what a library sends.
@@ -84,7 +86,10 @@ impl Problem {
     /// What it means, for a number of things.
     pub fn says(self) -> &'static str {
         match self {
-            MetricsOnly => "token metrics arrive, but no span or event of a call",
+            MetricsOnly => {
+                "points of token metrics arrive, but no span or event of a call: none of it is in \
+                 a call or a cost"
+            }
             EventsOnly => "events of calls arrive, but no spans",
             NoModelCalls => "spans arrive, but none of a model call",
             StreamWithoutUsage => "streams ended without usage",
@@ -125,10 +130,7 @@ fn begins(scope: &str, prefix: &str) -> bool {
 
 fn general(problem: Problem) -> &'static str {
     match problem {
-        MetricsOnly => {
-            "switch on the exporter of traces (OTEL_TRACES_EXPORTER=otlp) or logs \
-             (OTEL_LOGS_EXPORTER=otlp): a sum of tokens has no user, trace or price of its own"
-        }
+        MetricsOnly => SET_CLIENT,
         EventsOnly => "switch on the exporter of traces: OTEL_TRACES_EXPORTER=otlp",
         NoModelCalls => {
             "when the service calls models, install an instrumentation for its client, such as \

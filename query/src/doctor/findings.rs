@@ -66,7 +66,8 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
                 reason: match problem {
                     Problem::Unpriced => patient.price_reason.clone(),
                     Problem::UsageUnknown | Problem::UsageEstimated => patient.usage_reason.clone(),
-                    Problem::Uncounted => Some(uncounted(patient)),
+                    Problem::Uncounted => Some(in_no_call(patient, "uncounted")),
+                    Problem::MetricsOnly => Some(in_no_call(patient, "metric")),
                     _ => None,
                 },
                 advice: advice::on(speaker(patient), problem),
@@ -77,10 +78,10 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
     all
 }
 
-/// How much is in no call.
-fn uncounted(patient: &Patient) -> String {
+/// How much is in no call, by counts of these names.
+fn in_no_call(patient: &Patient, which: &str) -> String {
     let [input, output] =
-        ["uncounted_input_tokens", "uncounted_output_tokens"].map(|name| patient.count(name));
+        ["input", "output"].map(|side| patient.count(&format!("{which}_{side}_tokens")));
     format!("{input} tokens in and {output} out in all")
 }
 

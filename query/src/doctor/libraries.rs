@@ -2,6 +2,8 @@
 //! library; the general answers are in `advice`. The facts were read off what each library sends
 //! against what the provider billed.
 
+use spanledger_schemas::usage_metrics::{SET_CLAUDE_CODE, SET_CODEX, SET_GEMINI_CLI};
+
 use super::advice::Problem::{
     self, CachedUntold, Duplicates, EventsOnly, MetricsOnly, NoUsage, NoUser, PerhapsEstimated,
     StreamWithoutUsage, Unpriced, UsageEstimated,
@@ -103,34 +105,20 @@ pub(super) const BY_LIBRARY: &[(&str, Problem, &str)] = &[
          the proxy",
     ),
     // Coding agents.
-    (
-        "com.anthropic.claude_code",
-        MetricsOnly,
-        "Claude Code: set OTEL_LOGS_EXPORTER=otlp beside OTEL_METRICS_EXPORTER, so that each \
-         request comes as an event (`claude_code.api_request`)",
-    ),
+    ("com.anthropic.claude_code", MetricsOnly, SET_CLAUDE_CODE),
     (
         "com.anthropic.claude_code",
         EventsOnly,
         "Claude Code: the events tell each request; for spans also set \
          CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1 and OTEL_TRACES_EXPORTER=otlp",
     ),
-    (
-        "codex",
-        MetricsOnly,
-        "Codex CLI: set `exporter` and `trace_exporter` to OTLP in section [otel] of config.toml",
-    ),
+    ("codex", MetricsOnly, SET_CODEX),
     (
         "codex",
         EventsOnly,
         "Codex CLI: set `trace_exporter` to OTLP in section [otel] of config.toml",
     ),
-    (
-        "gemini-cli",
-        MetricsOnly,
-        "Gemini CLI: telemetry sends traces and logs to the same endpoint; see that /v1/traces and \
-         /v1/logs of `telemetry.otlpEndpoint` reach this server",
-    ),
+    ("gemini-cli", MetricsOnly, SET_GEMINI_CLI),
     (
         "gemini-cli",
         CachedUntold,

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod beside;
 pub mod commitments;
+pub mod counters;
 pub mod drift;
 pub mod expand;
 pub mod latency;
@@ -42,13 +43,14 @@ pub struct Question {
 }
 
 /// The catalogue.
-pub static ALL: [&Question; 6] = [
+pub static ALL: [&Question; 7] = [
     &spend::QUESTION,
     &latency::QUESTION,
     &drift::QUESTION,
     &what_if::QUESTION,
     &unmapped::QUESTION,
     &commitments::QUESTION,
+    &counters::QUESTION,
 ];
 
 /// The question of that name.

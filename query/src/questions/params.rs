@@ -263,6 +263,19 @@ impl Ask {
         format!("price(named_struct({fields}){rest})")
     }
 
+    /// Conditions of the filters alone, for WHERE; `true` without any.
+    pub(super) fn filters(&self) -> String {
+        match self.filter_conditions().as_slice() {
+            [] => "true".to_owned(),
+            all => all.join(" AND "),
+        }
+    }
+
+    /// The columns that are filtered.
+    pub(super) fn filter_columns(&self) -> Vec<&'static str> {
+        self.filters.iter().map(|filter| filter.column).collect()
+    }
+
     fn filter_conditions(&self) -> Vec<String> {
         let mut conditions: Vec<String> = Vec::new();
         let mut seen: Vec<&str> = Vec::new();

@@ -4,11 +4,13 @@
 
 pub mod catalog;
 pub mod functions;
+mod increases;
 pub mod memory;
 mod overlay;
 mod periods;
 mod prices;
 pub mod quantiles;
+mod series;
 pub mod statement;
 pub mod units;
 
@@ -174,7 +176,8 @@ impl Session {
         let mut of_spans = false;
         let noted = plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
-                note(scan.table_name.table());
+                let name = scan.table_name.table();
+                note(catalog::stored(name));
                 of_spans |= scan.table_name.table() == spans::TABLE.name;
             }
             Ok(TreeNodeRecursion::Continue)
@@ -233,7 +236,7 @@ fn config(partitions: usize) -> SessionConfig {
 /// snapshot, so that object ids stay the same from one statement to the next.
 fn described_tables() -> Result<Arc<dyn SchemaProvider>, DataFusionError> {
     let schema = MemorySchemaProvider::new();
-    for table in spanledger_schemas::tables::ALL {
+    for table in tables_of::ALL.into_iter().chain(tables_of::VIEWS) {
         let shape = catalog::shape(table)?;
         schema.register_table(table.name.to_owned(), Arc::new(EmptyTable::new(shape)))?;
     }

@@ -10,10 +10,12 @@
 
 mod allow_list;
 mod commitments;
+mod counters;
 mod doctor;
 mod explain;
 mod fixture;
 mod http;
+mod increases;
 mod limits;
 mod pg;
 mod plans;
