@@ -12,7 +12,7 @@ mod openllmetry;
 mod otel;
 
 use Basis::Inclusive;
-use Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
+use Cached::Sent;
 use Reasoning::{Inside, InsideUnsent};
 
 use super::usage::{Basis, Reporter};
@@ -223,7 +223,9 @@ mod tests {
         for rule in rules() {
             let untold = match rule.cached {
                 Sent => false,
-                Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) => {
+                Cached::Unsent(reason)
+                | Cached::ReadUnsent(reason)
+                | Cached::WriteUnsent(reason) => {
                     assert!(reason.contains(CACHED_UNTOLD), "{reason}");
                     true
                 }

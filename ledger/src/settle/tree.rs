@@ -5,12 +5,10 @@
 use super::view::{NO_FACTS, SpanView, Spans};
 use crate::limits::ANCESTORS_OVER_MAX;
 
-/// Spans by rising id, with parents and an order.
+/// Spans by rising id, with what each is a part of, and an order.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) spans: Vec<SpanView>,
-    /// Places of the parents.
-    pub(super) parents: Vec<Option<usize>>,
     /// Places of what each span is a part of: its parent, but for an inference or sum below one
     /// that was over before it began. Some libraries leave their context behind, and hang each
     /// call below the one before.
@@ -27,7 +25,7 @@ impl Tree {
             spans.iter().enumerate().map(|(i, s)| place(s.parent).filter(|p| *p != i)).collect();
         let order = ancestors_first(&mut parents);
         let within = within(trace, &spans, &parents, &order);
-        Tree { spans, parents, within, order }
+        Tree { spans, within, order }
     }
 }
 

@@ -42,6 +42,7 @@ pub static QUESTION: Question = Question {
     ],
     by: &["service_name", "model"],
     grain: false,
+    whole: false,
     sql,
 };
 

@@ -2,7 +2,7 @@
 
 use super::Basis::Exclusive;
 use super::Cached::{self, Unsent};
-use super::Reasoning::{self, Beside, BesideUnsent, InsideUnsent};
+use super::Reasoning::{Beside, BesideUnsent, InsideUnsent};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
