@@ -9,6 +9,7 @@ mod serve;
 mod settings;
 mod telemetry;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,11 +19,16 @@ use crate::args::{Args, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit status: 0 done, 1 failed, 2 wrong use (clap's own).
+/// Exit status of a command whose output was closed before all was said: that of a process which
+/// SIGPIPE ends (128 + 13).
+const OUTPUT_CLOSED: u8 = 141;
+
+/// Exit status: 0 done, 1 failed, 2 wrong use (clap's own), 141 nobody reads the output.
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(args.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if client::out::is_closed(&error) => ExitCode::from(OUTPUT_CLOSED),
         Err(error) => {
             say_error(&error);
             if error.is::<settings::SettingsError>() {
@@ -49,11 +55,11 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// The error and its causes, one a line, on stderr.
-#[expect(clippy::print_stderr, reason = "where the errors of a command end")]
+/// The error and its causes, one a line, on stderr; to nobody when that is closed.
 fn say_error(error: &anyhow::Error) {
-    eprintln!("error: {error}");
+    let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        eprintln!("  because {cause}");
+        text.push_str(&format!("  because {cause}\n"));
     }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -15,7 +15,7 @@ use spanledger_store::Store;
 use tower::ServiceExt as _;
 
 use crate::args::{Config, ConfigFlags, Format};
-use crate::client::{http, sql};
+use crate::client::{http, out, sql};
 use crate::settings;
 
 /// Largest answer that is held before it is printed: the query service's own bound is smaller.
@@ -23,14 +23,14 @@ const ANSWER_BYTES_MAX: usize = 1 << 30;
 
 /// Prints every table and column.
 pub fn schema() -> anyhow::Result<()> {
-    std::io::stdout().lock().write_all(tables::markdown().as_bytes())?;
+    out::stdout().write_all(tables::markdown().as_bytes())?;
     Ok(())
 }
 
 /// Prints the reference of settings.
 pub fn config(flags: &ConfigFlags) -> anyhow::Result<()> {
     let Config::Reference = flags.what;
-    std::io::stdout().lock().write_all(settings::reference().as_bytes())?;
+    out::stdout().write_all(settings::reference().as_bytes())?;
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub fn quote(data_dir: Option<&Path>, as_of: Option<jiff::Timestamp>) -> anyhow:
     };
     let mut allowances = Allowances::new(Arc::clone(&book))?;
     let mut pricer = Pricer::new(book);
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::new(out::stdout());
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.context("reading standard input")?;
         if line.trim().is_empty() {

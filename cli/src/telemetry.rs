@@ -16,6 +16,21 @@ use crate::settings::{LogFormat, Telemetry};
 const SECONDS_BUCKETS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
+/// Standard error for the log. A line that nobody reads any more is lost, and nothing else with it:
+/// the subscriber would tell of its failure on standard error, too, and end the thread with it.
+struct Unread(std::io::Stderr);
+
+impl std::io::Write for Unread {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What must live as long as the process, and be flushed at its end.
 pub struct Running {
     /// Renders `/metrics`.
@@ -31,7 +46,7 @@ pub struct Running {
 pub fn start(settings: &Telemetry) -> anyhow::Result<Running> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|why| anyhow::anyhow!("setting `telemetry.log` is `{}`: {why}", settings.log))?;
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer().with_writer(|| Unread(std::io::stderr()));
     let log = match settings.log_format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().boxed(),

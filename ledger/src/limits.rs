@@ -7,9 +7,13 @@ use std::time::Duration;
 pub const PRICE_DECIMALS_MAX: u32 = 12;
 
 /// Distinct (provider, models, tier, region, host) combinations whose prices a pricer remembers.
-/// Beyond it the memory is emptied and fills again: a client that invents model names costs time,
-/// never memory.
+/// Beyond it the memory is emptied before the next batch and fills again: a client that invents
+/// model names costs time, never memory.
 pub const PRICE_MATCHES_MAX: usize = 10_000;
+
+/// Shapes of calls (which units of a price list are charged, in which band) that a pricer
+/// remembers, some 400 bytes each, with the ids of their rows. A model has about ten in practice.
+pub const PRICE_SHAPES_MAX: usize = 20_000;
 
 /// Memory for open and lately settled traces. What is kept of a model call takes some 200 bytes, of
 /// another span some 120, so this holds 1.1 million calls: eighteen seconds of 60,000 a second, more
@@ -84,6 +88,11 @@ pub const LINKS_MAX: usize = 200_000;
 /// process, read at two places.
 pub const WITHIN_SLACK: Duration = Duration::from_millis(50);
 
+/// Ancestors that were over before a call began, and are passed by on the way up to what it is a
+/// part of. A context that was left behind takes one or two; without a bound a deep trace of many
+/// calls would take the product of both.
+pub const ANCESTORS_OVER_MAX: usize = 64;
+
 /// Calls of one service, usage and second that a call without a response id is compared with.
 pub const MOMENT_CANDIDATES_MAX: usize = 64;
 
@@ -109,6 +118,13 @@ pub const PRICE_FINDINGS_MAX: usize = 100;
 
 /// Rows of `calls` in one file that are priced at a time when calls are repriced.
 pub const REPRICE_ROWS: usize = 65_536;
+
+/// Passes over table `calls` in which a file may be lost to settle or upkeep before repricing gives
+/// up: each pass looks only at what is new, and upkeep comes once a minute.
+pub const REPRICE_PASSES_MAX: u32 = 50;
+
+/// Rows about periods of contracts in one answer: a hundred contract rows by month for eight years.
+pub const PERIOD_ROWS_MAX: usize = 10_000;
 
 /// Imports of prices at work at the same time; each rewrites the table.
 pub const PRICE_WRITES_MAX: usize = 1;

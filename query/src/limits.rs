@@ -75,3 +75,8 @@ pub const DOCTOR_ROWS_MAX: usize = 10_000;
 /// Beliefs and drafts that one query may price by: each is a price book of some 10 MB in memory that
 /// no pool counts. A query that compares a year month by month has twelve.
 pub const PRICE_TERMS_MAX: usize = 16;
+
+/// How far before a window a query of increases looks for the points that those in the window are
+/// counted from. Exporters send each minute, changed or not, and scrapes come more often; a day bridges
+/// a night's outage, and is the least that is read anyway where files are cut by day.
+pub const INCREASE_LOOK_BACK: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,5 +1,6 @@
 //! What the other rooms agree on: tables and their columns, identifiers, exact money, names of
-//! OpenTelemetry attributes, marks of usage, how an HTTP door says an error. A leaf: no I/O, and it knows no other room.
+//! OpenTelemetry attributes and of metrics of usage, marks of usage, how an HTTP door says an error. A leaf: no I/O,
+//! and it knows no other room.
 
 pub mod ids;
 pub mod money;
@@ -9,6 +10,7 @@ pub mod table;
 pub mod tables;
 pub mod time;
 pub mod usage_marks;
+pub mod usage_metrics;
 
 pub use money::Money;
 pub use problem::Problem;

@@ -2,7 +2,8 @@
 //! that reads a call acts upon the mark; the words around it are for people and may change. Owns
 //! their spelling; which rule has which is `normalise`'s matter.
 
-/// The library tells no cached tokens: uncached input, and so the price, is an upper bound.
+/// The library tells no cached tokens: uncached input, and so the price, is an upper bound, or,
+/// where cached tokens stand beside input, all input is not known and the price a lower one.
 pub const CACHED_UNTOLD: &str = "[cached-untold]";
 
 /// The library guesses the usage of streams, or counts it wrong, and does not say which calls were

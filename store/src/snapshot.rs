@@ -56,7 +56,7 @@ impl Snapshot {
     }
 
     /// The rows of a file at `places`, counted from zero and rising, with `columns`, in the order
-    /// of both and in the table's own types. The file may have been compacted, as long as it is
+    /// of both and in the types of [`Table::scan_schema`]. The file may have been compacted, as long as it is
     /// there.
     ///
     /// # Errors

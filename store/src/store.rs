@@ -148,6 +148,30 @@ impl Store {
         rows: RecordBatch,
         txn: Option<Txn>,
     ) -> Result<i64, StoreError> {
+        Ok(self.put(table, remove, rows, txn).await?.version)
+    }
+
+    /// The same without a mark, for a writer that goes on by file: returns the files that hold the
+    /// rows now.
+    ///
+    /// # Errors
+    /// As [`Store::replace`].
+    pub async fn rewrite(
+        &self,
+        table: &'static Table,
+        remove: Vec<DataFile>,
+        rows: RecordBatch,
+    ) -> Result<Vec<DataFile>, StoreError> {
+        Ok(self.put(table, remove, rows, None).await?.files)
+    }
+
+    async fn put(
+        &self,
+        table: &'static Table,
+        remove: Vec<DataFile>,
+        rows: RecordBatch,
+        txn: Option<Txn>,
+    ) -> Result<Put, StoreError> {
         let open = self.table(table)?;
         let started = Instant::now();
         let done = Box::pin(open.write(remove, rows, txn)).await;
@@ -218,6 +242,20 @@ impl Store {
     }
 }
 
+/// What a write did.
+struct Put {
+    /// Version of the table after it.
+    version: i64,
+    /// The files it added.
+    files: Vec<DataFile>,
+}
+
+impl Put {
+    fn nothing(version: i64) -> Put {
+        Put { version, files: Vec::new() }
+    }
+}
+
 impl OpenTable {
     /// The whole path of a write: encode, then commit.
     #[tracing::instrument(
@@ -231,17 +269,17 @@ impl OpenTable {
         remove: Vec<DataFile>,
         rows: RecordBatch,
         txn: Option<Txn>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Put, StoreError> {
         let log = &self.log;
         if let Some(txn) = &txn
             && log.txn_version(&txn.app).await?.is_some_and(|v| v >= txn.version)
         {
-            return Ok(log.view().await?.version);
+            return Ok(Put::nothing(log.view().await?.version));
         }
         let (table, dir) = (log.table, log.dir.clone());
         let files = blocking("encoding rows", move || write::write(table, &dir, &rows)).await?;
         if files.is_empty() && remove.is_empty() && txn.is_none() {
-            return Ok(log.view().await?.version);
+            return Ok(Put::nothing(log.view().await?.version));
         }
 
         let mut actions: Vec<_> = remove.iter().map(|file| self::remove(file, true)).collect();
@@ -249,10 +287,12 @@ impl OpenTable {
         let needs = remove.into_iter().map(|file| file.path).collect();
         let commit = Commit { actions, needs, txn, operation: write_operation() };
         match log.commit(commit).await {
-            Ok(Outcome::Committed(version)) => Ok(version),
+            Ok(Outcome::Committed(version)) => {
+                Ok(Put { version, files: files.into_iter().map(|new| new.file).collect() })
+            }
             Ok(Outcome::AlreadyRecorded(version)) => {
                 write::discard(&log.dir, &files);
-                Ok(version)
+                Ok(Put::nothing(version))
             }
             Err(error) => {
                 // Only where the commit certainly did not happen; any other file is left to the

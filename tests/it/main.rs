@@ -10,9 +10,11 @@
 
 mod binary;
 mod contents;
+mod counters;
 mod crash;
 mod dashboards;
 mod explain;
+mod pipes;
 mod prices;
 mod suites;
 mod tidy;

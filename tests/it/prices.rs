@@ -131,6 +131,30 @@ async fn own_prices_are_brought_and_calls_priced_again_on_the_command_line() {
     assert_eq!(status, 0, "{error}");
     let answer: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(answer["question"], "what-if");
+
+    // $3,000 a month is paid beside the calls, and told with them; a zero of LiteLLM's is no price.
+    let period = "contract = \"ptu\"\n[[commitment]]\nprovider = \"azure\"\nmodel = \"gpt-4o\"\n\
+                  service_tier = \"provisioned\"\namount = 3000\nper = \"month\"\n";
+    let period = written(folder.path(), "ptu.toml", period);
+    let (status, _, error) = run(&["prices", "import", &period], &server);
+    assert_eq!(status, 0, "{error}");
+    let november = ["--from", "2026-11-01", "--to", "2026-12-01"];
+    let ask = [&["ask", "commitments", "--format", "csv"], &november[..]].concat();
+    let (status, text, error) = run(&ask, &server);
+    assert_eq!(status, 0, "{error}");
+    assert!(text.contains("contract ptu,commitment,azure,gpt-4o,provisioned,"), "{text}");
+    assert!(text.contains(",,,0,3000,3000,,USD,0.0,"), "{text}");
+    let (_, text, _) = run(&[&["ask", "spend"], &november[..]].concat(), &server);
+    assert!(text.contains("note: beside these costs 3000 USD are paid"), "{text}");
+    let zero =
+        r#"{"gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0}}"#;
+    let zero = written(folder.path(), "zero.json", zero);
+    let check = ["prices", "check", "--format", "csv", "--against", &zero];
+    let (_, text, _) = run(&check, &server);
+    assert!(text.contains("\nperhaps-unknown,openai,gpt-4o,"), "{text}");
+    let (status, _, error) = run(&["prices", "import", &zero], &server);
+    assert!(status == 1 && error.contains("it is LiteLLM's map"), "{error}");
+
     let broken = written(folder.path(), "broken.toml", "[[price]]\nprovider = \"openai\"\n");
     let (status, _, error) = run(&["prices", "import", &broken], &server);
     assert_eq!(status, 1);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, anyhow};
 
 use super::http::{block_on, send};
+use super::out;
 use super::sql::{accept, stream};
 use crate::args::AskFlags;
 
@@ -65,7 +66,7 @@ async fn list(url: &str) -> anyhow::Result<()> {
     let request = reqwest::Client::new().get(format!("{url}/api/v1/questions"));
     let catalogue: Catalogue =
         send(request, url).await?.json().await.context("reading the list")?;
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     for question in catalogue.questions {
         writeln!(out, "{:10} {}", question.name, question.about)?;
     }

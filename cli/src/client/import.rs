@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::http::{block_on, send};
+use super::out;
 use crate::args::{Import, ImportFlags};
 
 /// Imports every file; the first that is refused ends the command, those before it stay.
@@ -37,7 +38,7 @@ pub fn main(flags: &ImportFlags) -> anyhow::Result<()> {
 
 /// What came of one file: rows, sums per currency, and warnings.
 fn say(file: &str, report: &Value) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     writeln!(out, "{file}")?;
     writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
     Ok(())

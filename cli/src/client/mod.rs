@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod explain;
 pub mod http;
 pub mod import;
+pub mod out;
 pub mod prices;
 pub mod sql;
 pub mod table;

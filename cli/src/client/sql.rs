@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use anyhow::Context as _;
 
 use super::http::{block_on, send};
+use super::out;
 use super::table::Answer;
 use crate::args::{Format, SqlFlags};
 use crate::offline;
@@ -45,7 +46,7 @@ pub async fn stream(mut response: reqwest::Response, format: Format) -> anyhow::
         let body = response.bytes().await.context("reading the answer")?;
         return print(&body, format);
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     while let Some(chunk) = response.chunk().await.context("reading the answer")? {
         out.write_all(&chunk)?;
     }
@@ -57,7 +58,7 @@ pub async fn stream(mut response: reqwest::Response, format: Format) -> anyhow::
 
 /// Prints a whole answer.
 pub fn print(body: &[u8], format: Format) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     match format {
         Format::Table => {
             let answer: Answer = serde_json::from_slice(body).context("reading the answer")?;

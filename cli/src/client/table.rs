@@ -71,6 +71,8 @@ impl Answer {
         if let Some(Value::Object(coverage)) = &self.coverage {
             let parts: Vec<_> = coverage
                 .iter()
+                // Lists are told by the notes.
+                .filter(|(_, value)| !value.is_array())
                 .map(|(name, value)| format!("{} {}", name.replace('_', " "), shown(value, "")))
                 .collect();
             out.push_str(&format!("coverage: {}\n", parts.join(", ")));

@@ -11,6 +11,7 @@ use super::exposition::Exposition;
 use super::{Addresses, Fed, feed, limits, progress, words};
 use crate::args::DemoFlags;
 use crate::client::http::send;
+use crate::client::out;
 use crate::client::table::Answer;
 use crate::serve::{self, Server};
 use crate::settings::{HumanDuration, Settings};
@@ -73,7 +74,7 @@ async fn tell(server: &Server, exposition: &Exposition) -> anyhow::Result<()> {
     let door =
         |name| server.addresses().get(name).with_context(|| format!("the demo needs `{name}`"));
     let addresses = Addresses { otlp_grpc: door("otlp-grpc")?, http: door("http")? };
-    let mut out = std::io::stdout();
+    let mut out = out::stdout();
     let err = std::io::stderr();
     let terminal = err.is_terminal();
     writeln!(out, "\n{}", words::WHAT_IT_IS)?;

@@ -7,6 +7,7 @@ mod doors;
 mod http;
 mod parts;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub use doors::Addresses;
 
 use crate::args::ServeFlags;
+use crate::client::out;
 use crate::settings::{self, Addr, Effective, Settings};
 use crate::telemetry;
 
@@ -60,10 +62,8 @@ fn install_fault() -> anyhow::Result<()> {
 }
 
 /// Prints the settings in force.
-#[expect(clippy::print_stdout, reason = "the output of the command")]
 pub fn print(effective: &Effective) -> anyhow::Result<()> {
-    print!("{}", effective.print());
-    Ok(())
+    Ok(out::stdout().write_all(effective.print().as_bytes())?)
 }
 
 /// Threads that decode, encode and read files for the runtime, beyond one per core. Each keeps
@@ -124,15 +124,19 @@ impl Server {
         &self.doors.addresses
     }
 
-    /// Writes `addresses.json` and says on standard output which doors are open.
-    #[expect(clippy::print_stdout, reason = "scripts wait for these lines")]
+    /// Writes `addresses.json` and says on standard output which doors are open, for scripts that
+    /// wait for these lines. Whoever wants no more of them may close it: the doors stay open.
     pub fn announce(&self) -> anyhow::Result<()> {
         self.addresses().write(&self.settings.data_dir)?;
+        let mut lines = String::new();
         for (name, address) in self.addresses().open() {
-            println!("listening {name} {address}");
+            lines.push_str(&format!("listening {name} {address}\n"));
         }
-        println!("ready");
-        Ok(())
+        lines.push_str("ready\n");
+        match out::stdout().write_all(lines.as_bytes()).map_err(anyhow::Error::from) {
+            Err(error) if !out::is_closed(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Shuts the doors, then flushes and commits what was acknowledged.

@@ -21,15 +21,25 @@ pub(super) fn read<'a>(
         let url = said.text(Fact::ServerUrl, false)?;
         provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
-    let provider = provider_of(said, server_address.as_deref())
-        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed));
     let kind_word = said.text(Fact::Kind, false);
     let kind = kind_word.as_deref().and_then(kinds::kind);
-    let operation = operation(said, speaks, kind);
+    let model_of_call = model_of_call(said, speaks, kind);
+    let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
+    let provider = only
+        .or_else(|| provider_of(said, server_address.as_deref()))
+        .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed))
+        .or_else(|| {
+            speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
+            let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
+            provider::before_model(&model?.1).map(Cow::Borrowed)
+        })
+        .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed));
+    let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
     let streaming = said
         .truth(Fact::Streaming)
-        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true));
+        .or_else(|| kind_word.as_deref().is_some_and(kinds::streams).then_some(true))
+        .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true));
     // Where nothing was streamed, a time to first token is the duration under another name.
     let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
     let ttft_ms = ttft_ms.filter(|_| !bogus || streaming == Some(true));
@@ -44,10 +54,16 @@ pub(super) fn read<'a>(
             dialect: speaks.map_or("", |d| d.name),
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
+            answer_named: said.said(Fact::ResponseId).is_some(),
             ..Reporter::default()
         },
     );
     let (request_model, response_model) = models(said, usage.basis.is_some());
+    // The plugin's name before it is no part of it.
+    let request_model = request_model.or_else(|| {
+        let model = model_of_call?;
+        Some(Cow::Borrowed(model.split_once('/').map_or(model, |(_, name)| name)))
+    });
     let agent = said.column(Fact::Agent);
     let role = kinds::role(&kinds::Seen {
         ai: speaks.is_some(),
@@ -132,11 +148,12 @@ fn provider_of<'a>(
 
 fn operation<'a>(
     said: &mut Reading<'a, '_>,
+    scope: &str,
     speaks: Option<&Dialect>,
     kind: Option<kinds::Kind>,
 ) -> Option<Cow<'a, str>> {
     if let Some(word) = said.text(Fact::Operation, false) {
-        let own = speaks.map_or(&[][..], |d| d.operations);
+        let own = speaks.and_then(|d| d.operation(scope, &word));
         let (operation, changed) = kinds::operation(word, own);
         if !changed {
             said.in_full(Fact::Operation);
@@ -144,6 +161,26 @@ fn operation<'a>(
         return Some(operation);
     }
     kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// The model that a dialect names by the span's own name, where the span is a call.
+fn model_of_call<'a>(
+    said: &Reading<'a, '_>,
+    speaks: Option<&Dialect>,
+    kind: Option<kinds::Kind>,
+) -> Option<&'a str> {
+    let key = speaks?.model_of_calls.filter(|_| kind.is_some_and(kinds::Kind::is_call))?;
+    match said.attributes.iter().find(|a| a.key == key)?.value {
+        Value::Text(name) => Some(name).filter(|n| !n.is_empty()),
+        _ => None,
+    }
+}
+
+/// Whether the client's function that was called is one that streams: OpenTelemetry's google-genai
+/// names it (`google.genai.Models.generate_content_stream`), and no other sign of a stream.
+fn streams_by_function(said: &Reading<'_, '_>) -> bool {
+    let function = said.attributes.iter().find(|a| a.key == "code.function.name");
+    function.is_some_and(|f| matches!(f.value, Value::Text(name) if name.ends_with("_stream")))
 }
 
 /// Requested and served model. A library that has one name for both writes the served one over

@@ -102,6 +102,8 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("mlflow.spanOutputs", Output),
     ("mlflow.chat.tools", ToolDefinitions),
     ("mlflow.chunk.value", Output),
+    ("genkit:input", Input),
+    ("genkit:output", Output),
     ("request_data", Input),
     ("response_data", Output),
     ("all_messages_events", Other),
@@ -178,6 +180,11 @@ const OF_SCOPE: &[(&str, &str, ContentKind)] = &[
 /// Whether a scope has such names at all; asked once per group.
 pub(super) fn scope_has_own(scope: &str) -> bool {
     OF_SCOPE.iter().any(|(prefix, _, _)| scope.starts_with(prefix))
+}
+
+/// The kind of a key that is content by its full name.
+pub(super) fn by_name(key: &str) -> Option<ContentKind> {
+    KEYS.iter().find(|(known, _)| *known == key).map(|(_, kind)| *kind)
 }
 
 /// The kind of a key that is content in this scope only.

@@ -81,8 +81,9 @@ pub(super) fn answer_id<'a>(answer: &'a str, provider: Option<&str>) -> Option<&
             continue;
         };
         let (id, _) = value.split_once('"')?;
-        // OpenAI's responses have a `msg_` for each item; only Anthropic's is the answer's.
-        let item = id.starts_with("msg_") && provider != Some("anthropic");
+        // OpenAI's responses have a `msg_` for each item; only Claude's is the answer's.
+        let claude = matches!(provider, Some("anthropic" | "aws.bedrock"));
+        let item = id.starts_with("msg_") && !claude;
         if !item && !id.contains('\\') && IDS.iter().any(|beginning| id.starts_with(beginning)) {
             return Some(id);
         }

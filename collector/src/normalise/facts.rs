@@ -44,6 +44,8 @@ impl<'a> Facts<'a> {
     #[inline]
     pub(super) fn note(&mut self, meaning: Meaning, attribute: usize, value: Value<'a>) {
         match meaning {
+            // Nothing is said by what is empty: a name of a lower rank may say it.
+            Meaning::Fact(..) if matches!(value, Value::Text("")) => {}
             Meaning::Fact(fact, rank, number) => {
                 let number = u32::from(number);
                 self.offer(fact, Slot { at: attribute as u32, number, rank });

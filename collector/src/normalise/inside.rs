@@ -185,6 +185,7 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
         ("anthropic.usage.server_tool_use.web_search_requests", WebSearches, 0),
         ("openai.reasoningTokens", Reasoning, 0),
         ("google.usageMetadata.thoughtsTokenCount", Reasoning, 1),
+        ("google.usageMetadata.totalTokenCount", Total, 0),
         ("openai.serviceTier", Fact::ServiceTier, 0),
         ("anthropic.usage.service_tier", Fact::ServiceTier, 1),
         ("openai.responseId", Fact::ResponseId, 10),

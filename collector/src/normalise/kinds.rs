@@ -34,6 +34,13 @@ pub(super) struct Kind {
     call: bool,
 }
 
+impl Kind {
+    /// Whether it is a model inference.
+    pub(super) fn is_call(self) -> bool {
+        self.call
+    }
+}
+
 const fn call(operation: &'static str) -> Kind {
     Kind { operation, call: true }
 }
@@ -43,7 +50,7 @@ const fn wrapper(operation: &'static str) -> Kind {
 }
 
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
-/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`.
+/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`, `genkit:metadata:subtype`.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),
@@ -51,12 +58,19 @@ const KINDS: &[(&str, Kind)] = &[
     ("llm_request", call("chat")),
     ("embedding", call("embeddings")),
     ("reranker", call("rerank")),
+    // Genkit's actions.
+    ("model", call("chat")),
+    ("background-model", call("chat")),
+    ("embedder", call("embeddings")),
     ("tool", wrapper("execute_tool")),
     ("agent", wrapper("invoke_agent")),
     ("interaction", wrapper("invoke_agent")),
     ("workflow", wrapper("invoke_workflow")),
     ("chain", wrapper("invoke_workflow")),
     ("retriever", wrapper("retrieval")),
+    ("flow", wrapper("invoke_workflow")),
+    ("util", wrapper("")),
+    ("indexer", wrapper("")),
     ("task", wrapper("")),
     ("span", wrapper("")),
     ("event", wrapper("")),
@@ -117,13 +131,12 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("agent_call", "invoke_agent"),
 ];
 
-/// The operation in OpenTelemetry's words, `own` being those of the dialect.
-pub(super) fn operation<'a>(
-    said: Cow<'a, str>,
-    own: &[(&'static str, &'static str)],
-) -> (Cow<'a, str>, bool) {
-    match own.iter().chain(OPERATIONS).find(|(word, _)| *word == said) {
-        Some((_, operation)) => (Cow::Borrowed(operation), true),
+/// The operation in OpenTelemetry's words, and whether that is another than was said; `own` is what
+/// the word means in the dialect.
+pub(super) fn operation<'a>(said: Cow<'a, str>, own: Option<&'static str>) -> (Cow<'a, str>, bool) {
+    let listed = || OPERATIONS.iter().find(|(word, _)| *word == said).map(|(_, o)| *o);
+    match own.or_else(listed) {
+        Some(operation) => (Cow::Borrowed(operation), true),
         None => (said, false),
     }
 }

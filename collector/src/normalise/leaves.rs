@@ -90,12 +90,14 @@ const CACHE_PARTS: &str = "contradiction: cache writes by lifetime are more than
 const OVERLAP: &str = "no rule: cached and audio or image input may overlap";
 
 impl Reported {
-    /// All cache writes: as reported, else the sum of both lifetimes.
+    /// All cache writes: as reported, else the sum of both lifetimes. Zero beside lifetimes is what
+    /// LangChain makes of all writes, so that none counts twice.
     pub(super) fn all_cache_writes(&self) -> Option<i64> {
-        self.cache_write.or(match (self.cache_write_5m, self.cache_write_1h) {
+        let by_lifetime = match (self.cache_write_5m, self.cache_write_1h) {
             (None, None) => None,
             (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
-        })
+        };
+        self.cache_write.filter(|all| *all > 0 || by_lifetime.is_none()).or(by_lifetime)
     }
 
     /// Whether zeros stand where a call has numbers. An embedding writes nothing, and a call with
@@ -156,6 +158,10 @@ fn input_leaves(
         return Err(OVERLAP);
     }
     let (total, uncached) = match decision.input {
+        Inclusive if decision.writes_beside => {
+            let read = reported.cache_read.unwrap_or(0);
+            (Some(input + write.unwrap_or(0) + beside), input - read - inside)
+        }
         Inclusive => (Some(input + beside), input - cached - inside),
         // Without the cached tokens beside it the total is not known, the uncached part is.
         Exclusive if !decision.cached_told => (None, input - inside),
@@ -168,7 +174,7 @@ fn input_leaves(
     usage.input = total;
     usage.input_uncached = Some(uncached);
     usage.cache_read = reported.cache_read;
-    usage.cache_write = write;
+    usage.cache_write = write.filter(|written| decision.no_writes_told || *written > 0);
     usage.cache_write_5m = reported.cache_write_5m;
     usage.cache_write_1h = reported.cache_write_1h;
     usage.audio_in = reported.audio_in;
@@ -255,7 +261,7 @@ mod tests {
     #[test]
     fn exclusive_input_gets_its_cached_tokens_added() {
         let bedrock =
-            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "", "aws.bedrock");
+            who("opentelemetry.instrumentation.botocore.bedrock-runtime", "0.66b2", "aws.bedrock");
         // 11 + 1901 + 0
         let usage = check(
             tokens(11, 35, Some(1901), None),
@@ -266,6 +272,9 @@ mod tests {
         assert_eq!((usage.cache_read, usage.cache_write), (Some(1901), None));
         // No cached tokens: this library then leaves them out.
         check(tokens(11, 35, None, None), bedrock, Exclusive, (Some(11), Some(11), Some(35)));
+        // Before 0.66 it tells none: how much input there was in all is not known.
+        let older = Reporter { version: "0.65b0", ..bedrock };
+        check(tokens(11, 35, None, None), older, Exclusive, (None, Some(11), Some(35)));
     }
 
     #[test]
@@ -355,6 +364,64 @@ mod tests {
         // Before that nothing tells.
         let older = who("opentelemetry.instrumentation.google_genai", "0.6b0", "gcp.gemini");
         assert_eq!(leaves(&reported(354, 338), &older).output, None);
+    }
+
+    // usageMetadata of Gemini: total = prompt + candidates + thoughts; usage of Bedrock's Converse:
+    // total = input + output + cache reads and writes.
+    #[test]
+    fn what_a_total_holds_beyond_input_and_output_is_not_told() {
+        let reported = |total| Reported { total: Some(total), ..tokens(20, 16, None, None) };
+        let app = |provider| who("my.app", "", provider);
+        // 20 + 16 + 338 thoughts: how much output there was is not known, its text is.
+        let usage = leaves(&reported(374), &app("gcp.gemini"));
+        assert_eq!((usage.input, usage.output, usage.output_text), (Some(20), None, Some(16)));
+        // 20 + 16 + 1901 read from a cache, of a library that otherwise counts so as to include them.
+        let openinference = Reporter { dialect: "openinference", ..app("aws.bedrock") };
+        check(reported(1937), openinference, Exclusive, (None, Some(20), Some(16)));
+        check(reported(36), openinference, Inclusive, (Some(20), Some(20), Some(16)));
+        // Who serves the model is not told, nor then what the rest is.
+        let nobody = Reporter { provider: None, ..openinference };
+        check(reported(1937), nobody, Unknown, (None, None, None));
+        // No thoughts, of a library that does not tell them: all output is there.
+        let vercel = who("ai", "", "gcp.gemini");
+        let usage = leaves(&reported(36), &vercel);
+        assert_eq!((usage.output, usage.output_text), (Some(16), Some(16)));
+        let untold = Reported { total: None, ..reported(0) };
+        assert_eq!(leaves(&untold, &vercel).output, None);
+    }
+
+    // LiteLLM 1.65: prompt_tokens = input_tokens + cache_read_input_tokens of Anthropic's usage,
+    // 31,100 + 233,600, beside 13,019 written. Later versions add those too.
+    #[test]
+    fn what_was_written_may_stand_beside_input_that_contains_what_was_read() {
+        let named = |write_name| Reporter { write_name, ..who("litellm", "", "anthropic") };
+        let reported = tokens(264_700, 5_492, Some(233_600), Some(13_019));
+        check(
+            reported,
+            named("cache_creation_input_tokens"),
+            Inclusive,
+            (Some(277_719), Some(31_100), Some(5_492)),
+        );
+        check(
+            Reported { input: Some(277_719), ..reported },
+            named("prompt_tokens_details.cache_creation_tokens"),
+            Inclusive,
+            (Some(277_719), Some(31_100), Some(5_492)),
+        );
+    }
+
+    // langchain-anthropic: `cache_creation` is 0 where the writes are told by lifetime.
+    #[test]
+    fn zero_writes_beside_those_by_lifetime_are_their_sum() {
+        let reported = Reported {
+            cache_write_5m: Some(10),
+            cache_write_1h: Some(15),
+            ..tokens(100, 5, Some(40), Some(0))
+        };
+        let langsmith = Reporter { dialect: "langsmith", ..who("langsmith", "", "anthropic") };
+        // 100 - 40 - 25
+        let usage = check(reported, langsmith, Inclusive, (Some(100), Some(35), Some(5)));
+        assert_eq!((usage.cache_write, usage.cache_write_1h), (Some(25), Some(15)));
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod kinds;
 mod leaves;
 mod loose;
 mod names;
+#[cfg(test)]
+mod older;
 mod owner;
 mod provider;
 mod reported;
@@ -156,16 +158,18 @@ impl<'a> ScopeFacts<'a> {
 
 /// The version in `https://opentelemetry.io/schemas/1.40.0`.
 fn conventions(schema_url: &str) -> Option<(u32, u32)> {
-    version(schema_url.strip_prefix("https://opentelemetry.io/schemas/")?)
+    let [major, minor, _] = version(schema_url.strip_prefix("https://opentelemetry.io/schemas/")?)?;
+    Some((major, minor))
 }
 
-/// Major and minor of `1.3b0`, `0.62.4`, `2.12.0`.
-fn version(text: &str) -> Option<(u32, u32)> {
+/// The first three numbers of `1.3b0`, `0.62.4`, `2.12.0`; those that are not there are 0.
+fn version(text: &str) -> Option<[u32; 3]> {
     let mut parts = text.split('.').map(|part| {
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         part[..digits].parse().ok()
     });
-    Some((parts.next()??, parts.next().flatten().unwrap_or(0)))
+    let mut next = || parts.next().flatten();
+    Some([next()?, next().unwrap_or(0), next().unwrap_or(0)])
 }
 
 /// What becomes of one attribute.
@@ -306,6 +310,10 @@ fn item<'a>(
         let fate = match meaning {
             Some(Meaning::Content(kind)) => Fate::Content(kind),
             Some(Meaning::Fact(..)) => Fate::Kept,
+            // Facts may lie inside what is content all the same.
+            Some(Meaning::Inside(..)) if let Some(kind) = content::by_name(attribute.key) => {
+                Fate::Content(kind)
+            }
             None if let Some(kind) = own(attribute.key) => Fate::Content(kind),
             // Of what is no AI, parameters are the application's own.
             _ if dialect.is_some() && bag::is_bag(attribute.key) => Fate::Bag,

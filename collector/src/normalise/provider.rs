@@ -174,6 +174,13 @@ pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option
     Some(behind.map_or(provider, |(_, real)| Cow::Borrowed(*real)))
 }
 
+/// The provider before a model's name: `anthropic/claude-sonnet-4-5`.
+pub(super) fn before_model(model: &str) -> Option<&'static str> {
+    let (head, _) = model.split_once('/')?;
+    let listed = SPELLINGS.iter().find(|(s, _)| s.eq_ignore_ascii_case(head));
+    listed.map(|(_, provider)| *provider)
+}
+
 /// The host of a URL, without user, port and path.
 pub(super) fn host(url: &str) -> Option<&str> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -230,6 +237,20 @@ mod tests {
         assert_eq!(host("api.groq.com/openai/v1?x=1"), Some("api.groq.com"));
         assert_eq!(host("http://[::1]:80/"), Some("::1"));
         assert_eq!(host("http:///x"), None);
+    }
+
+    // LiteLLM's documentation, “Providers”: the model is `<provider>/<model>`.
+    #[test]
+    fn the_provider_before_a_model_is_one_that_is_known() {
+        for (model, expect) in [
+            ("anthropic/claude-sonnet-4-5", Some("anthropic")),
+            ("bedrock/converse/anthropic.claude-3-5-sonnet-20240620-v1:0", Some("aws.bedrock")),
+            ("openrouter/openai/gpt-4o", Some("openrouter")),
+            ("meta-llama/Llama-3.3-70B-Instruct", None),
+            ("gpt-4o", None),
+        ] {
+            assert_eq!(before_model(model), expect, "{model}");
+        }
     }
 
     #[test]

@@ -93,7 +93,12 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> (Usage, C
         Some(_) => Fact::CacheRead,
         None => Fact::CacheWrite,
     };
-    let who = Reporter { input_name: said.name(Fact::Input), cache_name: said.name(cache), ..*who };
+    let who = Reporter {
+        input_name: said.name(Fact::Input),
+        cache_name: said.name(cache),
+        write_name: said.name(Fact::CacheWrite),
+        ..*who
+    };
     let usage = leaves(&reported, &who);
     for (fact, column) in [
         (Fact::Input, usage.reported_input),
@@ -182,9 +187,13 @@ pub(super) fn finish_reason<'a>(said: &mut Reading<'a, '_>) -> Option<Cow<'a, st
         said.tell(fact);
         return Some(loose::unquoted(text)).filter(|t| !t.is_empty());
     }
+    said.tell(fact);
+    // As Python prints a member of an enumeration.
+    if let Some(member) = text.strip_prefix("FinishReason.") {
+        return Some(Cow::Owned(member.to_lowercase()));
+    }
     if matches!(value, Value::Text(_)) {
         said.fates[i] = Fate::InColumn;
     }
-    said.tell(fact);
     Some(Cow::Borrowed(text))
 }

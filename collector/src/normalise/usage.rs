@@ -3,9 +3,11 @@
 //! every rule of `rules`; where nothing tells, the answer is `Unknown`, never a guess (I-6). What
 //! follows for the leaves is `leaves`' matter.
 
+use spanledger_schemas::usage_marks::CACHED_UNTOLD;
+
 use super::leaves::Reported;
-use super::rules::Cached::{Sent, Unsent};
-use super::rules::Reasoning::{Beside, Inside, InsideUnsent};
+use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::rules::{Reasoning, Streams, api, rule};
 
 /// Whether reported input contains cached tokens.
@@ -50,10 +52,14 @@ pub struct Reporter<'a> {
     pub input_name: &'a str,
     /// The same of the cached tokens read, else written.
     pub cache_name: &'a str,
+    /// The same of the tokens written to a cache.
+    pub write_name: &'a str,
     /// Whether the answer was streamed.
     pub streaming: Option<bool>,
     /// Whether it is told why the answer ended.
     pub finished: bool,
+    /// Whether the id of the answer is told.
+    pub answer_named: bool,
 }
 
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
@@ -63,6 +69,14 @@ pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached t
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
 const PROOF_UNCACHED_INSIDE: &str = "proof: input is uncached plus cached tokens";
 const PROOF_UNCACHED_BESIDE: &str = "proof: input is the uncached tokens, cached ones beside";
+const THOUGHTS_UNTOLD: &str =
+    "proof: total is more than input and output: thoughts are not told, output is unknown";
+const THOUGHTS_AND_CACHED_UNTOLD: &str = "proof: total is more than input and output: thoughts are not told, output is unknown; nor are \
+     cached tokens: uncached is an upper bound [cached-untold]";
+const CACHED_IN_TOTAL: &str = "proof: total is more than input and output: cached tokens stand beside input, untold: only \
+     uncached input is known [cached-untold]";
+const MORE_IN_TOTAL: &str =
+    "proof: total is more than input and output, and nothing tells of what the rest is";
 const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
@@ -73,9 +87,13 @@ pub(super) struct Decision {
     pub(super) input: Basis,
     /// Whether cached tokens would be there if there were some.
     pub(super) cached_told: bool,
+    /// Whether zero written to a cache means none.
+    pub(super) no_writes_told: bool,
     pub(super) reasoning: Reasoning,
     /// Whether audio and image tokens stand beside input and output.
     pub(super) parts_beside: bool,
+    /// Whether what was written to a cache stands beside input that contains what was read.
+    pub(super) writes_beside: bool,
     /// Why the output is not to be trusted.
     pub(super) output_wrong: Option<&'static str>,
     /// The rule's name.
@@ -88,18 +106,25 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let api = api(who);
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
-    let cached_told = told || known.is_none_or(|rule| rule.cached == Sent);
+    let cached_told = match known.map(|rule| rule.cached) {
+        None | Some(Sent) => true,
+        Some(Unsent(_)) => told,
+        Some(ReadUnsent(_)) => told == reported.cache_read.is_some(),
+        Some(WriteUnsent(_)) => reported.all_cache_writes().is_some_and(|written| written > 0),
+    };
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
         Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
-        _ => None,
+        _ => known.and_then(|rule| rule.output_wrong),
     };
     let of = |input, name| Decision {
         input,
         cached_told,
+        no_writes_told: !known.is_some_and(|rule| matches!(rule.cached, WriteUnsent(_))),
         reasoning: Inside,
         parts_beside: known.is_some_and(|rule| rule.parts_beside),
+        writes_beside: known.is_some_and(|rule| rule.writes_beside),
         output_wrong,
         name,
     };
@@ -122,7 +147,15 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
             _ if let (None, Some(reason)) = (who.streaming, rule.unsaid()) => {
                 of(rule.input, reason)
             }
-            Unsent(reason) if !told => of(rule.input, reason),
+            _ if let Streams::PerhapsGuessedWithoutCache(reason) = rule.streams
+                && streamed
+                && !told =>
+            {
+                of(rule.input, reason)
+            }
+            Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) if !cached_told => {
+                of(rule.input, reason)
+            }
             _ => of(rule.input, rule.name),
         }
     } else if by_convention {
@@ -140,15 +173,62 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
-    let reasoning = reasoning_proven(reported, decided.input).unwrap_or(by_rule);
-    Decision { reasoning, ..decided }
+    let decided = match reasoning_proven(reported, decided.input) {
+        Some(reasoning) => Decision { reasoning, ..decided },
+        None => Decision { reasoning: by_rule, ..decided },
+    };
+    by_total(reported, decided, who.provider.unwrap_or_default())
+}
+
+/// What a total says of tokens that no name tells. Where it holds more than input and output, the
+/// rest are the thoughts of Gemini, which stand beside output, or the cached tokens of Anthropic
+/// and Bedrock, which stand beside input; of others nothing tells which. Where it holds no more,
+/// no thoughts are missing.
+fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision {
+    let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
+    let input = match decided.input {
+        Inclusive => reported.input,
+        Exclusive => reported.input.map(|input| input + cached),
+        Unknown | Estimated => None,
+    };
+    let (Some(input), Some(output), Some(total)) = (input, reported.output, reported.total) else {
+        return decided;
+    };
+    if reported.reasoning.is_some() || decided.parts_beside {
+        return decided;
+    }
+    let told = input + output + reported.predicted.unwrap_or(0);
+    match (total > told, decided.reasoning) {
+        (true, BesideUnsent) | (false, Inside | InsideUnsent | Beside | Reasoning::Unknown) => {
+            decided
+        }
+        (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
+        (true, _) if provider.starts_with("gcp") => {
+            let name = match decided.name.contains(CACHED_UNTOLD) {
+                true => THOUGHTS_AND_CACHED_UNTOLD,
+                false => THOUGHTS_UNTOLD,
+            };
+            Decision { reasoning: BesideUnsent, name, ..decided }
+        }
+        (true, _) if cached == 0 && matches!(provider, "anthropic" | "aws.bedrock") => {
+            Decision { input: Exclusive, cached_told: false, name: CACHED_IN_TOTAL, ..decided }
+        }
+        (true, _) => Decision {
+            input: Unknown,
+            output_wrong: Some(MORE_IN_TOTAL),
+            name: MORE_IN_TOTAL,
+            ..decided
+        },
+    }
 }
 
 /// What the numbers alone prove about the input.
 fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
     let input = reported.input?;
     let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
-    if input < cached {
+    // What was read may be inside although what was written is not; without reads both agree.
+    let read = reported.cache_read.unwrap_or(0);
+    if input < cached && (input < read || read == 0) {
         return Some((Exclusive, PROOF_EXCLUSIVE));
     }
     if cached == 0 {

@@ -3,7 +3,9 @@
 //! Owns how much of each allowance is left.
 //!
 //! A settled call keeps its full cost: what is free depends on the calls before it, whichever come
-//! late, so a free part is taken off where calls are seen in order, and on the bill.
+//! late, so a free part is taken off where calls are seen in order: in quotes, in the question
+//! `commitments` (`periods`), and on the bill. Where several allowances hold for a unit, the first of
+//! the file is used up first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use spanledger_schemas::Money;
 use super::book::CallFacts;
 use super::clause::Clause;
 use super::history::scaled;
-use super::providers::model_names;
+use super::providers::{book_id, model_names};
 use super::row::{Kind, Micros, PriceRow};
 use super::{PriceBook, PriceError, Quote};
 use crate::usage::Direction;
@@ -24,7 +26,7 @@ use crate::usage::Direction;
 #[derive(Debug)]
 pub struct Allowances {
     book: Arc<PriceBook>,
-    /// Place of the row in the book, with the models it holds for.
+    /// Place of the row in the book, with the models it holds for, in the order of the file.
     rows: Vec<(usize, Clause)>,
     /// By allowance and first day of its period.
     left: HashMap<(usize, i32), i64>,
@@ -48,63 +50,106 @@ impl Allowances {
                 .map_err(|source| PriceError::Clause { place: wrong(), source })?;
             rows.push((place, clause));
         }
+        rows.sort_by_key(|(place, _)| book.row(*place).0.priority);
         Ok(Allowances { book, rows, left: HashMap::new() })
     }
 
     /// Takes what is still free off the quote of a call, and off what is left.
     pub fn take(&mut self, facts: &CallFacts<'_>, quote: &mut Quote) {
+        let book = Arc::clone(&self.book);
+        for (place, at) in self.claims(facts, quote) {
+            let line = &mut quote.lines[at];
+            let (unit, quantity, before) = (line.unit, line.quantity, line.amount);
+            let free = self.use_up(place, facts.at, quantity);
+            if free == 0 {
+                continue;
+            }
+            line.quantity = quantity - free;
+            line.amount = charged(before, quantity, free);
+            let off = before - line.amount;
+            quote.total = quote.total - off;
+            match unit.direction() {
+                Direction::Input => quote.input = quote.input - off,
+                Direction::Output => quote.output = quote.output - off,
+                Direction::Neither => {}
+            }
+            let source = &book.row(place).0.source;
+            quote.remark(format_args!("{free} of {quantity} {unit} free by {source}"));
+            if !quote.beside.contains(&place) {
+                quote.beside.push(place);
+            }
+        }
+    }
+
+    /// Which allowance holds for which line of a quote: places in the book and among the lines, in
+    /// the order in which they take.
+    pub(super) fn claims(&self, facts: &CallFacts<'_>, quote: &Quote) -> Vec<(usize, usize)> {
+        let mut claims = Vec::new();
+        if self.rows.is_empty() || quote.lines.is_empty() {
+            return claims;
+        }
         let names: Vec<String> = [facts.response_model, facts.request_model]
             .into_iter()
             .flatten()
             .flat_map(model_names)
             .collect();
-        let book = Arc::clone(&self.book);
+        let said = facts.provider.map(|name| name.trim().to_lowercase());
+        let said = said.as_deref().map(|name| book_id(name).unwrap_or(name));
         for (place, models) in &self.rows {
-            let (row, _) = book.row(*place);
-            let Some(period) = period(row, facts.at) else { continue };
+            let (row, _) = self.book.row(*place);
             if Some(&*row.tenant) != facts.tenant || !holds(row, facts) {
                 continue;
             }
-            let mut taken = false;
-            for at in 0..quote.lines.len() {
-                let line = &quote.lines[at];
-                let (price, _) = book.row(line.row);
+            let takes = |line: &super::Line| {
+                let (price, _) = self.book.row(line.row);
                 let of_model = *row.model_name == *price.model_name
                     || names.iter().any(|name| models.matches(name));
-                let of_provider = &*row.provider == "*" || row.provider == price.provider;
-                if !of_model || !of_provider || !row.unit.contains(line.unit) {
-                    continue;
-                }
-                let whole = row.amount.0 / Money::from_whole(1).0;
-                let whole = i64::try_from(whole).unwrap_or(i64::MAX);
-                let left = self.left.entry((*place, period)).or_insert(whole);
-                let free = line.quantity.min(*left);
-                if free == 0 {
-                    continue;
-                }
-                *left -= free;
-                let (unit, quantity, before) = (line.unit, line.quantity, line.amount);
-                let rest = Money::from_whole(quantity - free);
-                // A part of an amount is in range where the amount is.
-                let after = scaled(before, rest, Money::from_whole(quantity).0).unwrap_or(before);
-                let off = before - after;
-                quote.lines[at].quantity = quantity - free;
-                quote.lines[at].amount = after;
-                quote.total = quote.total - off;
-                match unit.direction() {
-                    Direction::Input => quote.input = quote.input - off,
-                    Direction::Output => quote.output = quote.output - off,
-                    Direction::Neither => {}
-                }
-                let source = &row.source;
-                quote.remark(format_args!("{free} of {quantity} {unit} free by {source}"));
-                taken = true;
-            }
-            if taken && !quote.beside.contains(place) {
-                quote.beside.push(*place);
-            }
+                // What is resold is priced by another provider's row.
+                let of_provider = &*row.provider == "*"
+                    || row.provider == price.provider
+                    || said == Some(&*row.provider);
+                of_model && of_provider && row.unit.contains(line.unit)
+            };
+            let lines = (0..quote.lines.len()).filter(|&at| takes(&quote.lines[at]));
+            claims.extend(lines.map(|at| (*place, at)));
         }
+        claims
     }
+
+    /// Takes up to `quantity` of what an allowance leaves free at an instant; says how much.
+    pub(super) fn use_up(&mut self, place: usize, at: Micros, quantity: i64) -> i64 {
+        let (row, _) = self.book.row(place);
+        let Some(period) = period(row, at) else { return 0 };
+        let left = self.left.entry((place, period)).or_insert_with(|| quota(row));
+        let free = quantity.min(*left);
+        *left -= free;
+        free
+    }
+
+    /// The row of an allowance.
+    pub(super) fn row(&self, place: usize) -> &PriceRow {
+        self.book.row(place).0
+    }
+
+    /// What is left of an allowance in the period of an instant.
+    pub(super) fn left(&self, place: usize, at: Micros) -> i64 {
+        let (row, _) = self.book.row(place);
+        let left = period(row, at).and_then(|period| self.left.get(&(place, period)));
+        left.copied().unwrap_or_else(|| quota(row))
+    }
+}
+
+/// The units of a period that an allowance leaves free.
+pub(super) fn quota(row: &PriceRow) -> i64 {
+    i64::try_from(row.amount.0 / Money::from_whole(1).0).unwrap_or(i64::MAX)
+}
+
+/// What is charged of an amount for `quantity` units when some are free: half to even on the last
+/// digit where a unit's part does not end.
+pub(super) fn charged(amount: Money, quantity: i64, free: i64) -> Money {
+    let rest = Money::from_whole(quantity - free);
+    // A part of an amount is in range where the amount is.
+    scaled(amount, rest, Money::from_whole(quantity).0).unwrap_or(amount)
 }
 
 fn holds(row: &PriceRow, facts: &CallFacts<'_>) -> bool {

@@ -1,18 +1,9 @@
 //! The price book in memory: believed rows grouped by model and by the condition they hold
 //! under, ready to be asked. Takes price rows, from the bundled books or from table `prices`;
-//! finds the model a call means. It does not compute amounts (that is `quote`).
+//! says what wins among them. It does not know what a call means (that is `matching`) and computes no
+//! amounts (that is `quote`).
 //!
-//! How a call finds its model. Candidates for the provider, in this order:
-//! 1. the provider whose API answers at `server_address`: the host is who bills, while several
-//!    providers are reached through one client that calls them all `openai`;
-//! 2. the provider the client names: a book id, then a known spelling (`providers`), then the
-//!    book's `provider_match` clauses in its order;
-//! 3. if the named one is unknown, the prefix of the model's name: `azure/gpt-4o`.
-//!
-//! For each candidate the served model is looked up, then the requested one, each under the
-//! names of `providers::model_names`, first among the provider's own models, then among those of
-//! the providers it resells. If no provider is known at all, the model decides alone when exactly
-//! one first party claims its name and lists it; the quote then says so.
+//! How a call finds its model is written at the top of `matching`.
 //!
 //! Which price wins, unit by unit, the first that there is:
 //! 1. the user's own price for the call's tier or region;
@@ -33,10 +24,9 @@ use arrow::record_batch::RecordBatch;
 
 use super::genai::ProviderRule;
 use super::models::{Model, OwnModel, group, group_own};
+use super::own_providers::{OwnProvider, own_providers};
 use super::row::{Kind, Micros, PriceRow, from_batch, to_batch};
-use super::{
-    BundledBook, PriceError, Pricer, Quote, SHARED_TENANT, bundled, history, providers, quote_jsonl,
-};
+use super::{BundledBook, PriceError, Pricer, Quote, SHARED_TENANT, bundled, history, quote_jsonl};
 use crate::usage::Usage;
 
 /// What the price of a call depends on.
@@ -68,28 +58,15 @@ pub struct PriceBook {
     rows: Vec<PriceRow>,
     ids: Vec<String>,
     /// By provider, in the order in which names are matched.
-    models: HashMap<Arc<str>, Vec<Arc<Model>>>,
+    pub(super) models: HashMap<Arc<str>, Vec<Arc<Model>>>,
     /// The users' own, in the order in which they win.
-    own: Vec<OwnModel>,
+    pub(super) own: Vec<OwnModel>,
     /// Places of exchange rates.
     rates: Vec<usize>,
-    rules: Arc<[ProviderRule]>,
-    /// Providers that have prices and no rule: known by their id.
-    unruled: Vec<ProviderRule>,
-}
-
-/// The model a call means.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    /// The user's own prices for it, in the order in which they win.
-    pub(super) own: Vec<Arc<Model>>,
-    /// What the book lists; none when only the user has prices for it.
-    pub(super) model: Option<Arc<Model>>,
-    provider: Option<Arc<str>>,
-    /// It is another provider's, resold: its tier prices are not the reseller's.
-    pub(super) resold: bool,
-    /// What a reader should know about the match.
-    pub(super) remark: Option<String>,
+    pub(super) rules: Arc<[ProviderRule]>,
+    /// Providers that the book has prices of and no rule: known by their id.
+    pub(super) unruled: Vec<ProviderRule>,
+    pub(super) own_providers: Vec<OwnProvider>,
 }
 
 impl PriceBook {
@@ -127,6 +104,17 @@ impl PriceBook {
     /// When a clause or window cannot be read.
     pub fn believed_at(rows: Vec<PriceRow>, at: Micros) -> Result<Arc<PriceBook>, PriceError> {
         PriceBook::new(rows, at, bundled::provider_rules()?)
+    }
+
+    /// Rows that are believed together, whatever their known times say.
+    ///
+    /// # Errors
+    /// When a clause or window cannot be read.
+    pub(super) fn believed(mut rows: Vec<PriceRow>) -> Result<Arc<PriceBook>, PriceError> {
+        for row in &mut rows {
+            (row.known_from, row.known_to) = (Micros::MIN, None);
+        }
+        PriceBook::believed_at(rows, Micros::MAX)
     }
 
     /// What one bundled book alone says: its prices, and its rules about providers.
@@ -176,13 +164,12 @@ impl PriceBook {
         let own = group_own(&rows)?;
         let rates =
             (0..rows.len()).filter(|&place| rows[place].kind == Kind::ExchangeRate).collect();
-        let ids_of = models.keys().chain(own.iter().map(|o| &o.provider));
+        let own_providers = own_providers(&rows, &rules)?;
         let mut unruled: Vec<Arc<str>> =
-            ids_of.filter(|id| !rules.iter().any(|r| r.id == **id)).cloned().collect();
+            models.keys().filter(|id| !rules.iter().any(|r| r.id == **id)).cloned().collect();
         unruled.sort();
-        unruled.dedup();
         let unruled = unruled.into_iter().map(ProviderRule::named).collect();
-        Ok(Arc::new(PriceBook { rows, ids, models, own, rates, rules, unruled }))
+        Ok(Arc::new(PriceBook { rows, ids, models, own, rates, rules, unruled, own_providers }))
     }
 
     /// The row that says how many units of `to` one of `from` is at an instant.
@@ -241,164 +228,5 @@ impl PriceBook {
     /// As [`quote_jsonl`].
     pub fn quote_jsonl(self: &Arc<Self>, line: &str) -> Result<String, PriceError> {
         quote_jsonl(&mut Pricer::new(Arc::clone(self)), line)
-    }
-
-    /// Finds the model of a call; the error says why there is none.
-    pub(super) fn find(&self, facts: &CallFacts<'_>) -> Result<Found, String> {
-        let said = facts.provider.map(|p| p.trim().to_lowercase()).filter(|p| !p.is_empty());
-        let served = [facts.response_model, facts.request_model];
-        let models: Vec<&str> = served.into_iter().flatten().filter(|m| !m.is_empty()).collect();
-        if models.is_empty() {
-            return Err("unknown model: the call names none".to_owned());
-        }
-        let candidates = self.candidates(facts, said.as_deref(), &models);
-        let listed = self.find_listed(&candidates, said.as_deref(), &models);
-        let own = self.find_own(facts, &candidates, said.as_deref(), &models, listed.as_ref().ok());
-        match listed {
-            Ok(found) => Ok(Found { own, ..found }),
-            Err(_) if !own.is_empty() => {
-                Ok(Found { own, model: None, provider: None, resold: false, remark: None })
-            }
-            Err(reason) => Err(reason),
-        }
-    }
-
-    /// The providers a call may be of, the likeliest first.
-    fn candidates(
-        &self,
-        facts: &CallFacts<'_>,
-        said: Option<&str>,
-        models: &[&str],
-    ) -> Vec<&ProviderRule> {
-        let mut candidates: Vec<&ProviderRule> = Vec::new();
-        candidates.extend(facts.server_address.and_then(|host| self.provider_at(host)));
-        match said.and_then(|name| self.provider_named(name)) {
-            Some(rule) if candidates.iter().any(|c| c.id == rule.id) => {}
-            Some(rule) => candidates.push(rule),
-            None => {
-                let prefix = models.iter().find_map(|m| m.split_once('/').map(|(p, _)| p));
-                let named = prefix.and_then(|p| self.provider_named(&p.to_lowercase()));
-                candidates.extend(named.filter(|_| candidates.is_empty()));
-            }
-        }
-        candidates
-    }
-
-    fn find_listed(
-        &self,
-        candidates: &[&ProviderRule],
-        said: Option<&str>,
-        models: &[&str],
-    ) -> Result<Found, String> {
-        if let Some(engine) = said.filter(|p| providers::self_hosted(p)) {
-            return Err(format!("no list price: {engine} serves models of one's own"));
-        }
-        for rule in candidates {
-            if let Some(found) = self.model_of(rule, models) {
-                return Ok(found);
-            }
-        }
-        let (Some(rule), model) = (candidates.first(), models.first().copied().unwrap_or_default())
-        else {
-            return self.first_party(said, models);
-        };
-        let as_said = said.filter(|s| **s != *rule.id).map(|s| format!(" (said: {s})"));
-        Err(format!("unknown model: {} lists no `{model}`{}", rule.id, as_said.unwrap_or_default()))
-    }
-
-    /// The tenant's own prices for a call.
-    fn find_own(
-        &self,
-        facts: &CallFacts<'_>,
-        candidates: &[&ProviderRule],
-        said: Option<&str>,
-        models: &[&str],
-        listed: Option<&Found>,
-    ) -> Vec<Arc<Model>> {
-        if self.own.is_empty() {
-            return Vec::new();
-        }
-        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
-        let id = listed.and_then(|found| Some(&found.model.as_ref()?.name));
-        let of_provider = |provider: &str| {
-            provider == "*"
-                || Some(provider) == said
-                || candidates.iter().any(|rule| &*rule.id == provider)
-                || listed.is_some_and(|found| found.provider.as_deref() == Some(provider))
-        };
-        let fits = |own: &&OwnModel| {
-            (&*own.tenant == SHARED_TENANT || Some(&*own.tenant) == facts.tenant)
-                && of_provider(&own.provider)
-                && (Some(&own.model.name) == id
-                    || names.iter().any(|name| own.model.clause.matches(name)))
-        };
-        self.own.iter().filter(fits).map(|own| Arc::clone(&own.model)).collect()
-    }
-
-    /// The model alone decides: exactly one provider claims its name, and lists it.
-    fn first_party(&self, said: Option<&str>, models: &[&str]) -> Result<Found, String> {
-        let who =
-            said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
-        for name in models.iter().flat_map(|m| providers::model_names(m)) {
-            let claims =
-                |r: &&ProviderRule| r.model_match.as_ref().is_some_and(|c| c.matches(&name));
-            let mut owners = self
-                .rules
-                .iter()
-                .filter(claims)
-                .filter_map(|r| self.listed(&r.id, &name).map(|m| (&r.id, m)));
-            if let (Some((id, model)), None) = (owners.next(), owners.next()) {
-                let remark = Some(format!("{who}: priced as {id}'s own model"));
-                return Ok(Found::listed(model, id, false, remark));
-            }
-        }
-        let model = models.first().copied().unwrap_or_default();
-        Err(format!("{who}, and no first party alone lists `{model}`"))
-    }
-
-    /// Whether a name is that of a provider of the book.
-    pub(super) fn knows_provider(&self, name: &str) -> bool {
-        self.provider_named(&name.to_lowercase()).is_some()
-    }
-
-    fn provider_at(&self, host: &str) -> Option<&ProviderRule> {
-        let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-        self.rules.iter().find(|r| r.api_pattern.as_ref().is_some_and(|p| p.is_match(&url)))
-    }
-
-    fn provider_named(&self, name: &str) -> Option<&ProviderRule> {
-        let with_id = |id: &str| self.rules.iter().chain(&self.unruled).find(|r| *r.id == *id);
-        with_id(name).or_else(|| providers::book_id(name).and_then(with_id)).or_else(|| {
-            self.rules.iter().find(|r| r.provider_match.as_ref().is_some_and(|c| c.matches(name)))
-        })
-    }
-
-    fn model_of(&self, rule: &ProviderRule, models: &[&str]) -> Option<Found> {
-        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
-        let own = names.iter().find_map(|n| self.listed(&rule.id, n));
-        if let Some(model) = own {
-            return Some(Found::listed(model, &rule.id, false, None));
-        }
-        rule.fallback.iter().find_map(|other| {
-            let model = names.iter().find_map(|n| self.listed(other, n))?;
-            let remark = Some(format!("{} at the price of {other}", rule.id));
-            Some(Found::listed(model, &rule.id, true, remark))
-        })
-    }
-
-    fn listed(&self, provider: &str, name: &str) -> Option<Arc<Model>> {
-        self.models.get(provider)?.iter().find(|m| m.clause.matches(name)).cloned()
-    }
-}
-
-impl Found {
-    fn listed(
-        model: Arc<Model>,
-        provider: &Arc<str>,
-        resold: bool,
-        remark: Option<String>,
-    ) -> Found {
-        let provider = Some(Arc::clone(provider));
-        Found { own: Vec::new(), model: Some(model), provider, resold, remark }
     }
 }

@@ -27,9 +27,30 @@ pub struct Used {
     pub quantity: i64,
 }
 
-/// A price on which the books differ.
+/// How a price of the other book stands to ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is another price.
+    Differs,
+    /// It is a zero that may mean that the other book does not know (I-6).
+    PerhapsUnknown,
+}
+
+impl Standing {
+    /// The one spelling: `differs`, `perhaps-unknown`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Differs => "differs",
+            Standing::PerhapsUnknown => "perhaps-unknown",
+        }
+    }
+}
+
+/// A price on which the books differ, or on which the other may say nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
+    /// Whether it is a price at all.
+    pub standing: Standing,
     /// Our row.
     pub ours: PriceRow,
     /// The other book's key of the model.
@@ -38,8 +59,9 @@ pub struct Difference {
     pub theirs: Money,
     /// How much of it was used; zero when nothing was.
     pub quantity: i64,
-    /// What that use would have cost more (less, below zero) by the other book.
-    pub effect: Money,
+    /// What that use would have cost more (less, below zero) by the other book; none where that may
+    /// not know.
+    pub effect: Option<Money>,
 }
 
 /// What came of a comparison.
@@ -47,7 +69,8 @@ pub struct Difference {
 pub struct Checked {
     /// Prices that both books have and agree on.
     pub equal: usize,
-    /// Prices on which they differ, the largest effect first, then the largest ratio.
+    /// Prices on which they differ, the largest effect first, then the largest ratio; then the zeros
+    /// that are perhaps unknown, those of what was used most first.
     pub differences: Vec<Difference>,
     /// Prices of models that we list, of a unit or tier that we do not.
     pub only_theirs: usize,
@@ -125,7 +148,7 @@ pub fn check(
                 checked.only_theirs += 1;
                 continue;
             };
-            if theirs == row.amount {
+            if theirs == row.amount && !price.perhaps_unknown {
                 checked.equal += 1;
                 continue;
             }
@@ -133,9 +156,15 @@ pub fn check(
             let key = (Arc::clone(&row.provider), Arc::clone(&row.model_name), price.unit);
             let quantity = quantities.get(&key).copied().filter(|_| standard).unwrap_or_default();
             let more = theirs - row.amount;
-            let effect = scaled(more, Money::from_whole(quantity), per.0).unwrap_or_default();
+            let effect = scaled(more, Money::from_whole(quantity), per.0);
             let model = price.model.clone();
+            let standing = match price.perhaps_unknown {
+                true => Standing::PerhapsUnknown,
+                false => Standing::Differs,
+            };
+            let effect = effect.filter(|_| standing == Standing::Differs);
             checked.differences.push(Difference {
+                standing,
                 ours: row.clone(),
                 model,
                 theirs,
@@ -150,7 +179,8 @@ pub fn check(
         a.saturating_mul(1_000).checked_div(b).unwrap_or(i128::MAX)
     };
     checked.differences.sort_by_cached_key(|d| {
-        let order = (std::cmp::Reverse(d.effect.0.abs()), std::cmp::Reverse(ratio(d)));
+        let effect = d.effect.map_or(i128::from(d.quantity), |effect| effect.0.abs());
+        let order = (d.standing, std::cmp::Reverse(effect), std::cmp::Reverse(ratio(d)));
         (order, d.model.clone(), d.ours.unit)
     });
     checked
@@ -172,8 +202,11 @@ mod tests {
             service_tier: None,
             context_from: None,
             amount: Money::parse(amount).unwrap(),
+            perhaps_unknown: false,
         };
+        let nothing = LiteLlmPrice { perhaps_unknown: true, ..price(Unit::CACHE_READ, "0") };
         let theirs = [
+            nothing,
             price(Unit::INPUT, "5"),
             price(Unit::OUTPUT, "10.01"),
             price(Unit::CACHE_READ, "1.25"),
@@ -188,10 +221,17 @@ mod tests {
         let used = [used(Unit::INPUT, 1_000_000), used(Unit::OUTPUT, 1_000_000_000)];
         let at = 1_795_564_800_000_000; // 2026-11-25
         let checked = check(&book, &theirs, &used, "default", at);
-        let told: Vec<_> =
-            checked.differences.iter().map(|d| (d.ours.unit, d.effect.to_string())).collect();
-        let expected = [(Unit::OUTPUT, "10".to_owned()), (Unit::INPUT, "2.5".to_owned())];
+        let told =
+            checked.differences.iter().map(|d| (d.ours.unit, d.effect.map(|e| e.to_string())));
+        let told: Vec<_> = told.collect();
+        // A zero that may be unknown moves no money.
+        let expected = [
+            (Unit::OUTPUT, Some("10".to_owned())),
+            (Unit::INPUT, Some("2.5".to_owned())),
+            (Unit::CACHE_READ, None),
+        ];
         assert_eq!(told, expected, "{checked:?}");
+        assert_eq!(checked.differences[2].standing.word(), "perhaps-unknown");
         assert_eq!((checked.equal, checked.models_unknown), (1, 1), "{checked:?}");
     }
 }

@@ -1,74 +1,30 @@
-//! Prices whole batches: takes calls as Arrow columns, gives their price columns. The columns
-//! have the names and meanings of table `calls`. Used by settle; it decides nothing itself.
-
-use std::sync::Arc;
+//! Prices whole batches: takes calls as Arrow columns, gives their price columns, which have the
+//! names and meanings of table `calls`. The whole path: rows are grouped by their names (`groups`),
+//! each group has its price list for a time (`pricer`), the list takes the counts of a row apart
+//! (`split`), and a row whose shape was met before is multiplied (`shapes`); any other is quoted
+//! the careful way (`quote`). It has no rule of its own about prices, but for what `usage_basis`
+//! and a gateway's cache say of a call.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Decimal128Builder, Int64Array, RecordBatch,
-    StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
+    Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringViewArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use spanledger_schemas::{Money, money};
 
+use super::answers::{Amounts, Answers, PricedColumns, Said};
+use super::counts::{COUNTS, CountColumns};
+use super::groups::{Groups, Texts};
+use super::pricer::Standing;
 use super::quote::{PriceState, Quote};
+use super::row::Micros;
+use super::shapes::{BasisSaid, Marks, Shape};
+use super::split::LEAVES_MAX;
 use super::{CallFacts, PriceError, Pricer};
 use crate::usage::{Unit, Usage};
 
-/// The price columns of a batch of calls, in its order.
-#[derive(Debug)]
-pub struct PricedColumns {
-    /// List cost; null when unpriced.
-    pub cost: Decimal128Array,
-    /// Part of the cost for input.
-    pub input_cost: Decimal128Array,
-    /// Part of the cost for output.
-    pub output_cost: Decimal128Array,
-    /// ISO 4217; null when unpriced.
-    pub currency: StringArray,
-    /// `priced`, `part-priced` or `unpriced`.
-    pub price_state: StringArray,
-    /// Why there is no (full) price, and other remarks.
-    pub price_reason: StringArray,
-    /// Ids of the price rows used, comma-separated (I-7).
-    pub price_ids: StringArray,
-}
-
-impl PricedColumns {
-    /// The column of that name of table `calls`, if it is one of these.
-    pub fn named(&self, name: &str) -> Option<ArrayRef> {
-        Some(match name {
-            "cost" => Arc::new(self.cost.clone()),
-            "input_cost" => Arc::new(self.input_cost.clone()),
-            "output_cost" => Arc::new(self.output_cost.clone()),
-            "currency" => Arc::new(self.currency.clone()),
-            "price_state" => Arc::new(self.price_state.clone()),
-            "price_reason" => Arc::new(self.price_reason.clone()),
-            "price_ids" => Arc::new(self.price_ids.clone()),
-            _ => return None,
-        })
-    }
-}
-
-/// The token columns of `calls` and the units they count.
-const COUNTS: &[(&str, Unit)] = &[
-    ("input_tokens", Unit::INPUT),
-    ("output_tokens", Unit::OUTPUT),
-    ("cache_read_tokens", Unit::CACHE_READ),
-    ("cache_write_tokens", Unit::CACHE_WRITE),
-    ("cache_write_5m_tokens", Unit::CACHE_WRITE_5M),
-    ("cache_write_1h_tokens", Unit::CACHE_WRITE_1H),
-    ("reasoning_tokens", Unit::REASONING),
-    ("input_audio_tokens", Unit::INPUT_AUDIO),
-    ("output_audio_tokens", Unit::OUTPUT_AUDIO),
-    ("input_image_tokens", Unit::INPUT_IMAGE),
-    ("output_image_tokens", Unit::OUTPUT_IMAGE),
-    ("web_searches", Unit::WEB_SEARCHES),
-];
-
-/// The columns that decide what a call costs, besides those of [`COUNTS`].
-const FACTS: [&str; 9] = [
+/// The columns of text that decide what a call costs.
+const NAMES: [&str; 8] = [
     "tenant",
-    "start_unix_ns",
     "provider",
     "request_model",
     "response_model",
@@ -81,7 +37,7 @@ const FACTS: [&str; 9] = [
 /// The columns of table `calls` that decide what a call costs.
 pub fn deciding_columns() -> impl Iterator<Item = &'static str> {
     let counts = COUNTS.iter().map(|(name, _)| *name);
-    FACTS.into_iter().chain(counts).chain(["gateway_cache_hit"])
+    NAMES.into_iter().chain(["start_unix_ns"]).chain(counts).chain(["gateway_cache_hit"])
 }
 
 /// The usage that a row of `calls` is priced by.
@@ -89,19 +45,12 @@ pub fn deciding_columns() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When a token column is missing or of another type.
 pub fn usage_at(calls: &RecordBatch, row: usize) -> Result<Usage, PriceError> {
-    let mut usage = Usage::default();
-    for (name, unit) in COUNTS {
-        let column = int(calls, name)?;
-        if column.is_valid(row) {
-            usage.set(*unit, column.value(row));
-        }
-    }
-    Ok(usage)
+    Ok(CountColumns::of(calls)?.usage(row))
 }
 
 /// Prices every row of `calls`, which needs `start_unix_ns`, `provider`, `request_model`,
 /// `response_model`, `service_tier`, `region`, `server_address`, `usage_basis` and the token
-/// columns of table `calls`.
+/// columns of table `calls`. Without `tenant` only prices that hold for everybody are taken.
 ///
 /// A call whose basis is `unknown` although it used a cache is at most part-priced: its input
 /// may or may not contain the cached tokens. A call with a true `gateway_cache_hit`, where there is
@@ -113,101 +62,167 @@ pub fn price_columns(
     pricer: &mut Pricer,
     calls: &RecordBatch,
 ) -> Result<PricedColumns, PriceError> {
-    let provider = text(calls, "provider")?;
-    let request_model = text(calls, "request_model")?;
-    let response_model = text(calls, "response_model")?;
-    let tier = text(calls, "service_tier")?;
-    let region = text(calls, "region")?;
-    let host = text(calls, "server_address")?;
-    let basis = text(calls, "usage_basis")?;
-    // Without the column only prices that hold for everybody are taken.
-    let tenant = calls.column_by_name("tenant").map(|_| text(calls, "tenant")).transpose()?;
-    let start = int(calls, "start_unix_ns")?;
-    let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
-    let counts = COUNTS
-        .iter()
-        .map(|(name, unit)| Ok((*unit, int(calls, name)?)))
-        .collect::<Result<Vec<_>, PriceError>>()?;
-
-    let rows = calls.num_rows();
-    let amounts = || Decimal128Builder::with_capacity(rows).with_data_type(decimal());
-    let (mut cost, mut input_cost, mut output_cost) = (amounts(), amounts(), amounts());
-    let texts = |bytes| StringBuilder::with_capacity(rows, rows * bytes);
-    let (mut currency, mut state) = (texts(3), texts(8));
-    let (mut reason, mut ids) = (texts(0), texts(51));
-    let mut quote = Quote::default();
-    for i in 0..rows {
-        let mut usage = Usage::default();
-        for (unit, column) in &counts {
-            if column.is_valid(i) {
-                usage.set(*unit, column.value(i));
+    let calls = Calls::of(calls)?;
+    let groups = Groups::of(&calls.names, calls.rows);
+    let batch = pricer.begin();
+    let mut answers = Answers::to(calls.rows);
+    let (mut leaves, mut quote) = ([0; LEAVES_MAX], Quote::default());
+    for rows in groups.iter() {
+        let mut alike = Alike::of(pricer, &calls, rows[0]);
+        for &row in rows {
+            let list = alike.list_at(pricer, calls.at(row));
+            let counts = calls.counts.at(row);
+            let marks = Marks { basis: alike.basis, cache_hit: calls.cache_hit(row) };
+            let split = pricer.listed(list).split.as_ref();
+            let cut = split.and_then(|split| split.cut(&counts, &mut leaves));
+            let shape = cut.map(|cut| Shape::of(list, cut, &counts, marks));
+            if let Some(known) = shape.and_then(|shape| alike.known(pricer, shape)) {
+                let known = pricer.shapes.known(known);
+                let said = known.said(batch, &mut answers);
+                answers.answer(row, known.amounts(&leaves), said);
+                continue;
+            }
+            let usage = calls.counts.usage(row);
+            pricer.quote_by(alike.matched, list, &calls.facts(row, &usage), &mut quote);
+            qualify(&mut quote, &usage, marks);
+            let said = Said::of(pricer.book(), &quote);
+            let place = answers.say(&said);
+            answers.answer(row, Amounts::of(&quote), place);
+            if let Some(shape) = shape {
+                pricer.learn(list, shape, &quote, said);
             }
         }
-        let facts = CallFacts {
-            tenant: tenant.as_ref().and_then(|tenant| at(tenant, i)),
-            provider: at(&provider, i),
-            request_model: at(&request_model, i),
-            response_model: at(&response_model, i),
-            service_tier: at(&tier, i),
-            region: at(&region, i),
-            server_address: at(&host, i),
-            at: start.value(i).div_euclid(1_000),
-            usage: &usage,
+    }
+    answers.finish()
+}
+
+/// What the marks of a call say of its quote.
+fn qualify(quote: &mut Quote, usage: &Usage, marks: Marks) {
+    if usage.is_empty() && marks.basis == BasisSaid::Estimated {
+        quote.refuse(format_args!("usage is the library's own estimate: shown, not priced"));
+    }
+    let cached = usage.count(Unit::CACHE_READ).saturating_add(usage.count(Unit::CACHE_WRITE)) > 0;
+    if quote.state == PriceState::Priced && cached && marks.basis == BasisSaid::Unknown {
+        quote.state = PriceState::PartPriced;
+        quote.remark(format_args!("unknown whether input contains the cached tokens"));
+    }
+    if marks.cache_hit {
+        quote.free("a gateway answered from its own cache: no provider bills the call");
+    }
+}
+
+/// The calls of a batch with the same names.
+struct Alike {
+    /// Place of their match.
+    matched: usize,
+    /// What holds for the one that was looked at last.
+    standing: Standing,
+    basis: BasisSaid,
+    /// The shape that was met last, and its number.
+    last: Option<(Shape, usize)>,
+}
+
+impl Alike {
+    fn of(pricer: &mut Pricer, calls: &Calls<'_>, first: usize) -> Alike {
+        let usage = Usage::default();
+        let matched = pricer.find(&calls.facts(first, &usage));
+        let [.., basis] = &calls.names;
+        let basis = match basis.at(first) {
+            Some("unknown") => BasisSaid::Unknown,
+            Some("estimated") => BasisSaid::Estimated,
+            _ => BasisSaid::Clear,
         };
-        pricer.quote_into(&facts, &mut quote);
-        if usage.is_empty() && at(&basis, i) == Some("estimated") {
-            quote.refuse(format_args!("usage is the library's own estimate: shown, not priced"));
-        }
-        let cached = usage.count(Unit::CACHE_READ) + usage.count(Unit::CACHE_WRITE) > 0;
-        if quote.state == PriceState::Priced && cached && at(&basis, i) == Some("unknown") {
-            quote.state = PriceState::PartPriced;
-            quote.remark(format_args!("unknown whether input contains the cached tokens"));
-        }
-        if cache_hit.is_some_and(|c| c.is_valid(i) && c.value(i)) {
-            quote.free("a gateway answered from its own cache: no provider bills the call");
-        }
-        let priced = quote.state != PriceState::Unpriced;
-        let amount = |m: Money| priced.then_some(m.0);
-        cost.append_option(amount(quote.total));
-        input_cost.append_option(amount(quote.input));
-        output_cost.append_option(amount(quote.output));
-        currency.append_option(quote.currency.as_deref());
-        state.append_value(quote.state.word());
-        reason.append_option((!quote.reason.is_empty()).then_some(&quote.reason));
-        append_ids(&mut ids, pricer, &quote);
+        let standing = pricer.standing(matched, calls.at(first));
+        Alike { matched, standing, basis, last: None }
     }
-    Ok(PricedColumns {
-        cost: cost.finish(),
-        input_cost: input_cost.finish(),
-        output_cost: output_cost.finish(),
-        currency: currency.finish(),
-        price_state: state.finish(),
-        price_reason: reason.finish(),
-        price_ids: ids.finish(),
-    })
+
+    /// The place of the price list that holds for one of them.
+    #[inline]
+    fn list_at(&mut self, pricer: &mut Pricer, at: Micros) -> usize {
+        if !self.standing.at(at) {
+            self.standing = pricer.standing(self.matched, at);
+        }
+        self.standing.list
+    }
+
+    /// The number of a shape, if it is known.
+    #[inline]
+    fn known(&mut self, pricer: &Pricer, shape: Shape) -> Option<usize> {
+        match self.last {
+            Some((last, number)) if last == shape => Some(number),
+            _ => {
+                let number = pricer.shapes.find(shape)?;
+                self.last = Some((shape, number));
+                Some(number)
+            }
+        }
+    }
 }
 
-fn append_ids(ids: &mut StringBuilder, pricer: &Pricer, quote: &Quote) {
-    use std::fmt::Write as _;
-    let rows = quote.lines.iter().map(|line| line.row).chain(quote.beside.iter().copied());
-    let mut separator = "";
-    for row in rows {
-        // Writing to a builder cannot fail.
-        let _ = write!(ids, "{separator}{}", pricer.book().row(row).1);
-        separator = ",";
-    }
-    if separator.is_empty() {
-        return ids.append_null();
-    }
-    ids.append_value("");
+/// The columns of a batch that decide prices.
+struct Calls<'a> {
+    rows: usize,
+    /// Those of [`NAMES`].
+    names: [Texts<'a>; NAMES.len()],
+    /// When they started, in nanoseconds.
+    start: &'a [i64],
+    counts: CountColumns<'a>,
+    cache_hit: Option<&'a BooleanArray>,
 }
 
-fn decimal() -> DataType {
-    DataType::Decimal128(money::PRECISION, money::SCALE)
-}
+impl<'a> Calls<'a> {
+    fn of(calls: &'a RecordBatch) -> Result<Calls<'a>, PriceError> {
+        let optional = |name: &str| match calls.column_by_name(name) {
+            Some(_) => Texts::of(calls, name),
+            None => Ok(Texts::none(calls.num_rows())),
+        };
+        let of = |name: &str| Texts::of(calls, name);
+        let [tenant, provider, asked, served, tier, region, host, basis] = NAMES;
+        let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
+        Ok(Calls {
+            rows: calls.num_rows(),
+            names: [
+                optional(tenant)?,
+                of(provider)?,
+                of(asked)?,
+                of(served)?,
+                of(tier)?,
+                of(region)?,
+                of(host)?,
+                of(basis)?,
+            ],
+            start: int(calls, "start_unix_ns")?.values(),
+            counts: CountColumns::of(calls)?,
+            cache_hit: cache_hit.filter(|hit| hit.null_count() < hit.len()),
+        })
+    }
 
-fn at(column: &StringViewArray, i: usize) -> Option<&str> {
-    column.is_valid(i).then(|| column.value(i))
+    /// When a call started.
+    #[inline]
+    fn at(&self, row: usize) -> Micros {
+        self.start[row].div_euclid(1_000)
+    }
+
+    #[inline]
+    fn cache_hit(&self, row: usize) -> bool {
+        self.cache_hit.is_some_and(|hit| hit.is_valid(row) && hit.value(row))
+    }
+
+    fn facts<'u>(&'u self, row: usize, usage: &'u Usage) -> CallFacts<'u> {
+        let [tenant, provider, asked, served, tier, region, host, _] =
+            self.names.each_ref().map(|name| name.at(row));
+        CallFacts {
+            tenant,
+            provider,
+            request_model: asked,
+            response_model: served,
+            service_tier: tier,
+            region,
+            server_address: host,
+            at: self.at(row),
+            usage,
+        }
+    }
 }
 
 /// A text column of a batch, whatever Arrow string type it has.
@@ -219,10 +234,10 @@ pub(crate) fn text(batch: &RecordBatch, name: &str) -> Result<StringViewArray, P
 }
 
 /// A column of 64-bit integers of a batch.
-pub(crate) fn int(batch: &RecordBatch, name: &str) -> Result<Int64Array, PriceError> {
+pub(crate) fn int<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Int64Array, PriceError> {
     let wrong = || PriceError::Column { column: name.to_owned() };
     let column = batch.column_by_name(name).ok_or_else(wrong)?;
-    column.as_primitive_opt::<Int64Type>().cloned().ok_or_else(wrong)
+    column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)
 }
 
 /// A column of instants of a batch.

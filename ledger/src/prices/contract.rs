@@ -31,7 +31,8 @@
 //! model = "gpt-4o"
 //! service_tier = "provisioned"
 //! amount = 36.00
-//! per = "hour"                        # hour, day, week, or term: from valid_from to valid_to
+//! per = "hour"                        # hour, day, week, calendar month, or term: from valid_from
+//!                                     # to valid_to
 //!
 //! [[allowance]]                       # the first units of a day or calendar month are free
 //! provider = "google"
@@ -45,6 +46,12 @@
 //! to = "EUR"
 //! rate = 0.92
 //! valid_from = 2026-11-01
+//!
+//! [[provider]]                        # whose calls these are: a provider of your own, or the book's
+//! provider = "acme"
+//! aliases = ["acme-llm", "acme.*"]    # names that calls carry; CSV: apart by spaces
+//! hosts = ["llm.acme.example", "*.acme.internal"]      # as `server_address` says
+//! resells = ["openai"]                # models without a price of yours cost what these list
 //! ```
 
 use std::sync::Arc;
@@ -53,10 +60,10 @@ use serde_json::Value;
 use spanledger_schemas::Money;
 
 use super::clause::Clause;
-use super::entries::{self, Entry};
+use super::entries::{self, BYTE_ORDER_MARK, Entry};
 use super::genai::{clock, midnight, price_of_text};
 use super::row::{Kind, Micros, PriceRow};
-use super::{CONTRACT, MONTH, PriceError, providers};
+use super::{CONTRACT, MONTH, PriceError, own_providers, providers};
 use crate::limits::{CONTRACT_BYTES_MAX, CONTRACT_ROWS_MAX};
 use crate::usage::Unit;
 
@@ -67,6 +74,19 @@ pub enum Form {
     Toml,
     /// One price a line, with the keys of `[[price]]` as columns, and `kind` for the other tables.
     Csv,
+}
+
+impl Form {
+    /// The form of a text without a file name: the first line that is neither empty nor a comment is
+    /// `[table]` or `key = value` in TOML, and names of columns in CSV.
+    pub fn of(text: &str) -> Form {
+        let mut lines = text.trim_start_matches(BYTE_ORDER_MARK).lines().map(str::trim);
+        let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+        match first {
+            Some(line) if !line.starts_with('[') && !line.contains('=') => Form::Csv,
+            _ => Form::Toml,
+        }
+    }
 }
 
 /// What a file states.
@@ -108,6 +128,11 @@ pub fn read(
         (Kind::ExchangeRate, file.rate),
     ];
     let mut rows = Vec::new();
+    for (at, entry) in file.provider.into_iter().enumerate() {
+        let place = format!("{source}, provider {}", at + 1);
+        let reading = Reading { place: &place, tenant, source: &source, currency, now };
+        rows.extend(own_providers::stated(&reading, at, &entry)?);
+    }
     for (kind, entries) in kinds {
         for (at, entry) in entries.into_iter().enumerate() {
             let place = format!("{source}, {} {}", kind.word(), at + 1);
@@ -122,16 +147,16 @@ pub fn read(
 }
 
 /// What every entry of a file has in common.
-struct Reading<'a> {
-    place: &'a str,
-    tenant: &'a str,
-    source: &'a Arc<str>,
+pub(super) struct Reading<'a> {
+    pub(super) place: &'a str,
+    pub(super) tenant: &'a str,
+    pub(super) source: &'a Arc<str>,
     currency: &'a str,
-    now: Micros,
+    pub(super) now: Micros,
 }
 
 impl Reading<'_> {
-    fn wrong(&self, reason: impl Into<String>) -> PriceError {
+    pub(super) fn wrong(&self, reason: impl Into<String>) -> PriceError {
         PriceError::Book { place: self.place.to_owned(), reason: reason.into() }
     }
 
@@ -224,10 +249,12 @@ impl Reading<'_> {
     }
 
     /// Refuses keys that mean nothing for the kind: a typo must not be silence.
-    fn keys(&self, kind: Kind, entry: &Entry) -> Result<(), PriceError> {
+    pub(super) fn keys(&self, kind: Kind, entry: &Entry) -> Result<(), PriceError> {
         let price = matches!(kind, Kind::Price | Kind::Discounted);
         let free = kind == Kind::Allowance;
         let rate = kind == Kind::ExchangeRate;
+        let named = kind == Kind::ProviderName;
+        let word = if named { "provider" } else { kind.word() };
         let odd = [
             ("amount", entry.amount.is_some(), price || kind == Kind::Commitment),
             ("percent", entry.percent.is_some(), kind == Kind::Discount),
@@ -236,20 +263,23 @@ impl Reading<'_> {
             ("from", entry.from.is_some(), rate),
             ("to", entry.to.is_some(), rate),
             ("provider", entry.provider.is_some(), !rate),
-            ("model", entry.model.is_some(), !rate),
-            ("match", entry.clause.is_some(), !rate),
+            ("model", entry.model.is_some(), !rate && !named),
+            ("match", entry.clause.is_some(), !rate && !named),
             ("unit", entry.unit.is_some(), price || free || kind == Kind::Discount),
             ("per", entry.per.is_some(), price || free || kind == Kind::Commitment),
             ("currency", entry.currency.is_some(), price || kind == Kind::Commitment),
-            ("service_tier", entry.service_tier.is_some(), !rate),
-            ("region", entry.region.is_some(), !rate),
+            ("service_tier", entry.service_tier.is_some(), !rate && !named),
+            ("region", entry.region.is_some(), !rate && !named),
             ("context_from", entry.context_from.is_some(), price),
             ("time_from", entry.time_from.is_some(), price),
+            ("valid_from", entry.valid_from.is_some(), !named),
+            ("valid_to", entry.valid_to.is_some(), !named),
+            ("aliases", entry.aliases.is_some(), named),
+            ("hosts", entry.hosts.is_some(), named),
+            ("resells", entry.resells.is_some(), named),
         ];
         match odd.iter().find(|(_, there, allowed)| *there && !allowed) {
-            Some((key, ..)) => {
-                Err(self.wrong(format!("`{key}` means nothing in a {}", kind.word())))
-            }
+            Some((key, ..)) => Err(self.wrong(format!("`{key}` means nothing in a {word}"))),
             None => Ok(()),
         }
     }
@@ -301,11 +331,12 @@ impl Reading<'_> {
                 Some("hour") => Ok(3_600),
                 Some("day") => Ok(86_400),
                 Some("week") => Ok(604_800),
+                Some("month") => Ok(MONTH),
                 Some("term") => match (from, to) {
                     (Some(from), Some(to)) if to - from >= 1_000_000 => Ok((to - from) / 1_000_000),
                     _ => Err(self.wrong("a price of the term needs valid_from and valid_to")),
                 },
-                _ => odd(per, "hour, day, week or term"),
+                _ => odd(per, "hour, day, week, month or term"),
             };
         }
         let Some(per) = per else { return Ok(unit.per_quantity()) };
@@ -358,14 +389,26 @@ mod tests {
             .map(|l| l.strip_prefix(' ').unwrap_or(l))
             .collect();
         let contract = toml(&example.join("\n")).unwrap();
-        let kinds: Vec<_> = contract.rows.iter().map(|r| r.kind.word()).collect();
+        let (stated, prices): (Vec<_>, Vec<_>) =
+            contract.rows.iter().partition(|r| &*r.provider == "acme");
+        let facts: Vec<_> = stated.iter().map(|r| (r.kind.word(), &*r.model_name)).collect();
+        let expected = [
+            ("provider-name", "acme"),
+            ("provider-name", "acme-llm"),
+            ("provider-name", "acme.*"),
+            ("provider-host", "llm.acme.example"),
+            ("provider-host", "*.acme.internal"),
+            ("resells", "openai"),
+        ];
+        assert_eq!(facts, expected);
+        let kinds: Vec<_> = prices.iter().map(|r| r.kind.word()).collect();
         assert_eq!(kinds, ["price", "discount", "commitment", "allowance", "exchange-rate"]);
         assert_eq!(&*contract.source, "contract acme 2026");
-        let price = &contract.rows[0];
+        let price = prices[0];
         assert_eq!((price.amount.to_string(), &*price.currency), ("2.1".to_owned(), "EUR"));
         // 2026-01-01T00:00:00Z is 1,767,225,600 s after the epoch.
         assert_eq!(price.valid_from, Some(1_767_225_600_000_000));
-        assert_eq!(contract.rows[2].per_quantity, 3_600);
+        assert_eq!(prices[2].per_quantity, 3_600);
     }
 
     #[test]
@@ -381,6 +424,31 @@ mod tests {
         let from_csv = read(csv.as_bytes(), Form::Csv, "default", "prices.toml", 7).unwrap();
         assert_eq!(from_toml.rows, from_csv.rows);
         assert_eq!(from_csv.rows[0].amount, Money::parse("0.30000000001").unwrap());
+    }
+
+    #[test]
+    fn providers_of_ones_own_are_the_same_in_csv() {
+        let from_toml = toml(
+            "[[provider]]\nprovider = \"Acme\"\naliases = [\"acme-llm\", \"acme.*\"]\n\
+             hosts = [\"llm.acme.example\"]\nresells = [\"azure_openai\"]\n",
+        )
+        .unwrap();
+        // Written by a spreadsheet, with its byte order mark.
+        let csv = "\u{feff}kind,provider,aliases,hosts,resells\n\
+                   provider,acme,acme-llm acme.*,llm.acme.example,azure\n";
+        let from_csv = read(csv.as_bytes(), Form::Csv, "default", "prices.toml", 7).unwrap();
+        assert_eq!(from_toml.rows, from_csv.rows);
+        assert_eq!(Form::of(csv), Form::Csv);
+    }
+
+    #[test]
+    fn form_of_a_text_is_that_of_its_first_line() {
+        for text in ["[[price]]\n", "# a,b\n\ncontract = \"x\"\n", "", "# nothing\n"] {
+            assert_eq!(Form::of(text), Form::Toml, "{text}");
+        }
+        for text in ["kind,provider,percent\ndiscount,openai,5\n", "provider\n"] {
+            assert_eq!(Form::of(text), Form::Csv, "{text}");
+        }
     }
 
     #[test]
@@ -402,6 +470,11 @@ mod tests {
             "[[price]]\nprovider = \"x\"\nmodel = \"y\"\nunit = \"any\"\namount = 1",
             "unit is `any`",
         );
+        check(
+            "[[provider]]\nprovider = \"a\"\nmodel = \"b\"",
+            "`model` means nothing in a provider",
+        );
+        check("[[provider]]\nprovider = \"a\"\naliases = [\"*\"]", "expected a name");
         check("[[rate]]\nfrom = \"USD\"\nto = \"euro\"\nrate = 1", "currency is `euro`");
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct File {
     pub(super) allowance: Vec<Entry>,
     #[serde(default)]
     pub(super) rate: Vec<Entry>,
+    #[serde(default)]
+    pub(super) provider: Vec<Entry>,
 }
 
 /// One table of the file, or one line; which keys it may have depends on its kind.
@@ -50,11 +52,36 @@ pub(super) struct Entry {
     pub(super) valid_from: Option<String>,
     pub(super) valid_to: Option<String>,
     pub(super) note: Option<String>,
+    pub(super) aliases: Option<Texts>,
+    pub(super) hosts: Option<Texts>,
+    pub(super) resells: Option<Texts>,
 }
+
+/// Several texts: a list, or one text (a cell of CSV) in which they stand apart by spaces.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Texts {
+    List(Vec<String>),
+    Words(String),
+}
+
+impl Texts {
+    /// Each of them, in lower case.
+    pub(super) fn each(&self) -> Vec<String> {
+        match self {
+            Texts::List(list) => list.iter().map(|text| text.trim().to_lowercase()).collect(),
+            Texts::Words(words) => words.split_whitespace().map(str::to_lowercase).collect(),
+        }
+    }
+}
+
+/// What spreadsheets write before the first name of a CSV file.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads a file; the error says what it is not.
 pub(super) fn read(bytes: &[u8], form: Form) -> Result<File, String> {
     let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
     match form {
         Form::Toml => {
             let table = DeTable::parse(text).map_err(|e| e.to_string().trim().to_owned())?;
@@ -105,6 +132,7 @@ fn lines(text: &str) -> Result<File, String> {
         commitment: Vec::new(),
         allowance: Vec::new(),
         rate: Vec::new(),
+        provider: Vec::new(),
     };
     for (at, record) in reader.records().enumerate() {
         let line = at + 2;
@@ -141,9 +169,11 @@ fn lines(text: &str) -> Result<File, String> {
             "commitment" => file.commitment.push(entry),
             "allowance" => file.allowance.push(entry),
             "rate" | "exchange-rate" => file.rate.push(entry),
+            "provider" => file.provider.push(entry),
             other => {
                 return Err(format!(
-                    "line {line}: kind is `{other}`, expected price, discount, commitment, allowance or rate"
+                    "line {line}: kind is `{other}`, expected price, discount, commitment, allowance, \
+                     rate or provider"
                 ));
             }
         }

@@ -1,15 +1,18 @@
 //! Overlaps and gaps among prices: two rows that hold for the same thing at the same time, and a
-//! time between two rows in which neither holds. Takes rows, gives what is odd about them, named.
+//! time between two rows in which neither holds; and, of what is new, models at zero for everything.
+//! Takes rows, gives what is odd about them, named.
 //! It mends nothing: of two that overlap the order at the top of `book` decides.
 
 use std::collections::BTreeMap;
+
+use spanledger_schemas::Money;
 
 use super::row::{Kind, Micros, PriceRow};
 
 /// Something odd about prices.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
-    /// `overlap` or `gap`.
+    /// `overlap`, `gap` or `zero`.
     pub kind: &'static str,
     /// Source, provider, model, unit and condition.
     pub place: String,
@@ -65,6 +68,27 @@ pub fn findings(rows: &[PriceRow], at: Micros) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Models that cost nothing for any unit since something of them was learned at an instant: free, or
+/// meant to be unknown. What a name says (`…:free`) is not doubted.
+pub(super) fn all_zero(rows: &[PriceRow], learned: Micros) -> Vec<Finding> {
+    let mut models: BTreeMap<(&str, &str), (bool, bool)> = BTreeMap::new();
+    let believed = |row: &&PriceRow| row.kind == Kind::Price && row.known_to.is_none();
+    for row in rows.iter().filter(believed).filter(|row| !row.model_name.ends_with("free")) {
+        let key = (&*row.provider, &*row.model_name);
+        let (zero, new) = models.entry(key).or_insert((true, false));
+        *zero &= row.amount == Money::ZERO;
+        *new |= row.known_from == learned;
+    }
+    let odd = models.into_iter().filter(|(_, (zero, new))| *zero && *new);
+    odd.map(|((provider, model), _)| Finding {
+        kind: "zero",
+        place: format!("{provider}/{model}"),
+        detail: "every price is 0, so its calls are free: leave it out if its price is not known"
+            .to_owned(),
+    })
+    .collect()
 }
 
 /// What a row is about. The book's own order (`priority`) tells its rows apart on purpose; a rate

@@ -143,7 +143,9 @@ pub(super) fn discount(
         for list in history.iter().filter(believed(Kind::Price)).filter(|r| !r.own()) {
             let resellers =
                 resells.iter().filter(|(_, of)| of.contains(&list.provider)).map(|(p, _)| p);
-            for seller in std::iter::once(&list.provider).chain(resellers) {
+            let own = history.iter().filter(believed(Kind::Resells));
+            let own = own.filter(|r| r.model_name == list.provider).map(|r| &r.provider);
+            for seller in std::iter::once(&list.provider).chain(resellers).chain(own) {
                 let mut taken: Vec<&PriceRow> = Vec::new();
                 let holds = |(names, rule): &&(Clause, &PriceRow)| {
                     reduces(names, rule, list, seller) && rule.overlaps(list)
@@ -215,28 +217,34 @@ fn reduced(rule: &PriceRow, list: &PriceRow, seller: &Arc<str>, now: Micros) -> 
     }
 }
 
-/// amount × factor ÷ whole, half to even on the last digit. The product is taken in parts, so that
-/// amounts up to 10^20 with factors up to `whole` cannot overflow. `None` outside the range of money.
+/// amount × factor ÷ whole, half to even on the last digit. `None` outside the range of money.
 pub(super) fn scaled(amount: Money, factor: Money, whole: i128) -> Option<Money> {
     let negative = (amount.0 < 0) != (factor.0 < 0);
-    let (a, f) = (amount.0.unsigned_abs(), factor.0.unsigned_abs());
-    let w = whole.unsigned_abs();
-    // a = q·w + r, so a·f/w = q·f + r·f/w; r·f is taken bit by bit of f, keeping the remainder.
-    let (q, r) = (a / w, a % w);
+    let whole = whole.unsigned_abs();
+    let (quotient, rest) = share(amount.0.unsigned_abs(), factor.0.unsigned_abs(), whole)?;
+    let up = rest * 2 > whole || (rest * 2 == whole && quotient % 2 == 1);
+    let magnitude = i128::try_from(quotient + u128::from(up)).ok()?;
+    Money(if negative { -magnitude } else { magnitude }).times(1)
+}
+
+/// amount × factor ÷ whole and the remainder, for a `whole` above zero and within the range of
+/// money. The product is taken in parts, so that amounts up to 10^20 with factors up to `whole`
+/// cannot overflow.
+pub(super) fn share(amount: u128, factor: u128, whole: u128) -> Option<(u128, u128)> {
+    // amount = q·w + r, so amount·f/w = q·f + r·f/w; r·f is taken bit by bit of f, keeping the
+    // remainder.
+    let (q, r) = (amount / whole, amount % whole);
     let (mut quotient, mut rest) = (0u128, 0u128);
     for bit in (0..128).rev() {
         quotient <<= 1;
         rest <<= 1;
-        if f >> bit & 1 == 1 {
+        if factor >> bit & 1 == 1 {
             rest += r;
         }
-        quotient += rest / w;
-        rest %= w;
+        quotient += rest / whole;
+        rest %= whole;
     }
-    let product = q.checked_mul(f)?.checked_add(quotient)?;
-    let up = rest * 2 > w || (rest * 2 == w && product % 2 == 1);
-    let magnitude = i128::try_from(product + u128::from(up)).ok()?;
-    Money(if negative { -magnitude } else { magnitude }).times(1)
+    Some((q.checked_mul(factor)?.checked_add(quotient)?, rest))
 }
 
 #[cfg(test)]

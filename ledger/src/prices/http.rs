@@ -155,6 +155,9 @@ impl From<PriceError> for Refusal {
             PriceError::Contended { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store contended", "try again")
             }
+            PriceError::Moved { .. } => {
+                (StatusCode::CONFLICT, "prices changed", "price the calls again once more")
+            }
             PriceError::UnknownUnit { .. }
             | PriceError::Column { .. }
             | PriceError::Arrow(_)

@@ -14,11 +14,11 @@ use spanledger_store::{Snapshot, Store, StoreError, Txn};
 
 use super::bundled::{self, BOOKS, SOURCE_PREFIX};
 use super::contract::{self, Form};
-use super::findings::{Finding, findings};
+use super::findings::{Finding, all_zero, findings};
 use super::genai::{self, Edition};
-use super::history;
 use super::row::{Micros, PriceRow, from_batch, to_batch};
 use super::{CONTRACT, PriceBook, PriceError, SHARED_TENANT};
+use super::{history, litellm};
 use crate::limits;
 
 /// Application id of the import in the table's log.
@@ -143,7 +143,7 @@ pub struct ImportReport {
     pub believed: usize,
     /// What of the file could not be expressed.
     pub skipped: Vec<String>,
-    /// Overlaps and gaps among the prices that the tenant has now.
+    /// Overlaps and gaps among the prices that the tenant has now, and new models at zero.
     pub findings: Vec<Finding>,
 }
 
@@ -176,7 +176,7 @@ pub async fn import_file(store: &Store, file: &PriceFile<'_>) -> Result<ImportRe
             }
         }
     }
-    Err(PriceError::Contended { attempts: limits::COMMIT_ATTEMPTS })
+    Err(PriceError::Contended { table: TABLE.name, attempts: limits::COMMIT_ATTEMPTS })
 }
 
 /// The rows after a file, and what changed.
@@ -191,6 +191,12 @@ fn learned(
     let (source, after) = match file.kind {
         FileKind::GenaiPrices => {
             let source = format!("{SOURCE_PREFIX}{}", file.name);
+            if litellm::is_map(bytes) {
+                let reason = "it is LiteLLM's map, which has no dates and writes 0 for unknown prices, \
+                              expected the JSON of genai-prices: compare with `prices check --against`"
+                    .to_owned();
+                return Err(PriceError::Book { place: source, reason });
+            }
             let book = genai::read(bytes, &Edition { source: &source, known_from: now })?;
             skipped = book.skipped;
             if book.rows.is_empty() {
@@ -235,6 +241,7 @@ fn learned(
     let ours = |r: &&PriceRow| &*r.tenant == file.tenant || &*r.tenant == SHARED_TENANT;
     let seen: Vec<PriceRow> = after.iter().filter(ours).cloned().collect();
     let mut findings = findings(&seen, Micros::MAX);
+    findings.extend(all_zero(&seen, now));
     findings.truncate(limits::PRICE_FINDINGS_MAX);
     let report = ImportReport {
         source,

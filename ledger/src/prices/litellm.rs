@@ -4,6 +4,16 @@
 //!
 //! A key is a unit, then the context above which it holds, then the tier:
 //! `input_cost_per_token` + `_above_200k_tokens` + `_batches`. Prices are in USD for one token.
+//!
+//! The map writes 0 both for what is free and for what nobody looked up: 122 of its 4,552 models have no
+//! other price (version 1.109.1), among them paid ones. A zero is a price only
+//! 1. where the model's name says so: it ends in `free`, apart from the rest (`…:free`, `…-free`);
+//! 2. for a part of the input or output (cached, audio, image, reasoning tokens), where the entry has a
+//!    price above zero for all input or output: the part is included;
+//! 3. for output of a mode that puts out no tokens (embedding, rerank, moderation), where the entry has a
+//!    price above zero for input.
+//!
+//! Every other zero is perhaps unknown (I-6): it is told as such and compared with nothing.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +38,14 @@ pub struct LiteLlmPrice {
     pub context_from: Option<i64>,
     /// Price of the unit's own quantity, in USD.
     pub amount: Money,
+    /// It is a zero that may as well mean that nobody looked it up.
+    pub perhaps_unknown: bool,
+}
+
+/// Whether a file is such a map: an object of models that name LiteLLM's own provider.
+pub(super) fn is_map(json: &[u8]) -> bool {
+    let map = serde_json::from_slice::<serde_json::Map<String, Value>>(json);
+    map.is_ok_and(|map| map.values().any(|entry| entry.get("litellm_provider").is_some()))
 }
 
 /// The price keys that we have a unit for.
@@ -83,11 +101,36 @@ pub fn read(json: &[u8]) -> Result<(Vec<LiteLlmPrice>, BTreeMap<String, usize>),
             let amount = each
                 .times(unit.per_quantity())
                 .ok_or_else(|| wrong(place(), format!("price is {text}, out of range")))?;
-            let (provider, model) = (provider.to_owned(), model.clone());
-            prices.push(LiteLlmPrice { provider, model, unit, service_tier, context_from, amount });
+            let perhaps_unknown = amount == Money::ZERO && !is_price(model, entry, unit);
+            prices.push(LiteLlmPrice {
+                provider: provider.to_owned(),
+                model: model.clone(),
+                unit,
+                service_tier,
+                context_from,
+                amount,
+                perhaps_unknown,
+            });
         }
     }
     Ok((prices, skipped))
+}
+
+/// Modes that put out no tokens.
+const SILENT: [&str; 3] = ["embedding", "rerank", "moderation"];
+
+/// Whether a zero of an entry is a price, by the rule at the top.
+fn is_price(model: &str, entry: &Value, unit: Unit) -> bool {
+    let above_zero = |key: &str| entry[key].as_f64().is_some_and(|price| price > 0.0);
+    let said = model.strip_suffix("free").is_some_and(|rest| rest.ends_with([':', '-', '_', '/']));
+    let silent = entry["mode"].as_str().is_some_and(|mode| SILENT.contains(&mode));
+    said || match unit {
+        Unit::INPUT => false,
+        Unit::OUTPUT => silent && above_zero("input_cost_per_token"),
+        part if Unit::INPUT.contains(part) => above_zero("input_cost_per_token"),
+        part if Unit::OUTPUT.contains(part) => above_zero("output_cost_per_token"),
+        _ => false,
+    }
 }
 
 fn meaning(key: &str) -> Option<(Unit, Option<i64>, Option<&'static str>)> {
@@ -134,5 +177,36 @@ mod tests {
             skipped.into_iter().collect::<Vec<_>>(),
             [("output_cost_per_second_1080p".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn zero_is_a_price_only_where_the_entry_says_so() {
+        let check = |model: &str, entry: &str, zeros: &[(&str, bool)]| {
+            let json = format!(r#"{{"{model}": {{"litellm_provider": "x", {entry}}}}}"#);
+            let (prices, _) = read(json.as_bytes()).unwrap();
+            let mut told: Vec<_> = prices
+                .iter()
+                .filter(|p| p.amount == Money::ZERO)
+                .map(|p| (p.unit.name(), p.perhaps_unknown))
+                .collect();
+            told.sort_unstable();
+            assert_eq!(told, zeros, "{model} {entry}");
+        };
+        let nothing = r#""mode": "chat", "input_cost_per_token": 0.0, "output_cost_per_token": 0"#;
+        let unknown = [("input_tokens", true), ("output_tokens", true)];
+        check("deepseek-v3-2-251201", nothing, &unknown);
+        check("freedom-1", nothing, &unknown);
+        let free = [("input_tokens", false), ("output_tokens", false)];
+        check("qwen3:free", nothing, &free);
+        check("beam-free", nothing, &free);
+        // Cache writes of OpenAI are included; an unread price of input is not.
+        let chat = r#""mode": "chat", "input_cost_per_token": 2e-06, "output_cost_per_token": 0,
+                      "cache_creation_input_token_cost": 0"#;
+        check("gpt-x", chat, &[("cache_write_tokens", false), ("output_tokens", true)]);
+        let part = r#""mode": "chat", "input_cost_per_token": 0, "cache_read_input_token_cost": 0"#;
+        check("gpt-y", part, &[("cache_read_tokens", true), ("input_tokens", true)]);
+        let embedding = r#""mode": "embedding", "input_cost_per_token": 1e-08,
+                           "output_cost_per_token": 0.0"#;
+        check("embed", embedding, &[("output_tokens", false)]);
     }
 }

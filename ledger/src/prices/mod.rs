@@ -1,8 +1,9 @@
 //! The price book. Modules in the order of its life: clauses and rows, the books and contracts they
-//! are read from, how belief changes, the import into table `prices`, the book itself, how a call
-//! finds its model, what the call costs, and the two fronts for many calls: Arrow columns and JSON
-//! lines. Then what is asked of it: whether another book agrees, what is near a name it lacks, what
-//! settled calls would cost now; and the door through which all of it is written.
+//! are read from, with providers of the users' own, how belief changes, the import into table
+//! `prices`, the book itself, how a call finds its model, what the call costs, what is worked out
+//! once for all calls alike, and the two fronts for many calls: Arrow columns and JSON lines. Then
+//! what is asked of it: whether another book agrees, what is near a name it lacks, what settled
+//! calls would cost now, what contracts came to; and the door through which all of it is written.
 
 mod clause;
 
@@ -13,6 +14,8 @@ mod genai;
 mod entries;
 
 mod contract;
+
+mod own_providers;
 
 mod history;
 
@@ -28,11 +31,25 @@ mod book;
 
 mod providers;
 
+mod matching;
+
 mod quote;
+
+mod counts;
+
+mod split;
+
+mod listed;
+
+mod shapes;
 
 mod pricer;
 
 mod allowance;
+
+mod groups;
+
+mod answers;
 
 pub(crate) mod columns;
 
@@ -45,6 +62,8 @@ mod check;
 mod nearest;
 
 mod reprice;
+
+mod periods;
 
 pub mod http;
 
@@ -60,12 +79,16 @@ mod own_cases;
 #[cfg(test)]
 mod properties;
 
+#[cfg(test)]
+mod batches;
+
 pub use allowance::Allowances;
+pub use answers::PricedColumns;
 pub use book::{CallFacts, PriceBook};
 pub use bundled::{BOOKS, BundledBook};
-pub use check::{Difference, Used, check};
+pub use check::{Difference, Standing, Used, check};
 pub use clause::{Clause, ClauseError};
-pub use columns::{PricedColumns, deciding_columns, price_columns, usage_at};
+pub use columns::{deciding_columns, price_columns, usage_at};
 pub use contract::{Contract, Form};
 pub use findings::{Finding, findings};
 pub use import::{
@@ -74,6 +97,10 @@ pub use import::{
 pub use jsonl::{quote_jsonl, quote_jsonl_in_order};
 pub use litellm::{LiteLlmPrice, read as read_litellm};
 pub use nearest::nearest;
+pub use periods::{
+    ContractBooks, PeriodRow, Periods, month_start, period_columns, period_fields, period_price,
+    periods_batch,
+};
 pub use pricer::{Pricer, UnitRows};
 pub use quote::{Line, PriceState, Quote, itemise};
 pub use reprice::{Reprice, Repriced, RepricedModel, reprice};
@@ -91,18 +118,12 @@ pub(crate) const MONTH: i64 = 0;
 /// First word of the source of the user's own prices.
 pub(crate) const CONTRACT: &str = "contract";
 
-/// A draft of a contract, as its file says it.
+/// A draft of a contract: the text of a `prices.toml`, or of the CSV that is taken for one.
 ///
 /// # Errors
 /// As a contract that is imported.
-pub fn read_contract(
-    bytes: &[u8],
-    form: Form,
-    tenant: &str,
-    name: &str,
-    now: Micros,
-) -> Result<Contract, PriceError> {
-    contract::read(bytes, form, tenant, name, now)
+pub fn read_draft(text: &str, tenant: &str) -> Result<Contract, PriceError> {
+    contract::read(text.as_bytes(), Form::of(text), tenant, "draft", Micros::MIN)
 }
 
 /// Why prices could not be read, written or applied.
@@ -146,11 +167,22 @@ pub enum PriceError {
         /// Its name.
         column: String,
     },
-    /// Other imports change table `prices` all the time.
-    #[error("table prices: {attempts} attempts lost against other writers")]
+    /// Others change the same files all the time.
+    #[error("table {table}: {attempts} attempts lost against other writers")]
     Contended {
+        /// The table that was to be written.
+        table: &'static str,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// Prices changed while calls were priced again.
+    #[error(
+        "pricing calls again: prices changed meanwhile; {written} calls have those believed before, \
+         the others were left as they were"
+    )]
+    Moved {
+        /// Calls that were written by then.
+        written: usize,
     },
     /// A line of a quote request is not one.
     #[error("quote request: {reason}")]

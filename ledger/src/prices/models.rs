@@ -68,6 +68,20 @@ impl PriceSet {
                 }
             })
     }
+
+    /// The time around an instant, from and to, in which it does not change whether the set holds.
+    pub(super) fn unchanged_around(&self, at: Micros) -> (Micros, Micros) {
+        let today = at.div_euclid(MICROS_PER_MINUTE).div_euclid(MINUTES_PER_DAY);
+        let turn = |day: i64, minute: i64| {
+            (day * MINUTES_PER_DAY + minute).saturating_mul(MICROS_PER_MINUTE)
+        };
+        let minutes = self.window.into_iter().flat_map(|(from, to)| [from, to]);
+        let daily = minutes.flat_map(|minute| [-1, 0, 1].map(|day| turn(today + day, minute)));
+        let turns = self.valid_from.into_iter().chain(self.valid_to).chain(daily);
+        turns.fold((Micros::MIN, Micros::MAX), |(from, to), turn| {
+            if turn <= at { (from.max(turn), to) } else { (from, to.min(turn)) }
+        })
+    }
 }
 
 /// The book's rows by provider, model and condition.

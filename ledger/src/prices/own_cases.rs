@@ -18,12 +18,14 @@ fn book(contract: &str) -> std::sync::Arc<PriceBook> {
     PriceBook::believed_at(rows, i64::MAX).unwrap()
 }
 
+#[derive(Clone, Copy)]
 struct Call {
     tenant: &'static str,
     provider: &'static str,
     model: &'static str,
     tier: Option<&'static str>,
     region: Option<&'static str>,
+    host: Option<&'static str>,
     at: i64,
     usage: &'static [(Unit, i64)],
 }
@@ -35,6 +37,7 @@ const GPT: Call = Call {
     model: "gpt-4o-2024-08-06",
     tier: None,
     region: None,
+    host: None,
     at: AT,
     usage: &[(Unit::INPUT, 1_000_000), (Unit::OUTPUT, 100_000)],
 };
@@ -48,7 +51,7 @@ fn quote(contract: &str, call: &Call) -> Quote {
         response_model: None,
         service_tier: call.tier,
         region: call.region,
-        server_address: None,
+        server_address: call.host,
         at: call.at,
         usage: &usage,
     })
@@ -170,4 +173,66 @@ fn providers_and_engines_of_ones_own_can_be_priced() {
     let call = Call { provider: "vllm", model: "llama-3.3-70b", ..GPT };
     check(own, &call, PriceState::Priced, "0.14", "");
     check("", &call, PriceState::Unpriced, "0", "vllm serves models of one's own");
+}
+
+/// A provider of one's own, known by other names and hosts, with a price for one model.
+const ACME: &str = "[[provider]]\nprovider = \"acme\"\naliases = [\"acme-llm\", \"acme.*\"]\n\
+    hosts = [\"llm.acme.example\", \"*.acme.internal\"]\n\
+    [[price]]\nprovider = \"acme\"\nmodel = \"llama*\"\nunit = \"input_tokens\"\namount = 0.1\n\
+    [[price]]\nprovider = \"acme\"\nmodel = \"llama*\"\nunit = \"output_tokens\"\namount = 0.4\n";
+
+#[test]
+fn provider_of_ones_own_is_known_by_its_aliases_and_hosts() {
+    let llama = Call { model: "llama-3.3-70b", ..GPT };
+    // 0.1 + 0.1 × 0.4 = 0.14, whatever name or host tells that it is theirs.
+    for provider in ["acme", "Acme-LLM", "acme.eu-1"] {
+        check(ACME, &Call { provider, ..llama }, PriceState::Priced, "0.14", "");
+    }
+    for host in ["https://llm.acme.example:8443/v1", "gpu7.acme.internal"] {
+        let call = Call { host: Some(host), provider: "openai", ..llama };
+        check(ACME, &call, PriceState::Priced, "0.14", "");
+    }
+    // A host like it is not it; and another tenant has no such provider.
+    let elsewhere = Call { host: Some("llm.acme.example.org"), ..llama };
+    check(ACME, &elsewhere, PriceState::Unpriced, "0", "openai lists no `llama-3.3-70b`");
+    let other = Call { tenant: "other", provider: "acme-llm", ..llama };
+    check(ACME, &other, PriceState::Unpriced, "0", "unknown provider `acme-llm`");
+}
+
+#[test]
+fn provider_of_ones_own_costs_what_it_states_or_resells_and_nothing_else() {
+    let gpt = Call { provider: "acme-llm", ..GPT };
+    check(ACME, &gpt, PriceState::Unpriced, "0", "acme lists no `gpt-4o-2024-08-06`");
+    // The same behind a client that says openai: it is not OpenAI's.
+    let host = Some("llm.acme.example");
+    check(ACME, &Call { host, ..GPT }, PriceState::Unpriced, "0", "acme lists no `gpt-4o");
+    // At the list price of openai, 2.5 + 1; its own prices stay.
+    let resells = ACME.replacen("hosts =", "resells = [\"openai\"]\nhosts =", 1);
+    check(&resells, &gpt, PriceState::Priced, "3.5", "acme at the price of openai");
+    let llama = Call { model: "llama-3.3-70b", ..gpt };
+    check(&resells, &llama, PriceState::Priced, "0.14", "");
+    // A discount of the reseller: 0.8 × 3.5.
+    let off = resells + "[[discount]]\nprovider = \"acme\"\npercent = 20\n";
+    check(&off, &gpt, PriceState::Priced, "2.8", "");
+}
+
+#[test]
+fn alias_may_lead_to_a_provider_of_the_book() {
+    let alias = "[[provider]]\nprovider = \"openai\"\naliases = [\"corp-gateway\"]\n";
+    // Without the alias the model alone decides, which is said.
+    let call = Call { provider: "corp-gateway", ..GPT };
+    check("", &call, PriceState::Priced, "3.5", "unknown provider `corp-gateway`");
+    let quote = check(alias, &call, PriceState::Priced, "3.5", "");
+    assert_eq!(quote.reason, "");
+}
+
+#[test]
+fn price_for_one_model_takes_none_from_others() {
+    // Nobody states the provider: its gpt-4o is priced as before.
+    let own = "[[price]]\nprovider = \"litellm\"\nmodel = \"ours\"\nunit = \"input_tokens\"\n\
+               amount = 1\n";
+    let call = Call { provider: "litellm", ..GPT };
+    for tenant in ["default", "other"] {
+        check(own, &Call { tenant, ..call }, PriceState::Priced, "3.5", "openai's own model");
+    }
 }

@@ -1,24 +1,34 @@
 //! Prices many calls with one book. A call finds its model once per distinct provider, models,
-//! tier, region and host; after that only its instant and its numbers matter. Owns the memory of
-//! those matches, bounded by [`PRICE_MATCHES_MAX`]. It knows neither spans nor tables.
+//! tier, region and host; its price list once for the time in which the same prices hold; what is
+//! said of it once per shape. Owns the memory of all three, bounded by [`PRICE_MATCHES_MAX`] and
+//! [`PRICE_SHAPES_MAX`]. It knows neither spans nor tables.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::book::{CallFacts, Found, PriceBook};
-use super::models::{PriceSet, UnitPrice};
-use super::providers::standard_tier;
-use super::quote::{PriceList, PriceState, Quote};
-use super::row::PriceRow;
-use crate::limits::PRICE_MATCHES_MAX;
+use super::answers::Said;
+use super::book::{CallFacts, PriceBook};
+use super::listed::{Conditions, Listed};
+use super::matching::Found;
+use super::models::UnitPrice;
+use super::quote::{PriceState, Quote};
+use super::row::{Micros, PriceRow};
+use super::shapes::{Shape, Shapes};
+use crate::limits::{PRICE_MATCHES_MAX, PRICE_SHAPES_MAX};
 use crate::usage::Unit;
 
 /// A price book with a memory.
 #[derive(Debug)]
 pub struct Pricer {
     book: Arc<PriceBook>,
-    matches: HashMap<String, Matched>,
-    /// The key of the call before: calls come in runs of the same model.
+    /// Places in `matched`, by the names of the calls.
+    names: HashMap<String, usize>,
+    matched: Vec<Matched>,
+    lists: Vec<Listed>,
+    pub(super) shapes: Shapes,
+    /// Batches begun.
+    batches: u64,
     key: String,
     leaves: Vec<i64>,
     holding: Vec<u16>,
@@ -31,8 +41,27 @@ struct Matched {
     /// In lower case.
     tier: String,
     region: String,
-    /// Price lists made so far, by the sets they are made of.
-    lists: Vec<(Vec<u16>, Listed)>,
+    /// Places of the price lists made so far, by the sets they are made of.
+    lists: Vec<(Vec<u16>, usize)>,
+}
+
+/// The prices that hold for the calls of one match, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// Place of the price list.
+    pub(super) list: usize,
+    /// First instant.
+    from: Micros,
+    /// First instant after.
+    to: Micros,
+}
+
+impl Standing {
+    /// Whether it is so at an instant.
+    #[inline]
+    pub(super) fn at(&self, at: Micros) -> bool {
+        self.from <= at && at < self.to
+    }
 }
 
 /// The rows that price one unit of a call.
@@ -44,21 +73,16 @@ pub struct UnitRows<'a> {
     pub bands: Vec<(Option<i64>, &'a PriceRow)>,
 }
 
-#[derive(Debug, Clone)]
-struct Listed {
-    list: Arc<PriceList>,
-    /// The call's tier has prices of its own, or needs none.
-    tier_is_priced: bool,
-    /// The commitment that covers the call.
-    commitment: Option<usize>,
-}
-
 impl Pricer {
     /// A pricer of that book.
     pub fn new(book: Arc<PriceBook>) -> Pricer {
         Pricer {
             book,
-            matches: HashMap::new(),
+            names: HashMap::new(),
+            matched: Vec::new(),
+            lists: Vec::new(),
+            shapes: Shapes::default(),
+            batches: 0,
             key: String::new(),
             leaves: Vec::new(),
             holding: Vec::new(),
@@ -77,28 +101,46 @@ impl Pricer {
         quote
     }
 
+    /// Like [`Pricer::quote`], into a quote whose memory is used again.
+    pub fn quote_into(&mut self, facts: &CallFacts<'_>, quote: &mut Quote) {
+        self.begin();
+        let matched = self.find(facts);
+        let list = self.standing(matched, facts.at).list;
+        self.quote_by(matched, list, facts, quote);
+    }
+
     /// The prices that hold for a call whatever it used: the rows of each unit with the input
     /// above which each holds, ascending; or why there are none.
     ///
     /// # Errors
     /// Why the book knows no price.
     pub fn prices(&mut self, facts: &CallFacts<'_>) -> Result<Vec<UnitRows<'_>>, String> {
-        self.quote(facts);
-        let matched = self.matches.get(&self.key).ok_or_else(|| "not matched".to_owned())?;
-        matched.found.as_ref().map_err(Clone::clone)?;
-        let listed = matched.lists.iter().find(|(sets, _)| *sets == self.holding);
-        let prices = listed.map(|(_, listed)| listed.list.prices()).unwrap_or_default();
+        self.begin();
+        let matched = self.find(facts);
+        let list = self.standing(matched, facts.at).list;
+        self.matched[matched].found.as_ref().map_err(Clone::clone)?;
         let rows = |price: &UnitPrice| UnitRows {
             unit: price.unit,
             bands: price.bands.iter().map(|(from, at)| (*from, self.book.row(*at).0)).collect(),
         };
-        Ok(prices.iter().map(rows).collect())
+        Ok(self.lists[list].list.prices().iter().map(rows).collect())
     }
 
-    /// Like [`Pricer::quote`], into a quote whose memory is used again.
-    pub fn quote_into(&mut self, facts: &CallFacts<'_>, quote: &mut Quote) {
-        quote.clear();
-        self.key.clear();
+    /// Begins a batch, by whose number what is said in it can be told from what was said before.
+    /// Places of matches, lists and shapes are good until the next one begins, which may forget.
+    pub(super) fn begin(&mut self) -> u64 {
+        if self.matched.len() >= PRICE_MATCHES_MAX || self.shapes.len() >= PRICE_SHAPES_MAX {
+            self.names.clear();
+            self.matched.clear();
+            self.lists.clear();
+            self.shapes.clear();
+        }
+        self.batches += 1;
+        self.batches
+    }
+
+    /// The place of the match of a call's names. Time and usage do not matter.
+    pub(super) fn find(&mut self, facts: &CallFacts<'_>) -> usize {
         let names = [
             facts.tenant,
             facts.provider,
@@ -108,49 +150,82 @@ impl Pricer {
             facts.region,
             facts.server_address,
         ];
-        for name in names {
-            self.key.push_str(name.unwrap_or(""));
-            self.key.push('\n');
+        self.key.clear();
+        for name in names.map(Option::unwrap_or_default) {
+            // With its length: a name may hold whatever stands between names. Writing to a String
+            // cannot fail.
+            let _ = write!(self.key, "{}:{name}", name.len());
         }
-        if !self.matches.contains_key(&self.key) {
-            if self.matches.len() >= PRICE_MATCHES_MAX {
-                self.matches.clear();
+        if let Some(place) = self.names.get(&self.key) {
+            return *place;
+        }
+        let lower = |text: Option<&str>| text.unwrap_or("").trim().to_lowercase();
+        self.matched.push(Matched {
+            found: self.book.find(facts),
+            tier: lower(facts.service_tier),
+            region: lower(facts.region),
+            lists: Vec::new(),
+        });
+        let place = self.matched.len() - 1;
+        self.names.insert(self.key.clone(), place);
+        place
+    }
+
+    /// The prices that hold for the calls of a match at an instant.
+    pub(super) fn standing(&mut self, matched: usize, at: Micros) -> Standing {
+        let matched = &mut self.matched[matched];
+        let found = matched.found.as_ref().ok();
+        let sets = || found.into_iter().flat_map(Found::sets);
+        let (mut from, mut to) = (Micros::MIN, Micros::MAX);
+        self.holding.clear();
+        for (place, (_, set)) in (0..).zip(sets()) {
+            let (since, until) = set.unchanged_around(at);
+            (from, to) = (from.max(since), to.min(until));
+            if set.holds_at(at) {
+                self.holding.push(place);
             }
-            let lower = |text: Option<&str>| text.unwrap_or("").trim().to_lowercase();
-            let matched = Matched {
-                found: self.book.find(facts),
-                tier: lower(facts.service_tier),
-                region: lower(facts.region),
-                lists: Vec::new(),
-            };
-            self.matches.insert(self.key.clone(), matched);
         }
-        let Some(matched) = self.matches.get_mut(&self.key) else { return };
+        if let Some((_, list)) = matched.lists.iter().find(|(sets, _)| *sets == self.holding) {
+            return Standing { list: *list, from, to };
+        }
+        let holding: Vec<_> = sets().filter(|(_, set)| set.holds_at(at)).collect();
+        let conditions = Conditions {
+            tier: &matched.tier,
+            region: &matched.region,
+            resold: found.is_some_and(|found| found.resold),
+        };
+        self.lists.push(conditions.list(&self.book, &holding));
+        let list = self.lists.len() - 1;
+        matched.lists.push((self.holding.clone(), list));
+        Standing { list, from, to }
+    }
+
+    /// The price list of a place.
+    #[inline]
+    pub(super) fn listed(&self, list: usize) -> &Listed {
+        &self.lists[list]
+    }
+
+    /// Learns what the quote of a call tells of all of its shape.
+    pub(super) fn learn(&mut self, list: usize, shape: Shape, quote: &Quote, said: Said) {
+        if let Some(split) = &self.lists[list].split {
+            self.shapes.learn(shape, quote, said, split);
+        }
+    }
+
+    /// The price of one call by its match and the list that holds.
+    pub(super) fn quote_by(
+        &mut self,
+        matched: usize,
+        list: usize,
+        facts: &CallFacts<'_>,
+        quote: &mut Quote,
+    ) {
+        quote.clear();
+        let (matched, listed) = (&self.matched[matched], &self.lists[list]);
         let found = match &matched.found {
             Ok(found) => found,
             Err(reason) => return quote.refuse(format_args!("{reason}")),
-        };
-        self.holding.clear();
-        let sets = || {
-            let own = found.own.iter().flat_map(|model| &model.sets).map(|set| (true, set));
-            own.chain(found.model.iter().flat_map(|model| &model.sets).map(|set| (false, set)))
-        };
-        let holds = (0..).zip(sets()).filter(|(_, (_, set))| set.holds_at(facts.at));
-        self.holding.extend(holds.map(|(i, _)| i));
-        let listed = match matched.lists.iter().find(|(sets, _)| *sets == self.holding) {
-            Some((_, listed)) => listed.clone(),
-            None => {
-                let all: Vec<_> = sets().collect();
-                let holding = self.holding.iter().map(|&i: &u16| all[usize::from(i)]).collect();
-                let call = Conditions {
-                    tier: &matched.tier,
-                    region: &matched.region,
-                    resold: found.resold,
-                };
-                let listed = call.list(holding);
-                matched.lists.push((self.holding.clone(), listed.clone()));
-                listed
-            }
         };
         if let Some(commitment) = listed.commitment {
             let (row, _) = self.book.row(commitment);
@@ -174,58 +249,5 @@ impl Pricer {
             let tier = &matched.tier;
             quote.remark(format_args!("no price for tier `{tier}`: standard price taken"));
         }
-    }
-}
-
-/// What of a call chooses between the prices of its model.
-struct Conditions<'a> {
-    tier: &'a str,
-    region: &'a str,
-    /// The book's prices are another provider's: its tiers are not the reseller's.
-    resold: bool,
-}
-
-impl Conditions<'_> {
-    /// The price list of the sets that hold, which come in the order in which they win, the
-    /// user's own (`true`) first: by the four steps at the top of `book`, unit by unit.
-    fn list(&self, holding: Vec<(bool, &PriceSet)>) -> Listed {
-        let is = |of: &Option<Arc<str>>, call: &str| {
-            of.as_deref().is_none_or(|of| of == call || of == "*")
-        };
-        let fits = |own: bool, set: &PriceSet| {
-            let tier = if self.resold && !own { "" } else { self.tier };
-            is(&set.tier, tier) && is(&set.region, self.region)
-        };
-        let special = |set: &PriceSet| set.tier.is_some() || set.region.is_some();
-        let covering = holding.iter().filter(|(own, set)| fits(*own, set));
-        let commitment = covering.filter_map(|(_, set)| set.commitment).next();
-        // The first standard set of the book is its whole standard price list; a contract's
-        // standard prices add up.
-        let standard = holding.iter().position(|(own, set)| !own && !special(set));
-        let step = |place: usize, (own, set): (bool, &PriceSet)| {
-            Some(match (own, special(set)) {
-                (true, true) => 1,
-                (false, true) if set.tier.is_some() => 2,
-                (true, false) => 3,
-                (false, true) => 4,
-                (false, false) if standard == Some(place) => 5,
-                (false, false) => return None,
-            })
-        };
-        let all = holding.iter().copied().enumerate().filter(|(_, (own, set))| fits(*own, set));
-        let mut steps: Vec<(u8, &PriceSet)> =
-            all.filter_map(|(place, set)| Some((step(place, set)?, set.1))).collect();
-        steps.sort_by_key(|(step, _)| *step);
-        let mut tier_is_priced = standard_tier(self.tier);
-        let mut prices: Vec<UnitPrice> = Vec::new();
-        for (_, set) in steps {
-            tier_is_priced |= set.tier.is_some() && set.commitment.is_none();
-            for price in &set.prices {
-                if !prices.iter().any(|p| p.unit == price.unit) {
-                    prices.push(price.clone());
-                }
-            }
-        }
-        Listed { list: Arc::new(PriceList::new(prices)), tier_is_priced, commitment }
     }
 }

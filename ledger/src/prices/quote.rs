@@ -277,7 +277,7 @@ impl Quote {
                 }
                 None => {
                     let priced = list.units.iter().zip(leaves).filter(|(u, _)| unit.contains(**u));
-                    let priced: i64 = priced.map(|(_, leaf)| leaf).sum();
+                    let priced = priced.fold(0i64, |sum, (_, leaf)| sum.saturating_add(*leaf));
                     let within_another = usage.used().any(|u| u != unit && u.contains(unit));
                     if priced < usage.count(unit) && !within_another {
                         missing = true;

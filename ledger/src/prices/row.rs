@@ -28,25 +28,34 @@ pub enum Kind {
     Discounted,
     /// `amount` percent off the list prices it holds for.
     Discount,
-    /// `amount` is paid for `per_quantity` seconds of the period; the calls it covers cost nothing
-    /// beside.
+    /// `amount` is paid for each `per_quantity` seconds, or calendar month for [`super::MONTH`]; the
+    /// calls it covers cost nothing beside.
     Commitment,
     /// The first `amount` units of each period of `per_quantity` seconds are free;
     /// [`super::MONTH`] stands for a calendar month.
     Allowance,
     /// `amount` units of `currency` for one unit of the currency called `model_name`.
     ExchangeRate,
+    /// Calls whose provider's name `model_match` matches are `provider`'s.
+    ProviderName,
+    /// Calls that were answered at a host that `model_match` matches are `provider`'s.
+    ProviderHost,
+    /// `provider` takes the prices of the provider called `model_name` for models that it has none of.
+    Resells,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Price,
         Kind::Discounted,
         Kind::Discount,
         Kind::Commitment,
         Kind::Allowance,
         Kind::ExchangeRate,
+        Kind::ProviderName,
+        Kind::ProviderHost,
+        Kind::Resells,
     ];
 
     /// The one spelling.
@@ -58,6 +67,9 @@ impl Kind {
             Kind::Commitment => "commitment",
             Kind::Allowance => "allowance",
             Kind::ExchangeRate => "exchange-rate",
+            Kind::ProviderName => "provider-name",
+            Kind::ProviderHost => "provider-host",
+            Kind::Resells => "resells",
         }
     }
 
@@ -155,6 +167,14 @@ impl PriceRow {
             field(self.kind.word());
         }
         format!("{:016x}", hash.digest())
+    }
+
+    /// What period its amount is for, of a commitment or an allowance: `month`, or so many seconds.
+    pub fn period(&self) -> String {
+        match self.per_quantity {
+            super::MONTH => "month".to_owned(),
+            seconds => format!("{seconds} s"),
+        }
     }
 
     /// Whether it is the user's own, and so goes before the book.

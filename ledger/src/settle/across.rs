@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
-use super::twins::{Told, apart_ns, same_moment, same_response};
+use super::twins::{Told, apart_ns, same_moment, same_response, told_again};
 use super::verdict::Rule;
 use super::view::Role;
 use crate::limits::{MOMENT_CANDIDATES_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
@@ -22,7 +22,8 @@ pub(super) struct Place {
 }
 
 /// Ties calls by response id. Two spans of one library with one id stay two calls: it makes one
-/// span for a call, so the id is none.
+/// span for a call, so the id is none. But one that tells a call again does so in another trace,
+/// with the same usage from the same instant to the same instant.
 pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
     let mut calls: Vec<(u64, Place)> = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
@@ -47,7 +48,9 @@ pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
             let it = told(at);
             let twin = kept.iter().find(|k| {
                 let other = told(k);
-                other.facts.scope != it.facts.scope && same_response(&other, &it)
+                let two = other.facts.scope != it.facts.scope;
+                let again = k.t != at.t && told_again(&other, &it);
+                (two || again) && same_response(&other, &it)
             });
             match twin {
                 Some(call) => same.push((*at, *call)),

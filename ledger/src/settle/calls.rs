@@ -6,15 +6,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringViewArray,
+    StringViewBuilder, TimestampMicrosecondArray,
 };
-use arrow::compute::cast;
+use arrow::buffer::Buffer;
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast, is_not_null};
 use spanledger_schemas::tables::calls::TABLE;
 use spanledger_schemas::time;
 
 use super::chunk::OWNER_COLUMNS;
-use super::gather::Gathered;
+use super::gather::{Gathered, Texts};
 use super::trace::{Call, Owners};
 use super::{CallState, HashMap, SettleError};
 use crate::prices::columns::int;
@@ -35,7 +37,7 @@ pub(super) fn build(
     let prices = price_columns(pricer, &facts)?;
     let start = int(&facts, "start_unix_ns")?;
     let duration = int(&facts, "duration_ns")?;
-    let schema = TABLE.arrow_schema();
+    let schema = TABLE.scan_schema();
     let columns = schema.fields().iter().map(|field| -> Result<ArrayRef, SettleError> {
         let array: ArrayRef = match field.name().as_str() {
             "date" => Arc::new(start.iter().map(|ns| ns.map(time::day)).collect::<Date32Array>()),
@@ -43,11 +45,13 @@ pub(super) fn build(
             "duration_ms" => {
                 Arc::new(duration.iter().map(|ns| ns.map(ms)).collect::<Float64Array>())
             }
-            "tpot_ms" => Arc::new(tpot(&facts, &duration)?),
-            "model" => Arc::new(model(&facts)?),
+            "tpot_ms" => Arc::new(tpot(&facts, duration)?),
+            "model" => model(&facts)?,
             "owner_sources" => Arc::new(owner_sources(calls, gathered)?),
             "usage_source" => Arc::new(usage_source(calls, &facts)?),
-            "state" => Arc::new(StringArray::from_iter_values(calls.iter().map(|_| state.word()))),
+            "state" => {
+                Arc::new(StringViewArray::from_iter_values(calls.iter().map(|_| state.word())))
+            }
             "settled_at" => Arc::new(
                 TimestampMicrosecondArray::from_value(now, calls.len()).with_timezone("UTC"),
             ),
@@ -78,31 +82,40 @@ pub(super) fn column_of<'a>(
 
 /// Where each fact of ownership of a call comes from (I-7): the attribute, as `column_sources` of
 /// the span that names it says, and that span where it is another.
-fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringArray, SettleError> {
-    let mut said = StringBuilder::with_capacity(calls.len(), calls.len() * 64);
-    // Calls that own themselves come in few shapes: which facts, of which sources.
-    let mut shapes: HashMap<(u16, &str), String> = HashMap::default();
-    let mut other = String::new();
+fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringViewArray, SettleError> {
+    let mut said = StringViewBuilder::with_capacity(calls.len());
+    // Calls that own themselves come in few shapes: which facts, of which sources. The text of
+    // each is there once.
+    let mut shapes: HashMap<(u16, &str), Option<(u32, u32)>> = HashMap::default();
+    let mut line = String::new();
+    let (of_spans, ids) = (gathered.texts("column_sources")?, gathered.texts("span_id")?);
     for call in calls {
-        let own = call.owners.iter().flatten().all(|owner| *owner == call.row);
-        let line = if own {
-            let sources = gathered.text(call.row, "column_sources")?.unwrap_or_default();
-            match shapes.entry((named_by(&call.owners), sources)) {
-                Entry::Occupied(known) => &*known.into_mut(),
-                Entry::Vacant(new) => {
-                    let mut line = String::new();
-                    owner_line(call, gathered, &mut line)?;
-                    &*new.insert(line)
-                }
+        line.clear();
+        if call.owners.iter().flatten().any(|owner| *owner != call.row) {
+            owner_line(call, &of_spans, &ids, &mut line)?;
+            said.append_option((!line.is_empty()).then_some(&line));
+            continue;
+        }
+        let sources = of_spans.at(call.row)?.unwrap_or_default();
+        let text = match shapes.entry((named_by(&call.owners), sources)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                owner_line(call, &of_spans, &ids, &mut line)?;
+                *new.insert(append_block(&mut said, &line))
             }
-        } else {
-            other.clear();
-            owner_line(call, gathered, &mut other)?;
-            &other
         };
-        said.append_option((!line.is_empty()).then_some(line));
+        match text {
+            Some((block, length)) => said.try_append_view(block, 0, length)?,
+            None => said.append_null(),
+        }
     }
     Ok(said.finish())
+}
+
+/// Adds a text that several rows will have; gives its block and length, none for the empty one.
+fn append_block(to: &mut StringViewBuilder, text: &str) -> Option<(u32, u32)> {
+    let length = u32::try_from(text.len()).ok().filter(|length| *length > 0)?;
+    Some((to.append_block(Buffer::from(text.as_bytes())), length))
 }
 
 /// One bit for each fact of ownership that is named.
@@ -110,16 +123,21 @@ fn named_by(owners: &Owners) -> u16 {
     (0..).zip(owners).filter(|(_, owner)| owner.is_some()).fold(0, |bits, (i, _)| bits | 1 << i)
 }
 
-fn owner_line(call: &Call, gathered: &Gathered, line: &mut String) -> Result<(), SettleError> {
+fn owner_line(
+    call: &Call,
+    of_spans: &Texts<'_>,
+    ids: &Texts<'_>,
+    line: &mut String,
+) -> Result<(), SettleError> {
     for (owner, column) in call.owners.iter().zip(OWNER_COLUMNS) {
         let Some(owner) = *owner else { continue };
-        let sources = gathered.text(owner, "column_sources")?.unwrap_or_default();
+        let sources = of_spans.at(owner)?.unwrap_or_default();
         let attribute = attribute_of(sources, column).unwrap_or(column);
         let gap = if line.is_empty() { "" } else { "\n" };
         // Writing to a String cannot fail.
         let _ = write!(line, "{gap}{column}={attribute}");
         if owner != call.row {
-            let span = gathered.text(owner, "span_id")?.unwrap_or_default();
+            let span = ids.at(owner)?.unwrap_or_default();
             let _ = write!(line, "@{span}");
         }
     }
@@ -133,7 +151,7 @@ fn attribute_of<'a>(sources: &'a str, column: &str) -> Option<&'a str> {
 }
 
 /// Whether a span or a log record tells the usage.
-fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringArray, SettleError> {
+fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringViewArray, SettleError> {
     let (input, output) = (int(facts, "input_tokens")?, int(facts, "output_tokens")?);
     let source = |(i, call): (usize, &Call)| {
         let told = input.is_valid(i) || output.is_valid(i);
@@ -161,9 +179,7 @@ fn tpot(facts: &RecordBatch, duration: &Int64Array) -> Result<Float64Array, Sett
 }
 
 /// The served model, else the one asked for.
-fn model(facts: &RecordBatch) -> Result<StringArray, SettleError> {
-    let served = named(facts, "response_model")?;
-    let asked = named(facts, "request_model")?;
-    let (served, asked) = (served.as_string::<i32>(), asked.as_string::<i32>());
-    Ok(served.iter().zip(asked).map(|(served, asked)| served.or(asked)).collect())
+fn model(facts: &RecordBatch) -> Result<ArrayRef, SettleError> {
+    let (served, asked) = (named(facts, "response_model")?, named(facts, "request_model")?);
+    Ok(zip(&is_not_null(&served)?, &served, &asked)?)
 }

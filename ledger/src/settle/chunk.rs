@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch, StringViewArray};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{Field, Schema};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::Schema;
 use spanledger_schemas::ids::{SpanId, TraceId};
 use spanledger_schemas::tables::{calls, spans};
 use spanledger_store::DataFile;
@@ -130,7 +130,7 @@ pub(super) fn read(batch: &RecordBatch, chunk: u32, records: bool) -> Result<Chu
     let taken = columns_taken().map(|name| batch.schema_ref().index_of(name));
     let taken = batch.project(&taken.collect::<Result<Vec<_>, _>>()?)?;
     let rows = filter_record_batch(&taken, &BooleanArray::from(keep))?;
-    chunk.rows = Rows::Here(in_own_types(&rows)?);
+    chunk.rows = Rows::Here(super::tables::unpinned(&rows)?);
     for facts in chunk.spans.iter_mut().filter_map(|s| s.facts.as_mut()) {
         facts.record = records;
     }
@@ -248,19 +248,6 @@ impl<'a> OfResource<'a> {
             facts.fold(0, |bits, (fact, _)| bits | 1 << fact)
         })
     }
-}
-
-/// The rows in the types of table `spans`: a filtered view would keep the whole batch's text
-/// alive.
-fn in_own_types(rows: &RecordBatch) -> Result<RecordBatch, SettleError> {
-    let own = spans::TABLE.arrow_schema();
-    let fields = rows.schema_ref().fields().iter();
-    let fields = fields.map(|f| own.field_with_name(f.name()).cloned());
-    let fields = fields.collect::<Result<Vec<Field>, _>>()?;
-    let columns = rows.columns().iter().zip(&fields);
-    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-    let columns = columns.collect::<Result<_, _>>()?;
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 /// A trace id as a number. Ids are hex wherever they come from our own collector; any other text

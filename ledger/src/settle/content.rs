@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::calls::named;
 use super::open::Written;
 use super::{SettleError, chunk};
+use crate::prices::columns::text;
 
 /// What a null does to the seed of what follows: no value does the same.
 const NULL: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -26,12 +27,12 @@ pub(super) fn contents(
     rows: &RecordBatch,
 ) -> Result<Vec<Written>, SettleError> {
     let mut hashes = vec![0; rows.num_rows()];
-    for field in table.arrow_schema().fields().iter().filter(|f| f.name() != "settled_at") {
+    for field in table.scan_schema().fields().iter().filter(|f| f.name() != "settled_at") {
         add_column(&mut hashes, &cast(&named(rows, field.name())?, field.data_type())?)?;
     }
-    let span = cast(&named(rows, "span_id")?, &DataType::Utf8)?;
+    let span = text(rows, "span_id")?;
     let date = cast(&named(rows, "date")?, &DataType::Date32)?;
-    let (span, date) = (span.as_string::<i32>(), date.as_primitive::<Date32Type>());
+    let date = date.as_primitive::<Date32Type>();
     let written = |(i, content): (usize, u64)| Written {
         span: chunk::span_id(span.value(i)),
         content,
@@ -43,8 +44,8 @@ pub(super) fn contents(
 /// Adds a column to the hash of each row: the bytes of its value, with what came before as seed.
 fn add_column(hashes: &mut [u64], column: &ArrayRef) -> Result<(), SettleError> {
     match column.data_type() {
-        DataType::Utf8 => {
-            add(hashes, column.as_string::<i32>(), |h, v| xxh3_64_with_seed(v.as_bytes(), h));
+        DataType::Utf8View => {
+            add(hashes, column.as_string_view(), |h, v| xxh3_64_with_seed(v.as_bytes(), h));
         }
         DataType::Int64 => {
             add(hashes, column.as_primitive::<Int64Type>(), |h, v| with_bytes(h, v.to_le_bytes()));

@@ -58,7 +58,7 @@ impl FactColumns {
     /// # Errors
     /// When one is missing or of another type.
     pub(super) fn of(batch: &RecordBatch) -> Result<FactColumns, SettleError> {
-        let tokens = COLUMNS[TOKENS..].iter().map(|c| int(batch, c));
+        let tokens = COLUMNS[TOKENS..].iter().map(|c| int(batch, c).cloned());
         Ok(FactColumns {
             response_id: text(batch, "response_id")?,
             models: [text(batch, "request_model")?, text(batch, "response_model")?],

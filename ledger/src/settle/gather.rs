@@ -4,16 +4,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
+use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, new_null_array};
 use arrow::compute::interleave;
 use spanledger_schemas::tables::spans;
+use spanledger_schemas::time;
 use spanledger_store::{DataFile, Snapshot, StoreError};
 
 use super::HashMap;
 use super::SettleError;
+use super::calls::column_of;
 use super::chunk::{OWNER_COLUMNS, Rows, columns_taken};
 use super::trace::Call;
 use super::view::RowRef;
+use crate::prices::columns::int;
 
 /// Columns that tell usage: they come from where a call's usage is told best.
 const USAGE_COLUMNS: [&str; 19] = [
@@ -195,19 +198,41 @@ impl Gathered {
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 
-    /// Text of a column at a row; `None` for null.
+    /// A column of text, to be looked into row by row.
     ///
     /// # Errors
-    /// When the row was not fetched, or the column is none of text.
-    pub(super) fn text(&self, at: RowRef, column: &str) -> Result<Option<&str>, SettleError> {
-        let (batch, row) = self.place(at)?;
-        let column = super::calls::column_of(&self.batches[batch], column)?;
-        if column.is_null(row) {
-            return Ok(None);
-        }
-        let views = column.as_string_view_opt().map(|c| c.value(row));
-        let text = views.or_else(|| column.as_string_opt::<i32>().map(|c| c.value(row)));
-        text.map(Some).ok_or(SettleError::Invariant("a column of text that is none"))
+    /// When it is not there, or none of text.
+    pub(super) fn texts(&self, column: &str) -> Result<Texts<'_>, SettleError> {
+        let none = SettleError::Invariant("a column of text that is none");
+        let texts = |batch| column_of(batch, column).map(|column| column.as_string_view_opt());
+        let arrays = self.batches.iter().map(texts).collect::<Result<Option<_>, _>>()?;
+        Ok(Texts { gathered: self, arrays: arrays.ok_or(none)? })
+    }
+
+    /// Brings calls into the order of their table, so that their rows need not be copied into it:
+    /// by day, model and start. What a duplicate tells of the model is not looked at; the store
+    /// sorts what is not in order.
+    ///
+    /// # Errors
+    /// When a row was not fetched.
+    pub(super) fn sort<T>(
+        &self,
+        calls: Vec<T>,
+        call: impl Fn(&T) -> &Call,
+    ) -> Result<Vec<T>, SettleError> {
+        let (served, asked) = (self.texts("response_model")?, self.texts("request_model")?);
+        let starts = self.batches.iter().map(|batch| int(batch, "start_unix_ns"));
+        let starts = starts.collect::<Result<Vec<_>, _>>()?;
+        let keyed = calls.into_iter().map(|item| -> Result<_, SettleError> {
+            let row = call(&item).row;
+            let (batch, at) = self.place(row)?;
+            let start = starts[batch].value(at);
+            let model = served.at(row)?.or(asked.at(row)?);
+            Ok(((time::day(start), model, start.div_euclid(1_000)), item))
+        });
+        let mut keyed = keyed.collect::<Result<Vec<_>, _>>()?;
+        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 
     fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {
@@ -218,6 +243,25 @@ impl Gathered {
         };
         let place = self.held.get(&at.chunk).and_then(place);
         place.ok_or(SettleError::Invariant("a row that was not fetched"))
+    }
+}
+
+/// A column of text of what was gathered.
+pub(super) struct Texts<'a> {
+    gathered: &'a Gathered,
+    /// By batch.
+    arrays: Vec<&'a StringViewArray>,
+}
+
+impl<'a> Texts<'a> {
+    /// The text at a row; `None` for null.
+    ///
+    /// # Errors
+    /// When the row was not fetched.
+    pub(super) fn at(&self, row: RowRef) -> Result<Option<&'a str>, SettleError> {
+        let (batch, row) = self.gathered.place(row)?;
+        let array = self.arrays[batch];
+        Ok(array.is_valid(row).then(|| array.value(row)))
     }
 }
 

@@ -225,6 +225,8 @@ impl Rounds {
         };
         let due: Vec<TraceKey> = due.iter().filter(ready).copied().collect();
         let snapshot = self.store.snapshot().await?;
+        // A round may be long, and calls are priced with what is believed when they are settled.
+        self.refresh_prices(&snapshot).await?;
         let outcome = self.decide(&snapshot, &due, state, now).await?;
         self.write(&snapshot, &outcome, state).await?;
         round.traces += outcome.traces.len();

@@ -45,7 +45,7 @@ pub(super) fn as_spans(records: &RecordBatch) -> Result<RecordBatch, SettleError
     let duration: Int64Array = took.iter().map(|ms| Some(nanos(ms))).collect();
     let start: Int64Array =
         end.iter().zip(&duration).map(|(e, d)| Some(e?.saturating_sub(d?))).collect();
-    let own = spans::TABLE.arrow_schema();
+    let own = spans::TABLE.scan_schema();
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for name in columns_all() {

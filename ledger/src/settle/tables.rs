@@ -209,7 +209,7 @@ fn of_traces(batch: &RecordBatch, traces: &[u128]) -> Result<RecordBatch, Settle
 }
 
 /// The same rows with text of their own: a view keeps the whole page alive that it points into.
-fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
+pub(super) fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
     let own = |column: &ArrayRef| match column.as_string_view_opt() {
         Some(views) => Arc::new(views.gc()) as ArrayRef,
         None => Arc::clone(column),

@@ -4,6 +4,7 @@
 //!
 //! Rules, in the order in which they are applied:
 //! 1. Of spans with the same id the fullest counts, once.
+//!    What begins after a span is over is no part of it, whatever it says of its parent.
 //! 2. Only inferences can be calls; agents and workflows that repeat usage never are.
 //! 3. An inference with usage is a call when none below it has usage: what lies below is part of
 //!    it. With exactly one below that has usage, and both tell of one call (`twins`), the one that
@@ -13,12 +14,15 @@
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
-//!    are, where an id is missing, those of one service, usage, model and moment (`across`). Log records are tied to calls, or are calls where no span is (`records`).
+//!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
+//!    without a length may tell the end of a stream that another began (`ends`). Log records are
+//!    tied to calls, or are calls where no span is (`records`).
 //! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
 use super::HashMap;
 use super::across::{Place, tie_moments, tie_responses};
+use super::ends::tie_stream_ends;
 use super::records::tie_records;
 use super::tree::Tree;
 use super::twins::{Told, same_response, same_usage};
@@ -84,6 +88,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
         traces.iter().enumerate().map(|(t, spans)| in_trace(t, spans)).collect();
     tie_responses(&mut looked);
     tie_moments(&mut looked);
+    tie_stream_ends(&mut looked);
     let records = tie_records(&looked);
     let inherited = from_duplicates(&looked);
     let settled = looked.iter().enumerate().map(|(t, trace)| {
@@ -95,6 +100,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
                     let mut call = Call::of(view.span, row, trace.owners[i]);
                     if let Some(more) = inherited.get(&at) {
                         call.also = more.row;
+                        call.usage = more.usage.unwrap_or(call.usage);
                         fill(&mut call.owners, &more.owners);
                     }
                     records.add_to(&mut call, at);
@@ -167,7 +173,7 @@ fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
             SpanView { usage: true, .. } => with_usage(t, trace, i, &below[i]),
             _ => without_usage(t, trace, i, &below[i]),
         };
-        if let Some(parent) = trace.tree.parents[i] {
+        if let Some(parent) = trace.tree.within[i] {
             below[parent].add(&up);
         }
     }
@@ -248,7 +254,7 @@ fn from_above(t: usize, trace: &mut InTrace<'_>, told_below: &[bool]) {
     let mut within: Vec<Option<usize>> = vec![None; trace.tree.spans.len()];
     for &i in &trace.tree.order {
         let view = &trace.tree.spans[i];
-        let mut here = trace.tree.parents[i].and_then(|p| within[p]);
+        let mut here = trace.tree.within[i].and_then(|p| within[p]);
         if view.role == Role::Inference {
             match (view.usage, here) {
                 (false, Some(call)) => {
@@ -269,7 +275,7 @@ fn owners(tree: &Tree) -> Vec<Owners> {
     for &i in &tree.order {
         let span = &tree.spans[i];
         let (mut here, mut resource) =
-            tree.parents[i].map_or_else(Default::default, |p| (named[p], of_resource[p]));
+            tree.within[i].map_or_else(Default::default, |p| (named[p], of_resource[p]));
         for fact in 0..OWNER_FACTS {
             if span.names & 1 << fact != 0 {
                 here[fact] = span.row;
@@ -298,6 +304,8 @@ pub(super) fn fill(owners: &mut Owners, more: &Owners) {
 struct Inherited {
     /// The fullest of them.
     row: Option<RowRef>,
+    /// The one that tells the usage of a stream at its end.
+    usage: Option<RowRef>,
     owners: Owners,
 }
 
@@ -306,18 +314,20 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
     let mut found = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
         for (i, mark) in trace.marks.iter().enumerate() {
-            if let Mark::Same(..) = mark
+            if let Mark::Same(_, rule) = mark
                 && let Some(call) = root(traces, Place { t, i })
             {
-                found.push((call, trace.told(i), trace.owners[i]));
+                let ends = *rule == Rule::EndOfStream;
+                found.push((call, trace.told(i), trace.owners[i], ends));
             }
         }
     }
     found.sort_by(|a, b| (a.0, b.1.fullness()).cmp(&(b.0, a.1.fullness())));
     let mut inherited: HashMap<Place, Inherited> = HashMap::default();
-    for (call, told, owners) in found {
+    for (call, told, owners, ends) in found {
         let more = inherited.entry(call).or_default();
         more.row = more.row.or(told.view.row);
+        more.usage = more.usage.or(told.view.row.filter(|_| ends && told.view.usage));
         fill(&mut more.owners, &owners);
     }
     inherited

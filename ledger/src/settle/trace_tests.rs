@@ -104,6 +104,13 @@ fn ids(calls: &[Call]) -> Vec<u64> {
     calls.iter().map(|c| c.span).collect()
 }
 
+/// A span without a length at the end of a stream.
+fn end_of_stream(id: u64, parent: u64, input: impl Into<Option<i64>>) -> S {
+    let mut end = inference(id, parent, input);
+    end.view.duration_ns = 0;
+    end
+}
+
 fn verdicts(settled: &Settled) -> Vec<(u64, Verdict)> {
     settled.judged.iter().map(|j| (j.span, j.verdict)).collect()
 }
@@ -539,4 +546,95 @@ proptest! {
             }
         }
     }
+}
+
+// Logfire's instrumentations of clients: a span until the answer begins, and a log in the shape of
+// a span when the stream is over.
+#[test]
+fn the_end_of_a_stream_tells_the_usage_of_the_call_that_began_it() {
+    let spans = [
+        span(1, 0),
+        inference(2, 1, None).model(7),
+        end_of_stream(3, 1, 500).model(7).response(9).at(3),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [2]);
+    assert_eq!(settled.calls[0].usage, RowRef { chunk: 0, row: 3 });
+    assert!(!settled.calls[0].usage_of_record);
+    let of = Verdict::Duplicate(Rule::EndOfStream, Of { trace: 0, span: 2 });
+    assert_eq!(verdicts(&settled), [(3, of)]);
+}
+
+#[test]
+fn each_stream_has_its_own_end_and_one_that_was_cut_has_none() {
+    // Cut at second 1, then a stream from 2 to 4, and one from 5 to 7.
+    let spans = [
+        inference(1, 9, None).model(7),
+        inference(2, 9, None).model(7).at(2),
+        end_of_stream(3, 9, 500).model(7).at(4),
+        inference(4, 9, None).model(7).at(5),
+        end_of_stream(5, 9, 600).model(7).at(7),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [1, 2, 4]);
+    let rows = settled.calls.iter().map(|c| c.usage.row).collect::<Vec<_>>();
+    assert_eq!(rows, [1, 3, 5]);
+}
+
+#[test]
+fn a_span_without_a_length_ends_no_stream_of_another_model_library_or_time() {
+    let begun = inference(1, 9, None).model(7).library(5);
+    for end in [
+        end_of_stream(2, 9, 500).model(8).library(5).at(3),
+        end_of_stream(2, 9, 500).model(7).library(6 << 16).at(3),
+        end_of_stream(2, 9, 500).model(7).library(5).at(-3),
+        end_of_stream(2, 8, 500).model(7).library(5).at(3),
+        end_of_stream(2, 9, None).model(7).library(5).at(3),
+    ] {
+        assert_eq!(called(&[begun, end]), [1, 2]);
+    }
+    let failed = begun.with(|f| f.failed = true);
+    assert_eq!(called(&[failed, end_of_stream(2, 9, 500).model(7).library(5).at(3)]), [1, 2]);
+}
+
+// LiteLLM 1.65 logs a call of the responses API three times, each in a trace of its own.
+#[test]
+fn a_call_that_its_library_tells_again_elsewhere_is_one() {
+    let calls = |others: &[S]| -> usize {
+        let looked: Vec<Spans> =
+            others.iter().chain([&inference(1, 0, 10).response(7)]).map(|s| trace(&[*s])).collect();
+        let settled = settle_together(&looked.iter().collect::<Vec<_>>());
+        settled.iter().map(|s| s.calls.len()).sum()
+    };
+    let again = inference(2, 0, 10).response(7);
+    assert_eq!(calls(&[again, inference(3, 0, 10).response(7)]), 1);
+    // Another usage, another beginning, another end: an id that is none.
+    assert_eq!(calls(&[inference(2, 0, 11).response(7)]), 2);
+    assert_eq!(calls(&[again.with(|f| f.start_ns += 1)]), 2);
+    let mut longer = again;
+    longer.view.duration_ns += 1;
+    assert_eq!(calls(&[longer]), 2);
+}
+
+// opentelemetry-instrumentation-langchain 0.50 leaves the context of each call attached, so that
+// the next call of the process becomes its child.
+#[test]
+fn a_call_that_begins_after_its_parent_is_over_is_no_part_of_it() {
+    let spans = [
+        inference(1, 0, 100).at(0).names(TEAM),
+        inference(2, 1, 200).at(2),
+        // A chain, of no known beginning, around two more.
+        span(3, 2),
+        inference(4, 3, 300).at(4),
+        inference(5, 3, None).at(6),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls), [1, 2, 4, 5]);
+    assert_eq!(verdicts(&settled), []);
+    let team = settled.calls.iter().map(|c| c.owners[0].map(|o| o.row)).collect::<Vec<_>>();
+    assert_eq!(team, [Some(1), None, None, None]);
+    // Of two services, whose clocks differ, the inner one stays a part.
+    let of = |s: S, service: u32| s.with(|f| f.service = service);
+    let apart = [of(inference(1, 0, 100), 5), of(inference(2, 1, 100).at(2), 6)];
+    assert_eq!(called(&apart).len(), 1);
 }

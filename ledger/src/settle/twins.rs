@@ -38,6 +38,14 @@ pub(super) fn same_response(a: &Told, b: &Told) -> bool {
     x.response != 0 && x.response == y.response && models_agree(x, y) && at_one_time(a, b)
 }
 
+/// Whether one library told the same call again: usage, beginning and end are the same, to the
+/// nanosecond.
+pub(super) fn told_again(a: &Told, b: &Told) -> bool {
+    let moment = |t: &Told| (t.facts.start_ns, t.view.duration_ns);
+    let usage = |t: &Told| (t.view.usage, t.facts.input, t.facts.output);
+    moment(a) == moment(b) && usage(a) == usage(b)
+}
+
 /// Whether two spans, one below the other, tell of one call although no id says so: the same
 /// usage, model and time, from two libraries, or ids that are not told by both.
 pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
@@ -57,6 +65,16 @@ pub(super) fn same_moment(a: &Told, b: &Told) -> bool {
     let unsaid = x.response == 0 || y.response == 0;
     let same = x.input == y.input && x.output == y.output && a.view.usage == b.view.usage;
     two && unsaid && same && models_agree(x, y) && (within(a, b) || within(b, a))
+}
+
+/// Whether a span without a length tells the end of a stream that another span began: one library,
+/// one model, later, and what the other lacks.
+pub(super) fn ends_stream(end: &Told, begun: &Told) -> bool {
+    let (e, b) = (&end.facts, &begun.facts);
+    let pair = end.view.duration_ns == 0 && begun.view.duration_ns > 0 && e.scope == b.scope;
+    let bare = b.response == 0 && !begun.view.usage && !b.failed;
+    let more = end.view.usage || e.response != 0;
+    pair && bare && more && models_agree(e, b) && begun.end_ns() <= e.start_ns
 }
 
 /// Whether one lies in the time of the other.

@@ -28,6 +28,9 @@ pub(super) enum Rule {
     /// Elsewhere a span of the same service has the same usage, model and moment, and one of the
     /// two has no response id.
     SameMoment,
+    /// Without a length, after a span of the same library and model that tells no usage: the end of
+    /// its stream.
+    EndOfStream,
     /// No usage of its own, below a span that has it: a part of that call.
     PartOfCall,
     /// No usage of its own, around a single call.
@@ -51,6 +54,7 @@ impl Rule {
             Rule::SameResponse => "same-response-id",
             Rule::SameUsage => "same-usage-nested",
             Rule::SameMoment => "same-usage-and-moment",
+            Rule::EndOfStream => "end-of-stream",
             Rule::PartOfCall => "part-of-call",
             Rule::AroundCall => "around-call",
             Rule::AroundCalls => "around-calls",

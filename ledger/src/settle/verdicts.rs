@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, Date32Array, Int64Array, RecordBatch, StringViewArray,
+    TimestampMicrosecondArray,
 };
 use spanledger_schemas::tables::span_verdicts::TABLE;
 use spanledger_schemas::time;
@@ -31,9 +32,9 @@ pub(super) fn build<'a>(
     tenant: impl Fn(u32) -> &'a str,
     now: i64,
 ) -> Result<RecordBatch, SettleError> {
-    let schema = TABLE.arrow_schema();
+    let schema = TABLE.scan_schema();
     let texts = |text: &dyn Fn(&OfTrace) -> Option<String>| -> ArrayRef {
-        Arc::new(verdicts.iter().map(text).collect::<StringArray>())
+        Arc::new(verdicts.iter().map(text).collect::<StringViewArray>())
     };
     let counts = |count: &dyn Fn(&OfTrace) -> i64| -> ArrayRef {
         let told = |v: &OfTrace| Some(count(v)).filter(|n| *n > 0);

@@ -44,13 +44,11 @@ impl Rounds {
         let quiet_since = now - super::job::micros(self.settings.quiet);
         let together = Box::pin(self.together(snapshot, due, state, quiet_since)).await?;
         let before = self.written_before(snapshot, &together).await?;
-        let mut decided: Vec<Call> = Vec::new();
-        let mut owners = Vec::new();
+        let mut decided: Vec<(TraceKey, Call)> = Vec::new();
         let mut judged: Vec<OfTrace> = Vec::new();
         for (keys, settled) in together.settle(&self.open) {
             for (key, settled) in keys.iter().zip(settled) {
-                owners.extend(std::iter::repeat_n(*key, settled.calls.len()));
-                decided.extend(settled.calls);
+                decided.extend(settled.calls.into_iter().map(|call| (*key, call)));
                 judged.extend(settled.judged.into_iter().map(|judged| {
                     let call_trace = match judged.verdict {
                         Verdict::Duplicate(_, of) => keys.get(of.trace).map(|k| k.trace),
@@ -60,7 +58,7 @@ impl Rounds {
                 }));
             }
         }
-        let calls = self.call_rows(snapshot, &together, &decided, state, now).await?;
+        let (owners, calls) = self.call_rows(snapshot, &together, decided, state, now).await?;
         let verdict_rows = verdicts::build(&judged, |tenant| self.open.tenant_name(tenant), now)?;
         let verdict_owners: Vec<TraceKey> = judged.iter().map(|v| v.trace).collect();
         let (mut calls_before, mut verdicts_before) = (HashMap::default(), HashMap::default());
@@ -81,35 +79,38 @@ impl Rounds {
         Ok(Outcome { calls, verdicts, traces })
     }
 
-    /// The rows of decided calls.
+    /// The rows of decided calls in the order of their table, and the trace of each.
     async fn call_rows(
         &mut self,
         snapshot: &Snapshot,
         together: &Together,
-        decided: &[Call],
+        decided: Vec<(TraceKey, Call)>,
         state: CallState,
         now: i64,
-    ) -> Result<RecordBatch, SettleError> {
+    ) -> Result<(Vec<TraceKey>, RecordBatch), SettleError> {
         if decided.is_empty() {
-            return Ok(RecordBatch::new_empty(calls::TABLE.arrow_schema()));
+            return Ok((Vec::new(), RecordBatch::new_empty(calls::TABLE.scan_schema())));
         }
         let open = &self.open;
         let rows = |chunk: u32| open.rows(chunk).or_else(|| together.rows(chunk));
-        let gathered = match Gathered::fetch(snapshot, decided.iter(), rows).await? {
-            Ok(gathered) => gathered,
-            // Compacted long ago: their traces are read anew, from the files there are.
-            Err(gone) => {
-                let path = gone.first().cloned().unwrap_or_default();
-                for path in &gone {
-                    self.open.forget_file(path);
+        let gathered =
+            match Gathered::fetch(snapshot, decided.iter().map(|(_, call)| call), rows).await? {
+                Ok(gathered) => gathered,
+                // Compacted long ago: their traces are read anew, from the files there are.
+                Err(gone) => {
+                    let path = gone.first().cloned().unwrap_or_default();
+                    for path in &gone {
+                        self.open.forget_file(path);
+                    }
+                    return Err(StoreError::FileGone { table: spans::TABLE.name, path }.into());
                 }
-                return Err(StoreError::FileGone { table: spans::TABLE.name, path }.into());
-            }
-        };
+            };
         let Some((_, pricer)) = &mut self.pricer else {
             return Err(SettleError::Invariant("settling before prices are loaded"));
         };
-        build(decided, state, &gathered, pricer, now)
+        let decided = gathered.sort(decided, |(_, call)| call)?;
+        let (owners, decided): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
+        Ok((owners, build(&decided, state, &gathered, pricer, now)?))
     }
 
     /// The rows that traces have, from memory or from the tables.
@@ -191,11 +192,11 @@ impl Rounds {
                     let keys = self.keys(&batch)?;
                     let stays: Vec<bool> =
                         keys.iter().map(|k| !decided.outdated.contains(k)).collect();
-                    rows.push(in_types_of(table, &filter_record_batch(&batch, &stays.into())?)?);
+                    rows.push(in_order_of(table, &filter_record_batch(&batch, &stays.into())?)?);
                 }
             }
         }
-        Ok((remove, concat_batches(&table.arrow_schema(), &rows)?))
+        Ok((remove, concat_batches(&table.scan_schema(), &rows)?))
     }
 }
 
@@ -209,9 +210,9 @@ impl WrittenRows {
     }
 }
 
-/// A batch read from a table, in the types it is written with.
-fn in_types_of(table: &'static Table, batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
-    let schema: SchemaRef = table.arrow_schema();
+/// A batch read from a table, in the order of its columns.
+fn in_order_of(table: &'static Table, batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
+    let schema: SchemaRef = table.scan_schema();
     let columns = schema.fields().iter().map(|f| {
         let name = || crate::prices::PriceError::Column { column: f.name().clone() };
         let column = batch.column_by_name(f.name()).ok_or_else(name)?;

@@ -1,7 +1,10 @@
-//! What to set to mend what is not known: one table, by library and problem, and a general answer
-//! for each problem. Takes the name of an instrumentation scope, gives a sentence. The facts were
-//! read off what each library sends against what the provider billed; a library that is not here
-//! gets the general answer.
+//! What can be wrong with what a library sends, and what to set to mend it: as `libraries` says of
+//! the library, else the general answer. Takes the name of an instrumentation scope and a problem,
+//! gives a sentence.
+
+use spanledger_schemas::usage_metrics::SET_CLIENT;
+
+use super::libraries::BY_LIBRARY;
 
 /// What can be wrong with what a library sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,7 +13,7 @@ pub enum Problem {
     MetricsOnly,
     /// Events come, but neither spans nor calls.
     EventsOnly,
-    /// Spans come, none of which speaks of a model.
+    /// Spans come, none of which tells of a model call.
     NoModelCalls,
     /// Streamed calls end without usage.
     StreamWithoutUsage,
@@ -83,7 +86,10 @@ impl Problem {
     /// What it means, for a number of things.
     pub fn says(self) -> &'static str {
         match self {
-            MetricsOnly => "token metrics arrive, but no span or event of a call",
+            MetricsOnly => {
+                "points of token metrics arrive, but no span or event of a call: none of it is in \
+                 a call or a cost"
+            }
             EventsOnly => "events of calls arrive, but no spans",
             NoModelCalls => "spans arrive, but none of a model call",
             StreamWithoutUsage => "streams ended without usage",
@@ -98,7 +104,10 @@ impl Problem {
                 "calls are counted as told, though the library guesses some, and does not say which"
             }
             UsageUnknown => "calls whose input may or may not contain the cached tokens",
-            CachedUntold => "calls tell no cached tokens: their price is an upper bound",
+            CachedUntold => {
+                "calls tell no cached tokens: their price is an upper bound, or a lower one where \
+                 such tokens stand beside input"
+            }
             Unpriced => "calls have no, or no full, price",
             NoTeam => "calls have no team",
             NoUser => "calls have no user",
@@ -106,189 +115,6 @@ impl Problem {
         }
     }
 }
-
-const INCLUDE_USAGE: &str = "OpenAI's API sends the usage of a stream only when asked: pass \
-    `stream_options={\"include_usage\": true}` with the request";
-
-const STREAM_LIKELY: &str = "most likely streams, whose usage OpenAI's API sends only when asked: \
-    pass `stream_options={\"include_usage\": true}`; a stream that the client left has none";
-
-const TRACELOOP_NODE: &str = "OpenLLMetry for node puts its own estimate on every stream, even \
-    where usage was sent: set `enrichTokens: false`, or use calls without streaming where cost \
-    matters";
-
-/// Beginning of the scope's name, problem, advice; the first that fits.
-const BY_LIBRARY: &[(&str, Problem, &str)] = &[
-    // OpenTelemetry's own.
-    ("opentelemetry.instrumentation.openai_v2", StreamWithoutUsage, INCLUDE_USAGE),
-    ("opentelemetry.util.genai", StreamWithoutUsage, INCLUDE_USAGE),
-    ("@opentelemetry/instrumentation-openai", StreamWithoutUsage, INCLUDE_USAGE),
-    (
-        "opentelemetry.instrumentation.openai_v2",
-        CachedUntold,
-        "opentelemetry openai-v2 tells no cached and no reasoning tokens: update it, or use \
-         openinference-instrumentation-openai or OpenLLMetry, which do; the responses API leaves \
-         no span with it at all",
-    ),
-    (
-        "opentelemetry.util.genai",
-        CachedUntold,
-        "opentelemetry openai-v2 tells no cached and no reasoning tokens: update it, or use \
-         openinference-instrumentation-openai or OpenLLMetry, which do",
-    ),
-    (
-        "@opentelemetry/instrumentation-openai",
-        CachedUntold,
-        "@opentelemetry/instrumentation-openai tells no cached tokens: update it, or use \
-         @langfuse/openai, which does",
-    ),
-    // These do not say that a call was streamed.
-    ("opentelemetry.instrumentation.openai_v2", NoUsage, STREAM_LIKELY),
-    ("opentelemetry.util.genai", NoUsage, STREAM_LIKELY),
-    ("@opentelemetry/instrumentation-openai", NoUsage, STREAM_LIKELY),
-    ("openinference.instrumentation.openai", NoUsage, STREAM_LIKELY),
-    ("langsmith", NoUsage, STREAM_LIKELY),
-    ("langfuse-sdk", NoUsage, STREAM_LIKELY),
-    (
-        "@traceloop/instrumentation-openai",
-        CachedUntold,
-        "OpenLLMetry for node tells no cached tokens: use @langfuse/openai, which does",
-    ),
-    // Coding agents.
-    (
-        "com.anthropic.claude_code",
-        MetricsOnly,
-        "Claude Code: set OTEL_LOGS_EXPORTER=otlp beside OTEL_METRICS_EXPORTER, so that each \
-         request comes as an event (`claude_code.api_request`)",
-    ),
-    (
-        "com.anthropic.claude_code",
-        EventsOnly,
-        "Claude Code: the events tell each request; for spans also set \
-         CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1 and OTEL_TRACES_EXPORTER=otlp",
-    ),
-    (
-        "codex",
-        MetricsOnly,
-        "Codex CLI: set `exporter` and `trace_exporter` to OTLP in section [otel] of config.toml",
-    ),
-    (
-        "codex",
-        EventsOnly,
-        "Codex CLI: set `trace_exporter` to OTLP in section [otel] of config.toml",
-    ),
-    (
-        "gemini-cli",
-        MetricsOnly,
-        "Gemini CLI: telemetry sends traces and logs to the same endpoint; see that /v1/traces and \
-         /v1/logs of `telemetry.otlpEndpoint` reach this server",
-    ),
-    (
-        "gemini-cli",
-        CachedUntold,
-        "Gemini CLI tells cached tokens and thoughts on its log events only \
-         (`gemini_cli.api_response`): let its logs come here too",
-    ),
-    // Gateways and frameworks.
-    (
-        "litellm",
-        StreamWithoutUsage,
-        "LiteLLM reports zero tokens for a stream without usage: pass \
-         `stream_options={\"include_usage\": True}`, or set `always_include_stream_usage: true` on the \
-         proxy",
-    ),
-    (
-        "litellm",
-        CachedUntold,
-        "LiteLLM tells cached tokens in its raw usage only (`metadata.usage_object`, \
-         `llm.<provider>.usage`), not in `gen_ai.usage.*`: see that its spans come here unfiltered",
-    ),
-    (
-        "openlit.instrumentation",
-        UsageEstimated,
-        "OpenLIT guesses the tokens of a stream without usage, unmarked: pass \
-         `stream_options={\"include_usage\": True}`",
-    ),
-    ("@traceloop/instrumentation-openai", UsageEstimated, TRACELOOP_NODE),
-    ("@traceloop/instrumentation-openai", PerhapsEstimated, TRACELOOP_NODE),
-    (
-        "opentelemetry.instrumentation.anthropic",
-        PerhapsEstimated,
-        "OpenLLMetry's Anthropic adds the first output count of a stream to the last, and does not \
-         mark streams made by the client's helper: use the spans of the Anthropic client 2, or \
-         openinference-instrumentation-anthropic",
-    ),
-    ("openlit.instrumentation.openai", StreamWithoutUsage, INCLUDE_USAGE),
-    ("opentelemetry.instrumentation.openai.v1", StreamWithoutUsage, INCLUDE_USAGE),
-    ("@traceloop/instrumentation-openai", StreamWithoutUsage, INCLUDE_USAGE),
-    (
-        "openinference.instrumentation.langchain",
-        StreamWithoutUsage,
-        "LangChain asks for usage with `ChatOpenAI(stream_usage=True)`",
-    ),
-    ("openinference.instrumentation", StreamWithoutUsage, INCLUDE_USAGE),
-    (
-        "langsmith",
-        StreamWithoutUsage,
-        "LangChain asks for usage with `ChatOpenAI(stream_usage=True)`",
-    ),
-    ("langfuse-sdk", StreamWithoutUsage, INCLUDE_USAGE),
-    ("mlflow", StreamWithoutUsage, INCLUDE_USAGE),
-    (
-        "mlflow",
-        NoUsage,
-        "mlflow tells no usage of embeddings, of streams of the Anthropic client and of streams \
-         without usage: pass `stream_options={\"include_usage\": True}` for OpenAI",
-    ),
-    (
-        "ai",
-        CachedUntold,
-        "Vercel AI SDK 5 tells cached tokens of streams only: update to 6 or 7, which tell them of \
-         all calls",
-    ),
-    (
-        "strands.telemetry.tracer",
-        Unpriced,
-        "Strands gives its own name as the provider: set the attribute `gen_ai.provider.name` \
-         through `trace_attributes`, so that the model is found",
-    ),
-    (
-        "gen_ai",
-        NoUser,
-        "Vercel AI SDK 7 sends user and session by `runtimeContext` only, let in key by key",
-    ),
-    (
-        "ai",
-        NoUser,
-        "Vercel AI SDK: put `userId` and `sessionId` into `experimental_telemetry.metadata`",
-    ),
-    (
-        "langfuse-sdk",
-        NoUser,
-        "langfuse: call `propagate_attributes(user_id=…, session_id=…)` around the request",
-    ),
-    (
-        "openinference.instrumentation",
-        NoUser,
-        "OpenInference: wrap the request in `using_attributes(user_id=…, session_id=…)`",
-    ),
-    (
-        "opentelemetry.instrumentation.openai.v1",
-        NoUser,
-        "OpenLLMetry: call `Traceloop.set_association_properties({\"user_id\": …})` in the request",
-    ),
-    (
-        "com.anthropic.sdk",
-        Duplicates,
-        "the Anthropic client 2 makes spans of its own: an instrumentation of it on top is not \
-         needed",
-    ),
-    (
-        "opentelemetry.instrumentation.anthropic",
-        Duplicates,
-        "the Anthropic client 2 makes spans of its own: this instrumentation on top is not needed",
-    ),
-];
 
 /// What to set to mend a problem of a library.
 pub fn on(scope: &str, problem: Problem) -> &'static str {
@@ -304,10 +130,7 @@ fn begins(scope: &str, prefix: &str) -> bool {
 
 fn general(problem: Problem) -> &'static str {
     match problem {
-        MetricsOnly => {
-            "switch on the exporter of traces (OTEL_TRACES_EXPORTER=otlp) or logs \
-             (OTEL_LOGS_EXPORTER=otlp): a sum of tokens has no user, trace or price of its own"
-        }
+        MetricsOnly => SET_CLIENT,
         EventsOnly => "switch on the exporter of traces: OTEL_TRACES_EXPORTER=otlp",
         NoModelCalls => {
             "when the service calls models, install an instrumentation for its client, such as \

@@ -66,7 +66,8 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
                 reason: match problem {
                     Problem::Unpriced => patient.price_reason.clone(),
                     Problem::UsageUnknown | Problem::UsageEstimated => patient.usage_reason.clone(),
-                    Problem::Uncounted => Some(uncounted(patient)),
+                    Problem::Uncounted => Some(in_no_call(patient, "uncounted")),
+                    Problem::MetricsOnly => Some(in_no_call(patient, "metric")),
                     _ => None,
                 },
                 advice: advice::on(speaker(patient), problem),
@@ -77,10 +78,10 @@ pub(super) fn of(patients: &[Patient]) -> Vec<Finding> {
     all
 }
 
-/// How much is in no call.
-fn uncounted(patient: &Patient) -> String {
+/// How much is in no call, by counts of these names.
+fn in_no_call(patient: &Patient, which: &str) -> String {
     let [input, output] =
-        ["uncounted_input_tokens", "uncounted_output_tokens"].map(|name| patient.count(name));
+        ["input", "output"].map(|side| patient.count(&format!("{which}_{side}_tokens")));
     format!("{input} tokens in and {output} out in all")
 }
 
@@ -110,8 +111,12 @@ fn counted(patient: &Patient, all: &[Patient], problem: Problem) -> (i64, i64) {
             (if spans_of_models() == 0 { events } else { 0 }, events)
         }
         Problem::NoModelCalls => {
+            // Spans of agents and tools alone do not tell what their models were asked.
             let spans = patient.count("spans");
-            (if patient.dialect.is_none() { spans } else { 0 }, spans)
+            // A call that is not settled yet, or that another span tells, is one all the same.
+            let tells = ["calls", "duplicates", "not_counted"].map(of_service);
+            let none = patient.dialect.is_none() || tells == [0; 3];
+            (if none { spans } else { 0 }, spans)
         }
         Problem::StreamWithoutUsage => of_calls(patient.count("streams_without_usage")),
         Problem::NoUsage => of_calls(patient.count("calls_without_usage")),
@@ -169,6 +174,24 @@ mod tests {
             [("spans", 3), ("calls", 3), ("with_usage", 3), ("with_team", 3), ("with_user", 3)];
         let spans = patient("agent", "com.anthropic.claude_code.tracing", &whole);
         assert_eq!(found(&[metrics, spans]), []);
+    }
+
+    // AutoGen and CrewAI make spans of agents, and leave the models to an instrumentation below.
+    #[test]
+    fn spans_of_agents_without_a_call_are_a_finding_and_those_of_another_call_are_none() {
+        let agents = patient("api", "autogen", &[("spans", 4), ("calls", 0)]);
+        let alone = [("api".to_owned(), "no-model-calls", 4)];
+        assert_eq!(found(std::slice::from_ref(&agents)), alone);
+        let whole =
+            [("spans", 2), ("calls", 2), ("with_usage", 2), ("with_team", 2), ("with_user", 2)];
+        assert_eq!(found(&[agents, patient("api", "openai", &whole)]), []);
+        // All of a gateway's spans repeat calls of its clients.
+        let gateway =
+            patient("gateway", "litellm", &[("spans", 3), ("calls", 0), ("duplicates", 3)]);
+        assert_eq!(found(&[gateway]), [("gateway".to_owned(), "duplicates", 3)]);
+        // Not settled yet.
+        let early = patient("api", "openai", &[("spans", 2), ("calls", 0), ("not_counted", 2)]);
+        assert_eq!(found(&[early]), []);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 pub mod advice;
 
+mod libraries;
+
 mod findings;
 
 mod sql;
@@ -20,7 +22,7 @@ use serde_json::{Value, json};
 use crate::error::QueryError;
 use crate::explain::Reader;
 use crate::questions::answer::milliseconds;
-use crate::questions::params::instant;
+use crate::questions::time::instant;
 use crate::service::{Caller, QueryService};
 pub use findings::Finding;
 use sql::Statements;
@@ -45,7 +47,7 @@ pub struct Patient {
 }
 
 /// What is counted of each.
-pub const COUNTS: [&str; 21] = [
+pub const COUNTS: [&str; 23] = [
     "spans",
     "calls",
     "with_usage",
@@ -67,6 +69,8 @@ pub const COUNTS: [&str; 21] = [
     "calls_without_usage",
     "events",
     "token_points",
+    "metric_input_tokens",
+    "metric_output_tokens",
 ];
 
 /// What the doctor found.
@@ -86,7 +90,7 @@ pub struct Report {
 }
 
 /// What the counts mean.
-const NOTES: [&str; 6] = [
+const NOTES: [&str; 7] = [
     "spans are those that speak of models, or all of a service where none does; each counts once",
     "duplicates and rollups are spans that repeat a call; they are not counted again",
     "not_counted are inference spans without a call of their own: wrappers whose calls lie below \
@@ -95,6 +99,8 @@ const NOTES: [&str; 6] = [
      uncounted_input_tokens and uncounted_output_tokens: these are in no call and no cost",
     "perhaps_estimated are calls with counts that the library guesses for streams, and it does not \
      say what was a stream; they are counted, and may be wrong",
+    "metric_input_tokens and metric_output_tokens are what token metrics increased by in the window; \
+     the question `counters` compares them with the calls",
     "shares are of the calls",
 ];
 

@@ -2,6 +2,9 @@
 //! texts; the columns of the first are those of the report.
 
 use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
+use spanledger_schemas::usage_metrics::CountedBy;
+
+use crate::questions::counters;
 
 /// The three statements.
 pub(super) struct Statements {
@@ -17,9 +20,9 @@ pub(super) struct Statements {
 /// beside those that normalise knows by their dialect.
 const EVENTS: [&str; 4] = ["gen_ai.%", "claude_code.api_%", "codex.%", "gemini_cli.api_%"];
 
-/// Names of metrics that count tokens, in the client's telemetry. An inference server's own
-/// (`vllm:prompt_tokens_total`) count requests of clients that are asked about elsewhere.
-const TOKEN_METRICS: &str = "(metric_name LIKE '%token_usage%' OR metric_name LIKE '%usage_tokens%') \
+/// Names of metrics that look as if they counted tokens, beside those that are known. An inference
+/// server's own (`vllm:prompt_tokens_total`) count requests of clients that are asked about elsewhere.
+const LIKE_TOKENS: &str = "(metric_name LIKE '%token_usage%' OR metric_name LIKE '%usage_tokens%') \
      AND metric_name NOT LIKE '%:%'";
 
 impl Statements {
@@ -96,10 +99,35 @@ LIMIT {}",
             named.join(" OR "),
             crate::limits::DOCTOR_ROWS_MAX
         );
+        // A client that counts the same by two metrics is not counted twice: the larger is meant.
+        let known = counters::names(CountedBy::Client);
+        let side = |side: &str| {
+            format!(
+                "TRY_CAST(sum(coalesce(increase, sum_increase)) FILTER (WHERE total = '{side}') \
+                 AS BIGINT) AS told_{side}"
+            )
+        };
         let metrics = format!(
-            "SELECT service_name AS service, scope_name AS library, count(*) AS token_points\n\
-             FROM metric_points\nWHERE {TOKEN_METRICS}{window}\nGROUP BY 1, 2\nORDER BY 1, 2\n\
-             LIMIT {}",
+            "SELECT service, library, sum(points) AS token_points,
+  max(told_input) AS metric_input_tokens, max(told_output) AS metric_output_tokens
+FROM (
+  SELECT service_name AS service, scope_name AS library, metric_name AS named, count(*) AS points
+  FROM metric_points WHERE (metric_name IN ({known}) OR {LIKE_TOKENS}){window}
+  GROUP BY 1, 2, 3
+) AS arrived LEFT JOIN (
+  SELECT service_name, scope_name, metric_name, {}, {}
+  FROM (
+    SELECT service_name, scope_name, metric_name, increase, sum_increase, {} AS total
+    FROM metric_increases WHERE metric_name IN ({known}){window}
+  ) AS told GROUP BY 1, 2, 3
+) AS increases ON (service IS NOT DISTINCT FROM service_name)
+  AND (library IS NOT DISTINCT FROM scope_name) AND named = metric_name
+GROUP BY 1, 2
+ORDER BY 1, 2
+LIMIT {}",
+            side("input"),
+            side("output"),
+            counters::total(CountedBy::Client),
             crate::limits::DOCTOR_ROWS_MAX
         );
         Statements { spans, events, metrics }

@@ -26,7 +26,10 @@ impl Report {
             for finding in self.of(patient) {
                 healthy = false;
                 let (count, of) = (finding.count, finding.of);
-                let such = if finding.problem == Problem::Uncounted { ": " } else { ", such as: " };
+                let such = match finding.problem {
+                    Problem::Uncounted | Problem::MetricsOnly => ": ",
+                    _ => ", such as: ",
+                };
                 let reason = finding.reason.as_ref().map(|reason| format!("{such}{reason}"));
                 let says = format!(
                     "{count} of {of} {}{}",

@@ -89,7 +89,7 @@ pub(super) async fn step(
             Kind::ExchangeRate => {
                 format!("1 {} = {} {}", row.model_name, row.amount, row.currency)
             }
-            _ => format!("{} {} for {} s", row.amount, row.currency, row.per_quantity),
+            _ => format!("{} {} for each {}", row.amount, row.currency, row.period()),
         };
         let said = format!("{said}, {}, {} ({})", validity(row), row.source, row.id());
         step.fact(row.kind.word(), json!(said), None);

@@ -291,6 +291,7 @@ fn meaning(rule: &str) -> &'static str {
         "same-usage-and-moment" => {
             "a span of another library in the same service has the same usage, model and moment"
         }
+        "end-of-stream" => "it has no length, and tells the usage of a stream that the call began",
         "part-of-call" => "no usage of its own, below a span that has it",
         "around-call" => "no usage of its own, around a single call",
         "around-calls" => "no usage of its own, around several calls",

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 
+use super::beside::{self, PeriodPrice};
 use super::params::Ask;
 use super::{AskParams, Question};
 use crate::error::QueryError;
@@ -34,8 +35,8 @@ pub struct Answer {
     pub tables: BTreeMap<&'static str, i64>,
     /// The SQL that gives the same rows.
     pub sql: String,
-    /// What the figures mean.
-    pub notes: &'static [&'static str],
+    /// What the figures mean, and what they do not say.
+    pub notes: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -61,9 +62,19 @@ pub struct Coverage {
     pub user_share: Option<f64>,
     /// Calls that started before this instant are settled; null when that is not known.
     pub settled_until: Option<String>,
+    /// What is paid for periods, by currency: in no cost of a call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub period_prices: Vec<PeriodPrice>,
+    /// Allowances whose free units are in the costs at their full price.
+    #[serde(skip_serializing_if = "is_none")]
+    pub allowances: usize,
 }
 
-/// The coverage of a window: one row, in the order of [`Coverage`]'s fields.
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// The coverage of a window: one row, in the order of [`Coverage`]'s fields, and the first call.
 pub(super) fn coverage_sql(ask: &Ask) -> String {
     let priced = "FILTER (WHERE price_state = 'priced')";
     let tokens = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)";
@@ -72,7 +83,8 @@ pub(super) fn coverage_sql(ask: &Ask) -> String {
          sum({tokens}) {priced}, \
          count(*) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL), \
          count(*) FILTER (WHERE usage_basis = 'estimated'), \
-         count(*) FILTER (WHERE strpos(usage_reason, '{PERHAPS_ESTIMATED}') > 0)\nFROM {}\nWHERE {}",
+         count(*) FILTER (WHERE strpos(usage_reason, '{PERHAPS_ESTIMATED}') > 0), \
+         CAST(min(start_unix_ns) AS BIGINT)\nFROM {}\nWHERE {}",
         ask.calls(),
         ask.conditions(ask.from, ask.to)
     )
@@ -80,11 +92,7 @@ pub(super) fn coverage_sql(ask: &Ask) -> String {
 
 impl Coverage {
     pub(super) fn read(batches: &[RecordBatch], settled_until: Option<i64>) -> Self {
-        let cell = |column: usize| {
-            let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
-            let column = batch.column(column).as_primitive_opt::<Int64Type>()?;
-            column.is_valid(0).then(|| column.value(0))
-        };
+        let cell = |column: usize| cell(batches, column);
         let share = |part: usize, of: usize| {
             let of = cell(of).filter(|of| *of > 0)?;
             Some(cell(part).unwrap_or(0) as f64 / of as f64)
@@ -101,9 +109,20 @@ impl Coverage {
             settled_until: settled_until
                 .and_then(|us| jiff::Timestamp::from_microsecond(us).ok())
                 .map(|at| at.to_string()),
+            ..Coverage::default()
         }
     }
 }
+
+/// A number of the one row of coverage.
+fn cell(batches: &[RecordBatch], column: usize) -> Option<i64> {
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
+    let column = batch.column(column).as_primitive_opt::<Int64Type>()?;
+    column.is_valid(0).then(|| column.value(0))
+}
+
+/// Place of the start of the first call, in nanoseconds, in the row of coverage.
+const FIRST_CALL: usize = 9;
 
 impl QueryService {
     /// Answers a question of the catalogue.
@@ -121,18 +140,38 @@ impl QueryService {
         let sql = question.sql_of(&ask)?;
         let started = Instant::now();
         let (pinned, coverage_sql) = (self.pin(caller).await?, coverage_sql(&ask));
-        let both = async { futures::try_join!(pinned.rows(&sql), pinned.rows(&coverage_sql)) };
-        let both = both.await;
-        let (rows, coverage) = pinned.end(both)?;
+        let contracts_sql = question.sums_costs().then(|| beside::sql(&ask));
+        let contracts = async {
+            match &contracts_sql {
+                Some(sql) => pinned.rows(sql).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let all =
+            async { futures::try_join!(pinned.rows(&sql), pinned.rows(&coverage_sql), contracts) };
+        let all = all.await;
+        let (mut rows, coverage, contracts) = pinned.end(all)?;
+        let first_call = cell(&coverage.batches, FIRST_CALL).map(|ns| ns.div_euclid(1_000));
+        let mut coverage = Coverage::read(&coverage.batches, (self.inner.settled_until)());
+        let mut notes: Vec<String> = question.notes.iter().map(|note| (*note).to_owned()).collect();
+        if let Some(contracts) = contracts {
+            let beside = beside::of(&ask, &contracts.batches, first_call, &caller.tenant)?;
+            if !beside.notes.is_empty() {
+                rows.tables.extend(contracts.tables);
+            }
+            coverage.period_prices = beside.period_prices;
+            coverage.allowances = beside.allowances;
+            notes.extend(beside.notes);
+        }
         Ok(Answer {
             question: question.name,
             units: units_of(question, &ask, &rows.schema),
             schema: rows.schema,
             batches: rows.batches,
-            coverage: Coverage::read(&coverage.batches, (self.inner.settled_until)()),
+            coverage,
             tables: rows.tables,
             sql,
-            notes: question.notes,
+            notes,
             elapsed: started.elapsed(),
         })
     }

@@ -40,6 +40,7 @@ pub static QUESTION: Question = Question {
     ],
     by: &["model"],
     grain: false,
+    whole: false,
     sql,
 };
 

@@ -3,15 +3,20 @@
 //! plain, shown with each answer, and the same through every door.
 
 pub mod answer;
+pub mod beside;
+pub mod commitments;
+pub mod counters;
 pub mod drift;
 pub mod expand;
 pub mod latency;
 pub mod params;
 pub mod spend;
+pub(crate) mod time;
 pub mod unmapped;
 pub mod what_if;
 
 pub use answer::{Answer, Coverage};
+pub use beside::PeriodPrice;
 pub use params::AskParams;
 
 use crate::error::QueryError;
@@ -31,17 +36,21 @@ pub struct Question {
     pub by: &'static [&'static str],
     /// Whether it can be cut into steps of time.
     pub grain: bool,
+    /// Whether it is about whole contracts: it has neither groups nor filters, and begins with a month.
+    pub whole: bool,
     /// Its SQL.
     sql: fn(&Ask) -> Result<String, QueryError>,
 }
 
 /// The catalogue.
-pub static ALL: [&Question; 5] = [
+pub static ALL: [&Question; 7] = [
     &spend::QUESTION,
     &latency::QUESTION,
     &drift::QUESTION,
     &what_if::QUESTION,
     &unmapped::QUESTION,
+    &commitments::QUESTION,
+    &counters::QUESTION,
 ];
 
 /// The question of that name.
@@ -76,6 +85,11 @@ impl Question {
 
     pub(crate) fn sql_of(&self, ask: &Ask) -> Result<String, QueryError> {
         (self.sql)(ask)
+    }
+
+    /// Whether it sums what calls cost: then it has to say what they do not.
+    pub(crate) fn sums_costs(&self) -> bool {
+        self.columns.iter().any(|(name, _)| *name == "cost")
     }
 
     /// Unit of a column of its answer.

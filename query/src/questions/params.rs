@@ -1,14 +1,13 @@
 //! Parameters of questions: as texts from a door, then checked and resolved to columns and
 //! instants, and from there into the parts of SQL that all questions share.
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spanledger_ledger::prices::deciding_columns;
 use spanledger_schemas::{Kind, tables};
 
 use super::Question;
+use super::time::{Grain, instant, month_start};
 use crate::error::QueryError;
 use crate::limits;
 
@@ -31,7 +30,7 @@ pub struct AskParams {
     pub reference_from: Option<String>,
     /// Drift only: first instant after the reference.
     pub reference_to: Option<String>,
-    /// Spend and what-if: prices as they were believed at this instant.
+    /// Questions about money: prices as they were believed at this instant.
     pub as_of: Option<String>,
     /// What-if only: as if this provider had served the calls.
     pub to_provider: Option<String>,
@@ -39,7 +38,8 @@ pub struct AskParams {
     pub to_model: Option<String>,
     /// What-if only: as if the calls had been served in this tier.
     pub to_tier: Option<String>,
-    /// What-if only: text of a `prices.toml`, in place of the contracts there are.
+    /// What-if and commitments: text of a `prices.toml`, or of the same as CSV, in place of the
+    /// contracts there are.
     pub draft: Option<String>,
 }
 
@@ -47,11 +47,11 @@ pub struct AskParams {
 const ONLY: [(&str, &[&str]); 7] = [
     ("reference_from", &["drift"]),
     ("reference_to", &["drift"]),
-    ("as_of", &["spend", "what-if"]),
+    ("as_of", &["spend", "commitments", "what-if", "unmapped"]),
     ("to_provider", &["what-if"]),
     ("to_model", &["what-if"]),
     ("to_tier", &["what-if"]),
-    ("draft", &["what-if"]),
+    ("draft", &["what-if", "commitments"]),
 ];
 
 impl AskParams {
@@ -147,23 +147,6 @@ struct Filter {
     value: String,
 }
 
-/// A step of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grain {
-    count: i64,
-    unit: Unit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Week,
-    Month,
-}
-
 impl Ask {
     pub(super) fn resolve(
         question: &Question,
@@ -177,11 +160,16 @@ impl Ask {
             None => question.by.to_vec(),
             Some(list) => columns_of(list)?,
         };
+        let (mut from, mut to) = (at("from", &params.from)?, at("to", &params.to)?);
+        if question.whole {
+            from = from.map(month_start);
+            to = to.or(Some(now));
+        }
         let grain = params.grain.as_deref().filter(|g| !g.is_empty()).map(Grain::parse);
         let ask = Ask {
             by,
-            from: at("from", &params.from)?,
-            to: at("to", &params.to)?,
+            from,
+            to,
             grain: grain.transpose()?,
             filters: params.filter.iter().map(|f| Filter::parse(f)).collect::<Result<_, _>>()?,
             reference_from: at("reference_from", &params.reference_from)?,
@@ -214,6 +202,11 @@ impl Ask {
             && !question.grain
         {
             return wrong("grain", grain, &format!("none: {} has no steps of time", question.name));
+        }
+        let odd = [("by", ask.by.len()), ("filter", ask.filters.len())];
+        if let Some((what, _)) = odd.iter().find(|(_, given)| question.whole && *given > 0) {
+            let none = format!("none: {} is about whole contracts", question.name);
+            return wrong(what, "given", &none);
         }
         if params.filter.len() > limits::FILTERS_MAX {
             let most = format!("at most {}", limits::FILTERS_MAX);
@@ -268,6 +261,19 @@ impl Ask {
             (at, Some(draft)) => format!(", {}, {draft}", at.unwrap_or_else(|| "NULL".to_owned())),
         };
         format!("price(named_struct({fields}){rest})")
+    }
+
+    /// Conditions of the filters alone, for WHERE; `true` without any.
+    pub(super) fn filters(&self) -> String {
+        match self.filter_conditions().as_slice() {
+            [] => "true".to_owned(),
+            all => all.join(" AND "),
+        }
+    }
+
+    /// The columns that are filtered.
+    pub(super) fn filter_columns(&self) -> Vec<&'static str> {
+        self.filters.iter().map(|filter| filter.column).collect()
     }
 
     fn filter_conditions(&self) -> Vec<String> {
@@ -326,35 +332,6 @@ impl Filter {
     }
 }
 
-impl Grain {
-    fn parse(text: &str) -> Result<Self, QueryError> {
-        let wrong = || QueryError::Parameter {
-            what: "grain".to_owned(),
-            found: text.to_owned(),
-            expected: "a step such as 5m, 1h, 1d, 1w or 1mo".to_owned(),
-        };
-        let (count, unit) = amount(text).ok_or_else(wrong)?;
-        // Weeks and months have no common multiple with the calendar but one.
-        if count < 1 || (count > 1 && matches!(unit, Unit::Week | Unit::Month)) {
-            return Err(wrong());
-        }
-        Ok(Self { count, unit })
-    }
-
-    fn sql(self) -> String {
-        let count = self.count;
-        let bin = |unit: &str| format!("date_bin(INTERVAL '{count} {unit}', started_at)");
-        match self.unit {
-            Unit::Second => bin("seconds"),
-            Unit::Minute => bin("minutes"),
-            Unit::Hour => bin("hours"),
-            Unit::Day => bin("days"),
-            Unit::Week => "date_trunc('week', started_at)".to_owned(),
-            Unit::Month => "date_trunc('month', started_at)".to_owned(),
-        }
-    }
-}
-
 /// The columns of a comma-separated list.
 fn columns_of(list: &str) -> Result<Vec<&'static str>, QueryError> {
     let names: Vec<_> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
@@ -386,57 +363,6 @@ fn dimension(name: &str) -> Result<&'static str, QueryError> {
     })
 }
 
-/// The instant a text means.
-pub(crate) fn instant(what: &str, text: &str, now: Timestamp) -> Result<Timestamp, QueryError> {
-    let utc =
-        |at: DateTime| at.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    let text = text.trim();
-    let at = if text == "now" {
-        Some(now)
-    } else if let Some(past) = text.strip_prefix("now").unwrap_or(text).strip_prefix('-') {
-        amount(past).and_then(|(count, unit)| before(now, count, unit))
-    } else if text.len() == 13 && text.bytes().all(|b| b.is_ascii_digit()) {
-        text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())
-    } else {
-        // The most telling form first: a date alone is also read from the front of the others.
-        let civil = || text.parse::<DateTime>().ok().and_then(utc);
-        let date = || utc(text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()));
-        text.parse::<Timestamp>().ok().or_else(civil).or_else(date)
-    };
-    at.ok_or_else(|| QueryError::Parameter {
-        what: what.to_owned(),
-        found: text.to_owned(),
-        expected: "an instant: 2026-11-01, 2026-11-01T08:00:00Z, -24h or now".to_owned(),
-    })
-}
-
-/// `24h` as 24 hours.
-fn amount(text: &str) -> Option<(i64, Unit)> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => Unit::Second,
-        "m" | "min" => Unit::Minute,
-        "h" => Unit::Hour,
-        "d" => Unit::Day,
-        "w" => Unit::Week,
-        "mo" => Unit::Month,
-        _ => return None,
-    };
-    digits.parse().ok().filter(|count| (0..=1_000_000).contains(count)).map(|count| (count, unit))
-}
-
-fn before(now: Timestamp, count: i64, unit: Unit) -> Option<Timestamp> {
-    let span = match unit {
-        Unit::Second => count.seconds(),
-        Unit::Minute => count.minutes(),
-        Unit::Hour => count.hours(),
-        Unit::Day => count.days(),
-        Unit::Week => count.weeks(),
-        Unit::Month => count.months(),
-    };
-    now.to_zoned_datetime(TimeZone::UTC).checked_sub(span).ok().map(|zoned| zoned.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -450,26 +376,6 @@ mod tests {
             params.set(name, value)?;
         }
         spend::QUESTION.resolve(&params, NOW.parse().unwrap())
-    }
-
-    #[test]
-    fn instants_are_read_in_every_form() {
-        let check = |text: &str, want: &str| {
-            let got = instant("from", text, NOW.parse().unwrap()).unwrap();
-            assert_eq!(got.to_string(), want, "{text}");
-        };
-        check("now", NOW);
-        check("-24h", "2026-11-24T10:30:00Z");
-        check("now-90m", "2026-11-25T09:00:00Z");
-        check("-7d", "2026-11-18T10:30:00Z");
-        check("-1mo", "2026-10-25T10:30:00Z");
-        check("2026-11-01", "2026-11-01T00:00:00Z");
-        check("2026-11-01 08:30:00", "2026-11-01T08:30:00Z");
-        check("2026-11-01T08:30:00+02:00", "2026-11-01T06:30:00Z");
-        check("1795564800000", "2026-11-25T00:00:00Z");
-        for text in ["yesterday", "-24", "-h", "24h", "", "2026-13-01", "-999999999999h"] {
-            assert!(instant("from", text, NOW.parse().unwrap()).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub static QUESTION: Question = Question {
     notes: &[
         "cost is list cost, an exact sum over priced and part-priced calls; null when none has a price",
         "amounts in different currencies are not added: cost is null and currency `mixed`, unless grouped by currency",
+        "calls that a commitment covers cost 0, and allowances are not taken off: what is paid beside is told below, where there are any, and by `commitments`",
         "priced_share is the part of the calls whose whole usage has a price",
         "with as_of, every call is priced anew by what was believed of prices at that instant, whatever it was settled with",
     ],
@@ -35,6 +36,7 @@ pub static QUESTION: Question = Question {
     ],
     by: &["model"],
     grain: true,
+    whole: false,
     sql,
 };
 

@@ -10,7 +10,7 @@ pub static QUESTION: Question = Question {
     name: "unmapped",
     about: "which models have no price, by usage, and what they may be meant to be",
     notes: &[
-        "the calls are those that are unpriced or part-priced as settled; their cost is unknown, not zero",
+        "the calls are those that are unpriced or part-priced as settled, or with as_of by what was believed of prices at that instant; their cost is unknown, not zero",
         "nearest is the listed model whose name is most alike, a hint for a person: it is no price; set one with `prices set`",
         "reason is one of the reasons, where there are several",
     ],
@@ -26,6 +26,7 @@ pub static QUESTION: Question = Question {
     ],
     by: &["provider", "model"],
     grain: false,
+    whole: false,
     sql,
 };
 
@@ -65,9 +66,10 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     .chain(ask.by.iter().copied())
     .collect();
     Ok(format!(
-        "SELECT * FROM (\nSELECT {}\nFROM calls\nWHERE price_state <> 'priced' AND {}\n{group}\n) \
+        "SELECT * FROM (\nSELECT {}\nFROM {}\nWHERE price_state <> 'priced' AND {}\n{group}\n) \
          AS unmapped\nORDER BY {}",
         columns.join(",\n  "),
+        ask.calls(),
         ask.conditions(ask.from, ask.to),
         order.join(", "),
     ))

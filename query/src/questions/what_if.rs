@@ -30,6 +30,7 @@ pub static QUESTION: Question = Question {
     ],
     by: &["model"],
     grain: true,
+    whole: false,
     sql,
 };
 

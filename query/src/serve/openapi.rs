@@ -115,11 +115,15 @@ fn about(parameter: &str) -> &'static str {
         "filter" => "column=value or column!=value; an empty value means unknown",
         "reference_from" => "drift only: first instant of the reference window",
         "reference_to" => "drift only: first instant after the reference window",
-        "as_of" => "spend and what-if: by the prices that were believed at this instant",
+        "as_of" => {
+            "spend, commitments, what-if and unmapped: by the prices that were believed at this instant"
+        }
         "to_provider" => "what-if only: as if this provider had served the calls",
         "to_model" => "what-if only: as if this model had served the calls",
         "to_tier" => "what-if only: as if the calls had been served in this tier",
-        "draft" => "what-if only: text of a prices.toml, in place of the contracts there are",
+        "draft" => {
+            "what-if and commitments: text of a prices.toml, or of the same as CSV, in place of the contracts there are"
+        }
         _ => "",
     }
 }
@@ -191,7 +195,16 @@ fn schemas() -> Value {
                 "perhaps_estimated_calls": {"type": "integer"},
                 "team_share": share,
                 "user_share": share,
-                "settled_until": {"type": ["string", "null"], "format": "date-time"}
+                "settled_until": {"type": ["string", "null"], "format": "date-time"},
+                "allowances": {"type": "integer", "description": "left out without any"},
+                "period_prices": {"type": "array", "description":
+                    "what is paid for periods beside the costs of calls; left out without any",
+                    "items": {"type": "object", "properties": {
+                        "currency": {"type": "string"},
+                        "paid": {"type": ["string", "null"]},
+                        "commitments": {"type": "integer"}
+                    }}
+                }
             }}),
         );
     }

@@ -15,8 +15,9 @@ use datafusion::prelude::Expr;
 use spanledger_ledger::prices::SHARED_TENANT;
 use spanledger_schemas::{Table, tables};
 
-use super::Providers;
+use super::increases::Increases;
 use super::overlay::Overlaid;
+use super::{Providers, series};
 
 /// A column that follows from stored ones.
 pub struct Derived {
@@ -30,8 +31,14 @@ pub struct Derived {
     expr: fn() -> Expr,
 }
 
-/// Every derived column: those that make `spans` read like `calls`.
-pub static DERIVED: [Derived; 3] = [
+/// Every derived column: those that make `spans` read like `calls`, and the series of a point.
+pub static DERIVED: [Derived; 4] = [
+    Derived {
+        table: "metric_points",
+        name: "series_id",
+        unit: "32 hex digits",
+        expr: series::of_point,
+    },
     Derived { table: "spans", name: "started_at", unit: "", expr: || ident("start_at") },
     Derived {
         table: "spans",
@@ -63,10 +70,16 @@ impl TenantTables {
 #[async_trait]
 impl SchemaProvider for TenantTables {
     fn table_names(&self) -> Vec<String> {
-        self.tables.keys().map(|name| (*name).to_owned()).collect()
+        let views = tables::VIEWS.iter().map(|view| view.name);
+        self.tables.keys().copied().chain(views).map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if name == tables::metric_increases::TABLE.name {
+            let Some(points) = self.tables.get(stored(name)) else { return Ok(None) };
+            let points = view(stored(name), Arc::clone(points), Some(&self.tenant))?;
+            return Ok(Some(Arc::new(Increases::new(Arc::new(points)))));
+        }
         let Some((name, stored)) = self.tables.get_key_value(name) else { return Ok(None) };
         let verdicts = self.tables.get(tables::span_verdicts::TABLE.name);
         let stored: Arc<dyn TableProvider> = match verdicts {
@@ -84,14 +97,25 @@ impl SchemaProvider for TenantTables {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.tables.contains_key(name)
+        self.tables.contains_key(stored(name))
     }
 }
 
 /// The columns a client sees of a table, in order.
 pub(super) fn shape(table: &'static Table) -> Result<SchemaRef> {
+    if tables::VIEWS.iter().any(|view| view.name == table.name) {
+        return Ok(table.arrow_schema());
+    }
     let stored = Arc::new(datafusion::datasource::empty::EmptyTable::new(table.arrow_schema()));
     Ok(view(table.name, stored, None)?.schema())
+}
+
+/// The table that a name is read from: a view's is another one.
+pub(super) fn stored(name: &str) -> &str {
+    match name {
+        _ if name == tables::metric_increases::TABLE.name => tables::metric_points::TABLE.name,
+        _ => name,
+    }
 }
 
 /// Unit of a column of a table as clients see it.

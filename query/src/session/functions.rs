@@ -17,6 +17,7 @@ use datafusion::prelude::{Expr, SessionContext};
 use datafusion::scalar::ScalarValue;
 
 use super::quantiles::Quantiles;
+use super::series::SeriesId;
 use crate::limits;
 
 /// The PostgreSQL that clients are told they talk to: the version whose catalog we show.
@@ -60,6 +61,7 @@ pub(crate) fn register(context: &SessionContext) {
     }
     context.register_udaf(AggregateUDF::new_from_impl(Quantiles::new()));
     context.register_udf(ScalarUDF::new_from_impl(JsonText::new()));
+    context.register_udf(ScalarUDF::new_from_impl(SeriesId::new()));
     context.register_udf(width_bucket());
     context.register_udf(constant(
         "version",

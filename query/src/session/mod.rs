@@ -5,17 +5,20 @@
 pub mod catalog;
 mod describe;
 pub mod functions;
+mod increases;
 mod information_schema;
 pub mod memory;
 mod operators;
 mod overlay;
 mod patterns;
+mod periods;
 mod pg_catalog;
 mod pg_functions;
 pub(crate) mod pg_types;
 mod prices;
 pub mod quantiles;
 pub(crate) mod rewrites;
+mod series;
 pub mod statement;
 pub mod units;
 
@@ -202,7 +205,8 @@ impl Session {
         let mut of_spans = false;
         let noted = plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node {
-                note(scan.table_name.table());
+                let name = scan.table_name.table();
+                note(catalog::stored(name));
                 of_spans |= scan.table_name.table() == spans::TABLE.name;
             }
             Ok(TreeNodeRecursion::Continue)
@@ -262,7 +266,7 @@ fn config(partitions: usize) -> SessionConfig {
 /// snapshot, so that object ids stay the same from one statement to the next.
 fn described_tables() -> Result<Arc<dyn SchemaProvider>, DataFusionError> {
     let schema = MemorySchemaProvider::new();
-    for table in spanledger_schemas::tables::ALL {
+    for table in tables_of::ALL.into_iter().chain(tables_of::VIEWS) {
         let shape = catalog::shape(table)?;
         schema.register_table(table.name.to_owned(), Arc::new(EmptyTable::new(shape)))?;
     }

@@ -23,16 +23,18 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
-    ColumnarValue, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use datafusion::prelude::{Expr, SessionContext};
 use datafusion::scalar::ScalarValue;
 use spanledger_ledger::prices::{
-    Form, PriceBook, PriceRow, Pricer, SHARED_TENANT, deciding_columns, nearest, price_columns,
-    read_contract,
+    ContractBooks, PriceBook, PriceRow, Pricer, SHARED_TENANT, deciding_columns, nearest,
+    price_columns, read_draft,
 };
 use spanledger_schemas::{Kind, money, tables};
 
+use super::periods::{self, ContractPeriods};
 use crate::limits;
 
 /// Name of the function that prices calls.
@@ -52,13 +54,21 @@ pub(super) struct SnapshotPrices {
     tenant: String,
     cache: Arc<PriceCache>,
     rows: OnceLock<Arc<Vec<PriceRow>>>,
-    /// Pricers at rest, by the belief and the draft they price with. Both are constants of the
-    /// query, so there are few.
-    pricers: Mutex<HashMap<Terms, Vec<Pricer>>>,
+    /// Books, and pricers at rest, by the belief and the draft they price with. Both are constants
+    /// of the query, so there are few.
+    pricers: Mutex<HashMap<Terms, Priced>>,
 }
 
 /// What was believed when, under which draft.
-type Terms = (Option<i64>, Option<String>);
+pub(super) type Terms = (Option<i64>, Option<String>);
+
+/// A book, once it was needed, and pricers of it that are at rest.
+#[derive(Debug, Default)]
+struct Priced {
+    book: Option<Arc<PriceBook>>,
+    contracts: Option<ContractBooks>,
+    resting: Vec<Pricer>,
+}
 
 impl SnapshotPrices {
     pub(super) fn new(
@@ -86,6 +96,8 @@ impl SnapshotPrices {
             signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Stable),
         };
         state.register_udf(Arc::new(ScalarUDF::new_from_impl(nearest)))?;
+        let periods = ContractPeriods::new(Arc::clone(self));
+        state.register_udaf(Arc::new(AggregateUDF::new_from_impl(periods)))?;
         Ok(())
     }
 
@@ -119,7 +131,44 @@ impl SnapshotPrices {
         Ok(())
     }
 
-    fn book(&self, (as_of, draft): &Terms) -> Result<Arc<PriceBook>> {
+    /// The book of a belief and a draft.
+    ///
+    /// # Errors
+    /// When the draft cannot be read, or the query has too many beliefs and drafts.
+    pub(super) fn book(&self, terms: &Terms) -> Result<Arc<PriceBook>> {
+        let mut priced = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(book) = priced.get(terms).and_then(|priced| priced.book.as_ref()) {
+            return Ok(Arc::clone(book));
+        }
+        if !priced.contains_key(terms) && priced.len() >= limits::PRICE_TERMS_MAX {
+            return exec_err!(
+                "price: more than {} instants and drafts in one query",
+                limits::PRICE_TERMS_MAX
+            );
+        }
+        // Others wait for it: they would only make the same book.
+        let book = self.made(terms)?;
+        priced.entry(terms.clone()).or_default().book = Some(Arc::clone(&book));
+        Ok(book)
+    }
+
+    /// The same with what it takes to reckon its contracts.
+    ///
+    /// # Errors
+    /// As [`SnapshotPrices::book`].
+    pub(super) fn contracts(&self, terms: &Terms) -> Result<ContractBooks> {
+        let book = self.book(terms)?;
+        let mut priced = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = priced.entry(terms.clone()).or_default();
+        if let Some(contracts) = &known.contracts {
+            return Ok(contracts.clone());
+        }
+        let contracts = ContractBooks::new(book).map_err(external)?;
+        known.contracts = Some(contracts.clone());
+        Ok(contracts)
+    }
+
+    fn made(&self, (as_of, draft): &Terms) -> Result<Arc<PriceBook>> {
         let Some(all) = self.rows.get() else {
             return exec_err!("the prices were not read before they were needed");
         };
@@ -129,34 +178,29 @@ impl SnapshotPrices {
         let as_of = as_of.unwrap_or(i64::MAX);
         let book = match draft {
             None => PriceBook::believed_at(rows, as_of),
-            Some(draft) => {
-                read_contract(draft.as_bytes(), Form::Toml, &self.tenant, "draft", i64::MIN)
-                    .and_then(|draft| PriceBook::under(rows, &draft, as_of))
-            }
+            Some(draft) => read_draft(draft, &self.tenant)
+                .and_then(|draft| PriceBook::under(rows, &draft, as_of)),
         };
         book.map_err(external)
     }
 
+    /// Whose prices they are.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     fn pricer(&self, terms: &Terms) -> Result<Pricer> {
-        let mut resting = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pricer) = resting.get_mut(terms).and_then(Vec::pop) {
+        let mut priced = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pricer) = priced.get_mut(terms).and_then(|priced| priced.resting.pop()) {
             return Ok(pricer);
         }
-        // A pricer at work leaves its entry behind.
-        if !resting.contains_key(terms) && resting.len() >= limits::PRICE_TERMS_MAX {
-            return exec_err!(
-                "price: more than {} instants and drafts in one query",
-                limits::PRICE_TERMS_MAX
-            );
-        }
-        resting.entry(terms.clone()).or_default();
-        drop(resting);
+        drop(priced);
         Ok(Pricer::new(self.book(terms)?))
     }
 
     fn rest(&self, terms: Terms, pricer: Pricer) {
-        let mut resting = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.entry(terms).or_default().push(pricer);
+        let mut priced = self.pricers.lock().unwrap_or_else(PoisonError::into_inner);
+        priced.entry(terms).or_default().resting.push(pricer);
     }
 }
 
@@ -166,9 +210,11 @@ pub(super) fn used_by(plan: &LogicalPlan) -> bool {
     let looked = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                if let Expr::ScalarFunction(call) = expr {
-                    used |= matches!(call.func.name(), PRICE | NEAREST);
-                }
+                used |= match expr {
+                    Expr::ScalarFunction(call) => matches!(call.func.name(), PRICE | NEAREST),
+                    Expr::AggregateFunction(call) => call.func.name() == periods::NAME,
+                    _ => false,
+                };
                 Ok(TreeNodeRecursion::Continue)
             })
         })
@@ -177,7 +223,7 @@ pub(super) fn used_by(plan: &LogicalPlan) -> bool {
     used
 }
 
-fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
+pub(super) fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
     DataFusionError::Execution(error.to_string())
 }
 
@@ -241,17 +287,7 @@ impl ScalarUDFImpl for Price {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        if let Some(DataType::Struct(fields)) = args.first() {
-            let known = |name: &str| name == "started_at" || deciding_columns().any(|c| c == name);
-            if let Some(odd) = fields.iter().find(|field| !known(field.name())) {
-                let known: Vec<_> = deciding_columns().filter(|c| *c != "tenant").collect();
-                return plan_err!(
-                    "price: `{}` does not decide a price, expected started_at or any of {}",
-                    odd.name(),
-                    known.join(", ")
-                );
-            }
-        }
+        check_fields(PRICE, args.first(), deciding_columns)?;
         Ok(DataType::Struct(result_fields()))
     }
 
@@ -267,24 +303,48 @@ impl ScalarUDFImpl for Price {
             Some(_) => return exec_err!("price: the draft is not a constant"),
         };
         let calls = args.args[0].to_array(args.number_rows)?;
-        let calls = calls_of(calls.as_struct(), &self.prices.tenant)?;
+        let calls = calls_of(calls.as_struct(), deciding_columns(), &self.prices.tenant)?;
         let terms = (as_of, draft);
         let mut pricer = self.prices.pricer(&terms)?;
         let priced = price_columns(&mut pricer, &calls).map_err(external)?;
         self.prices.rest(terms, pricer);
         let fields = result_fields();
-        let columns: Vec<ArrayRef> =
-            fields.iter().filter_map(|field| priced.named(field.name())).collect();
+        // Not every reader of an answer knows views of text within a struct.
+        let column = |field: &Arc<Field>| {
+            priced.named(field.name()).map(|column| cast(&column, field.data_type()))
+        };
+        let columns: Vec<ArrayRef> = fields.iter().filter_map(column).collect::<Result<_, _>>()?;
         Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields, columns, None)?)))
     }
 }
 
-/// The columns that pricing reads, from those that were given.
-fn calls_of(given: &StructArray, tenant: &str) -> Result<RecordBatch> {
+/// Refuses a call with a field that the function does not read.
+pub(super) fn check_fields<I: Iterator<Item = &'static str>>(
+    function: &str,
+    call: Option<&DataType>,
+    columns: impl Fn() -> I,
+) -> Result<()> {
+    let Some(DataType::Struct(fields)) = call else { return Ok(()) };
+    let known = |name: &str| name == "started_at" || columns().any(|c| c == name);
+    let Some(odd) = fields.iter().find(|field| !known(field.name())) else { return Ok(()) };
+    let known: Vec<_> = columns().filter(|c| *c != "tenant").collect();
+    plan_err!(
+        "{function}: `{}` does not decide a price, expected started_at or any of {}",
+        odd.name(),
+        known.join(", ")
+    )
+}
+
+/// The columns of `calls` with these names, from those that were given.
+pub(super) fn calls_of(
+    given: &StructArray,
+    names: impl Iterator<Item = &'static str>,
+    tenant: &str,
+) -> Result<RecordBatch> {
     let rows = given.len();
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
-    for name in deciding_columns() {
+    for name in names {
         let kind = tables::calls::TABLE.column(name).map_or(Kind::Text, |column| column.kind);
         let wanted = match kind {
             Kind::Int => DataType::Int64,
@@ -294,6 +354,10 @@ fn calls_of(given: &StructArray, tenant: &str) -> Result<RecordBatch> {
         let column = match (name, given.column_by_name(name)) {
             ("tenant", _) => Arc::new(StringArray::from(vec![tenant; rows])) as ArrayRef,
             ("start_unix_ns", None) => Arc::new(started(given)?),
+            // Pricing takes text as it comes.
+            (_, Some(column)) if kind == Kind::Text && column.data_type().is_string() => {
+                Arc::clone(column)
+            }
             (_, Some(column)) => cast(column, &wanted)?,
             (_, None) => new_null_array(&wanted, rows),
         };

@@ -181,8 +181,21 @@ async fn clients_that_send_metrics_or_events_alone_are_named() {
         json!({"metric_name": name, "metric_kind": "sum", "service_name": service,
                "scope_name": scope, "at": "2026-11-24T10:00:00Z", "no_value": false})
     };
+    let tokens = |kind: &str, value: f64| {
+        let mut row = point("laptop", "com.anthropic.claude_code", "claude_code.token.usage");
+        row.as_object_mut().unwrap().extend(
+            json!({"temporality": "delta", "monotonic": true, "value": value,
+                   "metric_attributes": {"type": kind}})
+            .as_object()
+            .unwrap()
+            .clone(),
+        );
+        row
+    };
     let metrics = vec![
-        point("laptop", "com.anthropic.claude_code", "claude_code.token.usage"),
+        tokens("input", 7.0),
+        tokens("cacheRead", 100.0),
+        tokens("output", 30.0),
         point("laptop", "com.anthropic.claude_code", "claude_code.session.count"),
         // An inference server counts the requests of others.
         point("vllm", "", "vllm:prompt_tokens_total"),
@@ -192,9 +205,14 @@ async fn clients_that_send_metrics_or_events_alone_are_named() {
     let tables = [(&metric_points::TABLE, metrics), (&log_records::TABLE, events)];
     let world = world(QuerySettings::default(), &tables.map(|(t, rows)| (t as _, rows))).await;
     let report = report(&world, "").await;
-    let expect = [("events-only", 1, 1), ("metrics-only", 1, 1)];
+    let expect = [("events-only", 1, 1), ("metrics-only", 3, 3)];
     assert_eq!(problems(&report), expect.map(|(name, count, of)| (name.to_owned(), count, of)));
     assert_eq!(rows(&report).len(), 2);
+    let alone = &report["findings"][1];
+    assert!(alone["advice"].as_str().unwrap().contains("OTEL_LOGS_EXPORTER=otlp"), "{alone}");
+    assert_eq!(alone["reason"], "107 tokens in and 30 out in all");
+    let (_, text) = get(&world, "", "text/plain").await;
+    assert!(text.contains("107 tokens in and 30 out in all"), "{text}");
 }
 
 #[tokio::test]

@@ -173,7 +173,10 @@ async fn questions_answer_with_coverage_versions_and_sql() {
     let world = small().await;
     let (_, list) = get(&world, "/api/v1/questions").await;
     let names: Vec<_> = list["questions"].as_array().unwrap().iter().map(|q| &q["name"]).collect();
-    assert_eq!(names, ["spend", "latency", "drift", "what-if", "unmapped"]);
+    assert_eq!(
+        names,
+        ["spend", "latency", "drift", "what-if", "unmapped", "commitments", "counters"]
+    );
 
     let (status, answer) =
         get(&world, "/api/v1/questions/spend?by=team&from=2026-11-24&to=2026-11-26").await;

@@ -9,10 +9,13 @@
 )]
 
 mod allow_list;
+mod commitments;
+mod counters;
 mod doctor;
 mod explain;
 mod fixture;
 mod http;
+mod increases;
 mod limits;
 mod pg;
 mod pg_parts;

@@ -145,6 +145,9 @@ async fn models_without_a_price_are_listed_with_what_they_may_be() {
         ("bigg-1".into(), "openai/big-1".into())
     );
     assert_eq!((int(&rows, "unpriced_calls"), int(&rows, "input_tokens")), (1, 10));
+    // Before the book was known, nothing had a price: 1,000,000 + 2,000,000 + 10 tokens.
+    let before = ask(&world, "unmapped", &[("by", ""), ("as_of", "2025-12-31")]).await.unwrap();
+    assert_eq!((int(&before, "unpriced_calls"), int(&before, "input_tokens")), (3, 3_000_010));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ pub mod call_facts;
 pub mod calls;
 pub mod contents;
 pub mod log_records;
+pub mod metric_increases;
 pub mod metric_points;
 pub mod prices;
 pub mod span_verdicts;
@@ -24,14 +25,17 @@ pub static ALL: [&Table; 8] = [
     &calls::TABLE,
 ];
 
-/// The table of that name.
+/// What queries see beside the tables: views, of which nothing is stored.
+pub static VIEWS: [&Table; 1] = [&metric_increases::TABLE];
+
+/// The table or view of that name.
 pub fn find(name: &str) -> Option<&'static Table> {
-    ALL.into_iter().find(|t| t.name == name)
+    ALL.into_iter().chain(VIEWS).find(|t| t.name == name)
 }
 
 /// The whole schema reference in Markdown: what `spanledger schema` prints.
 pub fn markdown() -> String {
-    let parts: Vec<_> = ALL.iter().map(|t| t.markdown()).collect();
+    let parts: Vec<_> = ALL.iter().chain(&VIEWS).map(|t| t.markdown()).collect();
     parts.join("\n")
 }
 
@@ -56,7 +60,7 @@ mod tests {
 
     #[test]
     fn tables_are_well_formed() {
-        for table in ALL {
+        for table in ALL.into_iter().chain(VIEWS) {
             let mut names: Vec<_> = table.columns.iter().map(|c| c.name).collect();
             assert_eq!(names[0], PARTITION_COLUMN, "{}", table.name);
             for used in [table.sort_by, table.bloom, table.key].concat() {

@@ -94,7 +94,7 @@ const COLUMNS: &[Column] = &[
         "kind",
         Text,
         "",
-        "null: a price; discounted: a price made by a discount; discount: percent off in amount; commitment: price of a period of per_quantity seconds, whose calls cost nothing beside; allowance: the first amount units of each period of per_quantity seconds are free, 0 for a calendar month; exchange-rate: units of currency for one unit of the currency in model_name",
+        "null: a price; discounted: a price made by a discount; discount: percent off in amount; commitment: price of a period of per_quantity seconds, 0 for a calendar month, whose calls cost nothing beside; allowance: the first amount units of each period of per_quantity seconds are free, 0 for a calendar month; exchange-rate: units of currency for one unit of the currency in model_name; provider-name, provider-host: calls whose provider's name or whose host model_match matches are the provider's; resells: the provider takes the prices of the one in model_name",
         "import",
     ),
     required("source", Text, "", "book, contract or import, with its name and version", "import"),

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
@@ -25,7 +25,7 @@ use object_store::{ObjectMeta, ObjectStore};
 use spanledger_schemas::{Kind, Table};
 
 use crate::log::ActiveFile;
-use crate::write::stats::{FileStats, scan_type};
+use crate::write::stats::FileStats;
 use crate::{limits, paths};
 
 /// What all plans of a process share.
@@ -51,13 +51,6 @@ impl Reading {
     }
 }
 
-/// A table as the engine sees it: columns in stored order, the partition column first, text as
-/// string views.
-pub(crate) fn scan_schema(table: &Table) -> SchemaRef {
-    let field = |c: &spanledger_schemas::Column| Field::new(c.name, scan_type(c.kind), c.nullable);
-    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
-}
-
 /// What to read.
 #[derive(Debug)]
 pub(crate) struct Files<'a> {
@@ -65,7 +58,7 @@ pub(crate) struct Files<'a> {
     pub(crate) table_dir: &'a Path,
     /// In the order in which they shall be read.
     pub(crate) files: &'a [Arc<ActiveFile>],
-    /// Columns of [`scan_schema`], all if `None`.
+    /// Columns of [`Table::scan_schema`], all if `None`.
     pub(crate) projection: Option<&'a Vec<usize>>,
     pub(crate) limit: Option<usize>,
     /// Upper bound of the plan's partitions.
@@ -76,7 +69,7 @@ pub(crate) struct Files<'a> {
 /// A plan that reads the files.
 pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn ExecutionPlan>> {
     let Files { table, table_dir, files, projection, limit, partitions, options } = what;
-    let schema = scan_schema(table);
+    let schema = table.scan_schema();
     let stored = Schema::new(schema.fields().iter().skip(1).cloned().collect::<Vec<_>>());
     let date = Arc::new(schema.field(0).clone());
     let table_schema =

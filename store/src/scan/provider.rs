@@ -16,7 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use spanledger_schemas::Table;
 
-use super::plan::{self, Files, Reading, scan_schema};
+use super::plan::{self, Files, Reading};
 use super::prune::prune;
 use crate::log::ActiveFile;
 
@@ -41,7 +41,7 @@ impl Provider {
         // Newest first: a query for the latest rows finds them at once and the bound that it
         // learns skips the rest.
         files.sort_by_key(|f| Reverse((f.file.date, f.added_ms)));
-        Provider { table, table_dir, schema: scan_schema(table), files, reading }
+        Provider { table, table_dir, schema: table.scan_schema(), files, reading }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows of one data file by their place in it: for a reader that decided on some columns and now
 //! wants the others of a few rows. Takes a file, places and column names, gives the rows in the
-//! table's own types; pages without a wanted row are not decoded.
+//! types the table is read with; pages without a wanted row are not decoded.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::TryStreamExt;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::file::metadata::PageIndexPolicy;
@@ -37,21 +37,26 @@ pub(crate) async fn at(
         Ok(false) => StoreError::FileGone { table: table.name, path: path.clone() },
         _ => StoreError::Read { table: table.name, path: path.clone(), detail },
     };
-    let schema = own_schema(table, columns)?;
+    let schema = schema_of(table, columns)?;
     let factory = CachedParquetFileReaderFactory::new(
         Arc::clone(&reading.store),
         Arc::clone(&reading.footers),
     );
-    let reader: Box<dyn AsyncFileReader> = partitioned_file(table, table_dir, file)
+    let mut reader: Box<dyn AsyncFileReader> = partitioned_file(table, table_dir, file)
         .and_then(|file| {
             let hint = Some(limits::FOOTER_HINT_BYTES);
             factory.create_reader(0, file, hint, &ExecutionPlanMetricsSet::new())
         })
         .map_err(|e| failed(e.to_string()))?;
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options)
+    let footer = ArrowReaderMetadata::load_async(&mut reader, options.clone())
         .await
+        .and_then(|footer| {
+            let views = options.with_schema(with_views(footer.schema()));
+            ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), views)
+        })
         .map_err(|e| failed(e.to_string()))?;
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer);
     let rows = builder.metadata().file_metadata().num_rows();
     let rows = usize::try_from(rows).unwrap_or_default();
     if places.last().is_some_and(|last| *last as usize >= rows) {
@@ -64,24 +69,33 @@ pub(crate) async fn at(
         .with_row_selection(RowSelection::from_consecutive_ranges(ranges(places), rows))
         .build()
         .map_err(|e| failed(e.to_string()))?
-        .and_then(|batch| std::future::ready(in_own_types(&batch, &schema).map_err(Into::into)))
+        .and_then(|batch| std::future::ready(in_types_of(&schema, &batch).map_err(Into::into)))
         .try_collect()
         .await
         .map_err(|e| failed(e.to_string()))?;
     concat_batches(&schema, &batches).map_err(|e| failed(e.to_string()))
 }
 
-fn own_schema(table: &'static Table, columns: &[&str]) -> Result<SchemaRef, StoreError> {
+/// The schema of a file, with its texts as views: a page is decoded without a copy of each.
+fn with_views(file: &SchemaRef) -> SchemaRef {
+    let view = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(file.fields().iter().map(view).collect::<Vec<_>>()))
+}
+
+fn schema_of(table: &'static Table, columns: &[&str]) -> Result<SchemaRef, StoreError> {
     let field = |name: &&str| match table.column(name) {
-        Some(column) => Ok(Field::new(column.name, column.kind.arrow(), column.nullable)),
+        Some(column) => Ok(Field::new(column.name, column.kind.scan(), column.nullable)),
         None => Err(StoreError::Rows { table: table.name, detail: format!("no column `{name}`") }),
     };
     Ok(Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?)))
 }
 
-fn in_own_types(
-    batch: &RecordBatch,
+fn in_types_of(
     schema: &SchemaRef,
+    batch: &RecordBatch,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
     let column = |field: &Arc<Field>| {
         let at = batch.schema().index_of(field.name())?;

@@ -11,7 +11,6 @@ use arrow::record_batch::RecordBatch;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use spanledger_schemas::Table;
 
-use crate::write::stats::scan_type;
 use crate::{StoreError, limits};
 
 /// The one column in which repetitions differ.
@@ -101,7 +100,7 @@ fn same_content(a: &RecordBatch, at_a: usize, b: &RecordBatch, at_b: usize) -> b
 
 fn converter(table: &'static Table, names: &[&str]) -> Result<RowConverter, StoreError> {
     let columns = names.iter().filter_map(|name| table.column(name));
-    RowConverter::new(columns.map(|c| SortField::new(scan_type(c.kind))).collect())
+    RowConverter::new(columns.map(|c| SortField::new(c.kind.scan())).collect())
         .map_err(arrow_error(table))
 }
 
@@ -129,7 +128,6 @@ mod tests {
     use spanledger_schemas::tables::spans;
 
     use super::*;
-    use crate::scan::plan::scan_schema;
 
     /// A span as far as it matters here: sort key, table key, content, time received.
     type Span = (u8, u8, u8, i64);
@@ -138,7 +136,7 @@ mod tests {
         let texts = |of: fn(&Span) -> u8| -> ArrayRef {
             Arc::new(StringViewArray::from_iter_values(spans.iter().map(|s| of(s).to_string())))
         };
-        let schema = scan_schema(&spans::TABLE);
+        let schema = spans::TABLE.scan_schema();
         let fields: Vec<_> =
             schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
         let columns = fields.iter().map(|field| match field.name().as_str() {

@@ -3,7 +3,7 @@
 
 use arrow::array::{Array, AsArray, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Date32Type, SchemaRef};
+use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 use spanledger_schemas::Table;
@@ -47,8 +47,8 @@ impl Day {
 /// equal rows in the order they came.
 ///
 /// # Errors
-/// [`StoreError::Rows`] when the batch has other columns than the table, or a null where the
-/// table has none.
+/// [`StoreError::Rows`] when the batch has other columns than the table, of other types than it is
+/// written or read with, or a null where the table has none.
 pub(crate) fn by_day(table: &'static Table, rows: &RecordBatch) -> Result<Vec<Day>, StoreError> {
     check(table, rows)?;
     if rows.num_rows() == 0 {
@@ -109,8 +109,12 @@ fn check(table: &'static Table, rows: &RecordBatch) -> Result<(), StoreError> {
             expected.fields().len()
         ));
     }
-    for ((want, have), column) in expected.fields().iter().zip(found.fields()).zip(rows.columns()) {
-        if want.name() != have.name() || want.data_type() != have.data_type() {
+    for (i, ((want, have), column)) in
+        expected.fields().iter().zip(found.fields()).zip(rows.columns()).enumerate()
+    {
+        let fits =
+            |have: &DataType| want.data_type() == have || table.columns[i].kind.scan() == *have;
+        if want.name() != have.name() || !fits(have.data_type()) {
             return bad(format!(
                 "column `{}` of type {}, expected `{}` of type {}",
                 have.name(),

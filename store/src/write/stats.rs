@@ -21,7 +21,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::{Map, Number, Value};
@@ -47,15 +46,6 @@ pub(crate) struct Bounds {
     pub(crate) max: Option<ScalarValue>,
     /// Nulls.
     pub(crate) nulls: Option<u64>,
-}
-
-/// The type in which a column is read: text as string views, which are twice as fast as
-/// dictionaries and need no copy of long values.
-pub(crate) fn scan_type(kind: Kind) -> DataType {
-    match kind {
-        Kind::Text => DataType::Utf8View,
-        other => other.arrow(),
-    }
 }
 
 fn has_bounds(column: &Column) -> bool {

@@ -31,7 +31,8 @@ pub(super) struct Suite {
 
 /// One export request.
 pub(super) struct Body {
-    signal: String,
+    /// `traces`, `logs` or `metrics`.
+    pub(super) signal: String,
     json: bool,
     gzip: bool,
     bytes: Vec<u8>,

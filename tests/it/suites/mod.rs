@@ -4,6 +4,7 @@
 //! a body is read and settled is the product's.
 
 mod capture;
+mod counters;
 mod truth;
 
 use std::path::Path;

@@ -10,12 +10,13 @@ use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
 use serde_json::json;
 use spanledger_ledger::prices::{
-    DEFAULT_TENANT, Difference, PriceBook, PriceRow, Used, check, read_litellm,
+    DEFAULT_TENANT, Difference, PriceBook, PriceRow, Standing, Used, check, read_litellm,
 };
 use spanledger_ledger::usage::Unit;
 
 use super::answer;
 use crate::args::{Format, Target};
+use crate::client::out;
 use crate::client::table::Answer;
 
 const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -59,7 +60,7 @@ pub async fn run(
     }
     let checked = check(&book, &theirs, &used, DEFAULT_TENANT, at);
     let shown = &checked.differences[..checked.differences.len().min(limit)];
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     match format {
         Format::Table | Format::Json => {
             let body = body(shown);
@@ -80,22 +81,30 @@ pub async fn run(
         }
     }
     if format == Format::Table {
+        let unknown = |d: &&Difference| d.standing == Standing::PerhapsUnknown;
+        let unknown = checked.differences.iter().filter(unknown).count();
         writeln!(
             out,
-            "{} prices equal, {} differ ({} shown); {} units or tiers and {} models are only theirs; \
-             {} keys of theirs have no unit of ours",
+            "{} prices equal, {} differ, {unknown} zeros of theirs are perhaps unknown ({} shown); {} units \
+             or tiers and {} models are only theirs; {} keys of theirs have no unit of ours",
             checked.equal,
-            checked.differences.len(),
+            checked.differences.len() - unknown,
             shown.len(),
             checked.only_theirs,
             checked.models_unknown,
             skipped.len()
         )?;
+        writeln!(
+            out,
+            "perhaps-unknown: the map writes 0 for what is free and for what nobody looked up; such a zero \
+             has no effect, and is no price to take over unless the provider says so"
+        )?;
     }
     Ok(())
 }
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
+    "state",
     "provider",
     "model",
     "their_model",
@@ -110,9 +119,10 @@ const COLUMNS: [&str; 12] = [
     "price_id",
 ];
 
-fn cells(d: &Difference) -> [String; 12] {
+fn cells(d: &Difference) -> [String; 13] {
     let ours = &d.ours;
     [
+        d.standing.word().to_owned(),
         ours.provider.to_string(),
         ours.model_name.to_string(),
         d.model.clone(),
@@ -122,7 +132,7 @@ fn cells(d: &Difference) -> [String; 12] {
         ours.amount.to_string(),
         d.theirs.to_string(),
         d.quantity.to_string(),
-        d.effect.to_string(),
+        d.effect.map(|effect| effect.to_string()).unwrap_or_default(),
         ours.currency.to_string(),
         ours.id(),
     ]

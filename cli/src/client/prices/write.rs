@@ -10,6 +10,7 @@ use spanledger_ledger::prices::{self, DEFAULT_TENANT, FileKind, PriceFile, Repri
 
 use crate::args::{SetPrice, Target};
 use crate::client::http::send;
+use crate::client::out;
 use crate::client::table::Answer;
 use crate::offline;
 
@@ -111,7 +112,7 @@ async fn bring(
 
 /// What came of one file.
 fn say(report: &Value) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     let count = |key: &str| report[key].as_u64().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |key: &str| report[key].as_array().cloned().unwrap_or_default();
@@ -148,7 +149,7 @@ pub async fn reprice(
         return Ok(());
     }
     if !yes && std::io::stdin().is_terminal() {
-        let mut out = std::io::stdout().lock();
+        let mut out = out::stdout();
         write!(out, "write these prices? [y/N] ")?;
         out.flush()?;
         let mut line = String::new();
@@ -160,7 +161,7 @@ pub async fn reprice(
     }
     let done = again(from, to, false, target).await?;
     let changed = done["changed"].as_u64().unwrap_or_default();
-    writeln!(std::io::stdout().lock(), "{changed} calls were given their new price")?;
+    writeln!(out::stdout(), "{changed} calls were given their new price")?;
     Ok(())
 }
 
@@ -199,7 +200,7 @@ fn say_repriced(report: &Value) -> anyhow::Result<()> {
         "newly_priced",
         "newly_unpriced",
     ];
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     let models = report["models"].as_array().cloned().unwrap_or_default();
     if !models.is_empty() {
         let columns: Vec<_> =

@@ -19,7 +19,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("metadata.requester_metadata", &inside::METADATA),
         ("metadata.spend_logs_metadata", &inside::METADATA),
     ],
-    operations: &[("completion", "chat")],
+    operations: &[("*", "completion", "chat")],
     ..PLAIN
 };
 

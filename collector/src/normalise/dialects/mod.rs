@@ -13,6 +13,7 @@ mod agentcore;
 mod claude_code;
 mod codex;
 mod gemini_cli;
+mod genkit;
 mod langfuse;
 mod langsmith;
 mod litellm;
@@ -40,12 +41,22 @@ pub(super) struct Dialect {
     pub(super) inside: &'static [(&'static str, &'static Inside)],
     /// Provider where the item names none, because the dialect's only program has only one.
     pub(super) provider: Option<&'static str>,
+    /// Scopes that instrument the client of a single provider, with that provider: what they name
+    /// as such is the maker of the model, or nothing.
+    pub(super) only: &'static [(&'static str, &'static str)],
+    /// Scopes whose names of models begin with the provider's, as LiteLLM writes them.
+    pub(super) provider_in_model: &'static [&'static str],
+    /// Attribute that, on spans of calls alone, names the model after its provider.
+    pub(super) model_of_calls: Option<&'static str>,
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
     pub(super) server_ttft: ServerTtft,
-    /// Words of `operation` that mean something else here than elsewhere.
-    pub(super) operations: &'static [(&'static str, &'static str)],
+    /// Whether `code.function.name` is the client's, so that its ending tells a stream.
+    pub(super) client_functions: bool,
+    /// Words of `operation` that mean something else here than elsewhere, each with the scopes that
+    /// write it.
+    pub(super) operations: &'static [(&'static str, &'static str, &'static str)],
     /// Beginnings of the names of usage that is a sum over calls.
     pub(super) sums: &'static [&'static str],
     /// Whether usage makes a span a call although it names no model.
@@ -73,19 +84,44 @@ const PLAIN: Dialect = Dialect {
     names: &[],
     inside: &[],
     provider: None,
+    only: &[],
+    provider_in_model: &[],
+    model_of_calls: None,
     json_values: false,
     server_ttft: ServerTtft::Seconds,
+    client_functions: false,
     operations: &[],
     sums: &[],
     usage_is_call: false,
     answers: &[],
 };
 
+impl Dialect {
+    /// What a word of `operation` means in a scope, where it means something of its own.
+    pub(super) fn operation(&self, scope: &str, word: &str) -> Option<&'static str> {
+        let of =
+            |(pattern, known, _): &&(&str, &str, &str)| *known == word && scope_is(pattern, scope);
+        self.operations.iter().find(of).map(|(.., operation)| *operation)
+    }
+
+    /// The only provider that a scope of this dialect can speak of.
+    pub(super) fn only_provider(&self, scope: &str) -> Option<&'static str> {
+        let of = self.only.iter().find(|(pattern, _)| scope_is(pattern, scope));
+        of.map(|(_, provider)| *provider)
+    }
+
+    /// Whether a scope of this dialect writes the provider before the name of a model.
+    pub(super) fn tells_provider_in_model(&self, scope: &str) -> bool {
+        self.provider_in_model.iter().any(|pattern| scope_is(pattern, scope))
+    }
+}
+
 /// All dialects, most particular first.
 pub(super) static ALL: &[&Dialect] = &[
     &claude_code::DIALECT,
     &codex::DIALECT,
     &gemini_cli::DIALECT,
+    &genkit::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,
     &mlflow::DIALECT,

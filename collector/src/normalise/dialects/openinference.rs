@@ -22,6 +22,12 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("embedding.invocation_parameters", &PARAMETERS),
         ("metadata", &inside::METADATA),
     ],
+    provider_in_model: &[
+        "openinference.instrumentation.litellm",
+        "openinference.instrumentation.dspy",
+        "openinference.instrumentation.crewai",
+    ],
+    only: &[("openinference.instrumentation.bedrock*", "aws.bedrock")],
     answers: &["output.value"],
     ..PLAIN
 };

@@ -35,7 +35,12 @@ pub(super) static DIALECT: Dialect = Dialect {
     prefixes: &["traceloop.", "llm.request.type", "llm.usage.", "llm.vendor"],
     names: &[NAMES, otel_genai::NAMES],
     inside: otel_genai::INSIDE,
-    operations: &[("completion", "text_completion")],
+    only: &[("opentelemetry.instrumentation.bedrock", "aws.bedrock")],
+    operations: &[
+        // It has one word for both of Anthropic's APIs, of which only messages are left.
+        ("opentelemetry.instrumentation.anthropic", "completion", "chat"),
+        ("*", "completion", "text_completion"),
+    ],
     ..PLAIN
 };
 

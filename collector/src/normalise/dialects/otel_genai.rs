@@ -19,6 +19,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     prefixes: &["gen_ai."],
     names: &[NAMES],
     inside: INSIDE,
+    client_functions: true,
     ..PLAIN
 };
 

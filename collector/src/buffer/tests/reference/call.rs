@@ -26,8 +26,15 @@ pub(super) fn call_cells(
     let said_scope = scope.as_ref().unwrap_or(&none);
     let ai = said_scope.name == "opentelemetry.instrumentation.openai_v2"
         || attributes.iter().any(|a| a.key.starts_with("gen_ai."));
-    let at =
-        |names: &[&str]| names.iter().find_map(|n| attributes.iter().position(|a| a.key == *n));
+    // What is empty says nothing.
+    let says = |a: &KeyValue| {
+        let value = a.value.as_ref().and_then(|v| v.value.as_ref());
+        !matches!(value, Some(Value::StringValue(text)) if text.is_empty())
+    };
+    let at = |names: &[&str]| {
+        let of = |name: &&str| attributes.iter().position(|a| a.key == **name && says(a));
+        names.iter().find_map(of)
+    };
     let mut in_column = HashSet::new();
     // Column to the attribute it came from.
     let mut sources: HashMap<&'static str, String> = HashMap::new();
@@ -186,6 +193,7 @@ pub(super) fn call_cells(
             cache_name: if read.is_some() { "gen_ai.usage.cache_read.input_tokens" } else { "" },
             streaming: streaming.map(|(_, b)| b).or(ttft.map(|_| true)),
             finished: raw(&["gen_ai.response.finish_reasons"]).is_some(),
+            ..Reporter::default()
         },
     );
     for (name, counted) in [

@@ -1,0 +1,326 @@
+//! Counting of frameworks, gateways, coding agents and tracing products.
+
+use super::Basis::Exclusive;
+use super::Cached::{self, Unsent};
+use super::Reasoning::{Beside, BesideUnsent, InsideUnsent};
+use super::{RULE, Rule, Streams};
+
+/// First match wins.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        scope: "com.anthropic.claude_code*",
+        input: Exclusive,
+        name: "library: claude code tells four disjoint counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        provider: "anthropic",
+        before: Some([1, 0, 0]),
+        streams: Streams::Guessed {
+            streamed: PYDANTIC_SUMS,
+            unsaid: Some(
+                "library: pydantic-ai adds cached tokens; before 1 it adds up what the events of a \
+                 stream of Claude tell, and does not say what was a stream [perhaps-estimated]",
+            ),
+        },
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        since: Some([0, 8, 0]),
+        before: Some([1, 5, 0]),
+        cached: Unsent(
+            "library: pydantic-ai 0.8 to 1.4 tells no cached tokens but Claude's: uncached is an \
+             upper bound [cached-untold]",
+        ),
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
+    Rule {
+        scope: "logfire.anthropic",
+        input_name: "usage.input_tokens",
+        input: Exclusive,
+        name: "library: logfire passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "logfire.anthropic",
+        name: "library: logfire adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // It names no version. The newer ones add cached tokens wherever there are some; the older ones
+    // pass on what each provider counts, tell no cached tokens but Bedrock's, beside a total that
+    // proves where they are, and name no provider.
+    Rule {
+        scope: "strands*",
+        cached: Unsent(
+            "library: strands adds cached tokens, which older versions do not tell: uncached may \
+             be an upper bound [cached-untold], and of Claude all input a lower one",
+        ),
+        name: "library: strands adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // Older versions do not list what was written to a cache among the details of the input, nor
+    // count it in.
+    Rule {
+        scope: "litellm*",
+        only: |who| who.write_name == "cache_creation_input_tokens",
+        writes_beside: true,
+        reasoning: InsideUnsent,
+        name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
+        ..RULE
+    },
+    Rule {
+        scope: "litellm*",
+        cached: Unsent(
+            "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::PerhapsGuessedWithoutCache(
+            "library: litellm guesses the counts of a stream that tells none, unmarked; a guess \
+             lacks cached tokens, and so does this [perhaps-estimated] [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: litellm adds cached tokens and reasoning",
+        ..RULE
+    },
+    // Its older versions have one scope for all, and tell no cached tokens.
+    Rule {
+        scope: "openlit.otel*",
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "openai",
+        cached: Unsent(
+            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
+             bound [cached-untold]",
+        ),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        // Its log events name no provider.
+        scope: "openlit.instrumentation.anthropic",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit*",
+        provider: "anthropic",
+        input: Exclusive,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit*",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.instrumentation.openai",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
+    // Version 6 tells uncached input beside, which is a proof; 4 and 5 pass on what the API says.
+    Rule {
+        scope: "ai",
+        provider: "anthropic",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on Anthropic's exclusive counts, without reasoning",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Cached::ReadUnsent(
+            "library: vercel ai before 6 tells what was read from Bedrock's cache of streams \
+             alone, beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on Bedrock's exclusive counts, without reasoning",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        provider: "gcp*",
+        cached: Unsent(
+            "library: vercel ai tells no cached tokens: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: vercel ai before 6 passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        cached: Unsent(
+            "library: vercel ai tells no cached tokens here: uncached is an upper bound \
+             [cached-untold]; reasoning only where it is told",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },
+    Rule {
+        scope: "gemini-cli*",
+        cached: Unsent(
+            "library: gemini-cli tells neither cached tokens nor thoughts here: uncached is an \
+             upper bound [cached-untold], output unknown",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    // Google's Agent Development Kit, which names its version since it passes on counts.
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| who.version.is_empty(),
+        cached: Unsent(
+            "library: Google ADK before 1.20 tells no cached tokens: uncached is an upper bound \
+             [cached-untold]; output is unknown, it may be the total",
+        ),
+        output_wrong: Some(
+            "library: Google ADK before 1.20 tells no cached tokens: uncached is an upper bound \
+             [cached-untold]; output is unknown, it may be the total",
+        ),
+        name: "library: Google ADK before 1.20: output is unknown, it may be the total",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        before: Some([2, 3, 0]),
+        cached: Unsent(
+            "library: Google ADK before 2.3 tells no cached tokens: uncached is an upper bound \
+             [cached-untold]; output is unknown where thoughts are not told",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: Google ADK before 2.3 passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    Rule { scope: "gcp.vertex.agent", name: "library: Google ADK adds thoughts to output", ..RULE },
+    Rule {
+        dialect: "genkit",
+        provider: "gcp*",
+        name: "library: genkit passes on Gemini's counts, thoughts beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "genkit",
+        provider: "openai",
+        cached: Unsent(
+            "library: genkit passes on OpenAI's inclusive counts; no cached tokens are told, so \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: genkit passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "langsmith",
+        cached: Unsent(
+            "library: LangChain adds cached tokens, which older versions of langsmith do not tell: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        cached: Unsent(
+            "library: mlflow adds cached tokens, which older versions do not tell: uncached may be \
+             an upper bound [cached-untold], and of Claude all input a lower one",
+        ),
+        name: "library: mlflow adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // The usage of Langfuse is an object whose shape tells whose it is.
+    Rule {
+        dialect: "langfuse",
+        input_name: "input",
+        input: Exclusive,
+        reasoning: Beside,
+        parts_beside: true,
+        name: "library: langfuse's parts of usage are disjoint",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "prompt_tokens",
+        name: "library: langfuse passes on OpenAI's usage",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "input_tokens",
+        cache_name: "input_tokens_details",
+        name: "library: langfuse passes on OpenAI's usage",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "input_tokens",
+        cache_name: "cache_",
+        input: Exclusive,
+        name: "library: langfuse passes on Anthropic's usage",
+        ..RULE
+    },
+];
+
+const PYDANTIC_SUMS: &str =
+    "library: pydantic-ai before 1 adds up what the events of a stream of Claude tell";
+
+const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
+     uncached input is known [cached-untold]";
+
+const OPENLIT_GUESS: &str =
+    "library: openlit guesses the counts of a stream that tells none; a guess lacks cached tokens";

@@ -1,0 +1,198 @@
+//! Counting of OpenLLMetry's instrumentations (traceloop), Python and node: mostly what the API
+//! says, with details and streams added version by version.
+
+use super::Basis::Exclusive;
+use super::Cached::{self, Unsent};
+use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::{RULE, Rule, Streams};
+
+/// First match wins.
+pub(super) const RULES: &[Rule] = &[
+    // OpenLLMetry's OpenAI, by what each version began to do; its streams never tell reasoning.
+    Rule {
+        scope: "opentelemetry.instrumentation.openai.v*",
+        before: Some([0, 39, 0]),
+        cached: Unsent(
+            "library: openllmetry before 0.39 tells no cached tokens and no reasoning: uncached \
+             is an upper bound [cached-untold]",
+        ),
+        streams: OLD_OPENLLMETRY_STREAMS,
+        name: "library: openllmetry passes on OpenAI's inclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.openai.v*",
+        before: Some([0, 43, 0]),
+        streams: OLD_OPENLLMETRY_STREAMS,
+        name: "library: openllmetry passes on OpenAI's inclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.openai.v*",
+        before: Some([0, 44, 0]),
+        streams: Streams::GuessedWithoutCache(
+            "library: openllmetry before 0.44 guesses the counts of a stream that tells none; a \
+             guess lacks cached tokens",
+        ),
+        name: "library: openllmetry passes on OpenAI's inclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.openai.v*",
+        name: "library: openllmetry passes on OpenAI's inclusive counts, reasoning now and then",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.anthropic",
+        before: Some([0, 52, 0]),
+        only: |who| who.streaming != Some(false),
+        cached: Unsent(
+            "library: openllmetry anthropic before 0.52 adds cached tokens and tells none of \
+             streams: uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry anthropic adds the first count of a stream to the \
+                       last: output is unknown; before 0.52 it tells no cached tokens of streams: \
+                       uncached is an upper bound [cached-untold]",
+            unsaid: "library: openllmetry anthropic adds cached tokens; it tells no reasoning; \
+                     output of a stream has its first count added, and not every stream is said to \
+                     be one [perhaps-estimated], nor its cached tokens told [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.anthropic",
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry anthropic adds the first count of a stream to the \
+                       last: output is unknown",
+            unsaid: "library: openllmetry anthropic adds cached tokens; it tells no reasoning; \
+                     output of a stream has its first count added, and not every stream is said to \
+                     be one [perhaps-estimated]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
+    // OpenLLMetry's Bedrock. Only InvokeModel answers with an id.
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        before: Some([0, 62, 0]),
+        only: |who| who.answer_named,
+        input: Exclusive,
+        cached: Unsent(OLD_BEDROCK_CACHED),
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry bedrock before 0.62 tells the first output count of a \
+                       stream of InvokeModel: output is unknown; nor cached tokens, \
+                       which stand beside input [cached-untold]",
+            unsaid: "library: openllmetry bedrock before 0.62 tells the first output count of a \
+                     stream of InvokeModel, not what was a stream [perhaps-estimated], and no \
+                     cached tokens, which stand beside input [cached-untold]",
+        },
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        before: Some([0, 62, 0]),
+        input: Exclusive,
+        cached: Unsent(OLD_BEDROCK_CACHED),
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        only: |who| who.answer_named,
+        input: Exclusive,
+        cached: Unsent(
+            "library: openllmetry bedrock tells no cached tokens of InvokeModel, which stand \
+             beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        input: Exclusive,
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.google_generativeai",
+        name: "library: openllmetry passes on Gemini's counts, thoughts beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
+    // LangChain tells writes by lifetime, which this does not read, and then none in all.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        provider: "openai",
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        cached: Cached::WriteUnsent(
+            "library: LangChain adds cached tokens; openllmetry does not always tell what was \
+             written to a cache: uncached is an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "@traceloop/instrumentation-anthropic",
+        before: Some([0, 25, 0]),
+        input: Exclusive,
+        cached: Unsent(
+            "library: openllmetry-js before 0.25 tells no cached tokens of Anthropic, which stand \
+             beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: openllmetry-js passes on Anthropic's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "@traceloop/instrumentation-anthropic",
+        input: Exclusive,
+        name: "library: openllmetry-js passes on Anthropic's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "@traceloop/instrumentation-openai",
+        cached: Unsent(
+            "library: openllmetry-js openai tells no cached tokens and no reasoning: uncached is \
+             an upper bound [cached-untold]",
+        ),
+        streams: Streams::Guessed {
+            streamed: "library: openllmetry-js openai puts a guess of its own on every stream",
+            unsaid: Some(
+                "library: openllmetry-js openai tells no cached tokens and no reasoning: \
+                 uncached is an upper bound [cached-untold]; the counts of a stream are its own \
+                 guess, and it does not say what was a stream [perhaps-estimated]",
+            ),
+        },
+        name: "library: openllmetry-js passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+];
+
+const OLD_OPENLLMETRY_STREAMS: Streams = Streams::Guessed {
+    streamed: "library: openllmetry before 0.43 puts a guess of its own on every stream",
+    unsaid: None,
+};
+
+const OLD_BEDROCK_CACHED: &str = "library: openllmetry bedrock before 0.62 tells no cached tokens, which stand beside input: \
+     only uncached input is known [cached-untold]";

@@ -1,0 +1,77 @@
+//! Counting of OpenTelemetry's own instrumentations, and of clients and servers that make their
+//! spans themselves.
+
+use super::Basis::Exclusive;
+use super::Cached::Unsent;
+use super::Reasoning::InsideUnsent;
+use super::{RULE, Rule, Streams};
+
+/// First match wins.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        scope: "opentelemetry.instrumentation.openai_v2",
+        cached: Unsent(
+            "library: opentelemetry openai-v2 tells no cached tokens and no reasoning: uncached \
+             is an upper bound [cached-untold]",
+        ),
+        name: "library: opentelemetry openai-v2 passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "@opentelemetry/instrumentation-openai",
+        cached: Unsent(
+            "library: opentelemetry-js openai tells no cached tokens and no reasoning: uncached \
+             is an upper bound [cached-untold]",
+        ),
+        name: "library: opentelemetry-js openai passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.google_genai",
+        before: Some([1, 0, 0]),
+        cached: Unsent(OLD_GEMINI),
+        streams: Streams::Guessed {
+            streamed: "library: opentelemetry google-genai before 1 adds up the counts of every \
+                       chunk of a stream, each of which tells all so far",
+            unsaid: None,
+        },
+        output_wrong: Some(OLD_GEMINI),
+        name: "library: opentelemetry google-genai before 1 passes on Gemini's counts",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.google_genai",
+        name: "library: opentelemetry google-genai 1 adds thoughts to output",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.botocore*",
+        before: Some([0, 66, 0]),
+        input: Exclusive,
+        cached: Unsent(
+            "library: opentelemetry botocore before 0.66 tells no cached tokens, which stand \
+             beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: opentelemetry botocore passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.botocore*",
+        input: Exclusive,
+        name: "library: opentelemetry botocore passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "com.anthropic.sdk*",
+        name: "library: anthropic's own spans add cached tokens to input",
+        ..RULE
+    },
+    Rule { scope: "vllm*", name: "library: vLLM counts cached tokens inside input", ..RULE },
+];
+
+const OLD_GEMINI: &str = "library: opentelemetry google-genai before 1 tells no cached tokens: uncached is an upper bound \
+     [cached-untold]; nor thoughts, which stand beside output: output is unknown";

@@ -1,0 +1,79 @@
+//! Which prices of its model hold for a call, unit by unit: the four steps at the top of `book`.
+//! Takes the sets of prices that hold at the call's time, gives one price list. It knows neither
+//! the usage nor the amounts.
+
+use std::sync::Arc;
+
+use super::book::PriceBook;
+use super::models::{PriceSet, UnitPrice};
+use super::providers::standard_tier;
+use super::quote::PriceList;
+use super::split::Split;
+
+/// The prices that hold for calls with the same names, for a time.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) list: PriceList,
+    /// How the list takes counts apart, where that can be said for all calls.
+    pub(super) split: Option<Split>,
+    /// The call's tier has prices of its own, or needs none.
+    pub(super) tier_is_priced: bool,
+    /// Place of the commitment that covers the call.
+    pub(super) commitment: Option<usize>,
+}
+
+/// What of a call chooses between the prices of its model.
+pub(super) struct Conditions<'a> {
+    /// In lower case.
+    pub(super) tier: &'a str,
+    pub(super) region: &'a str,
+    /// The book's prices are another provider's: its tiers are not the reseller's.
+    pub(super) resold: bool,
+}
+
+impl Conditions<'_> {
+    /// The price list of the sets that hold, which come in the order in which they win, the
+    /// user's own (`true`) first: by the four steps at the top of `book`, unit by unit.
+    pub(super) fn list(&self, book: &PriceBook, holding: &[(bool, &PriceSet)]) -> Listed {
+        let is = |of: &Option<Arc<str>>, call: &str| {
+            of.as_deref().is_none_or(|of| of == call || of == "*")
+        };
+        let fits = |own: bool, set: &PriceSet| {
+            let tier = if self.resold && !own { "" } else { self.tier };
+            is(&set.tier, tier) && is(&set.region, self.region)
+        };
+        let special = |set: &PriceSet| set.tier.is_some() || set.region.is_some();
+        let covering = holding.iter().filter(|(own, set)| fits(*own, set));
+        let commitment = covering.filter_map(|(_, set)| set.commitment).next();
+        // The first standard set of the book is its whole standard price list; a contract's
+        // standard prices add up.
+        let standard = holding.iter().position(|(own, set)| !own && !special(set));
+        let step = |place: usize, (own, set): (bool, &PriceSet)| {
+            Some(match (own, special(set)) {
+                (true, true) => 1,
+                (false, true) if set.tier.is_some() => 2,
+                (true, false) => 3,
+                (false, true) => 4,
+                (false, false) if standard == Some(place) => 5,
+                (false, false) => return None,
+            })
+        };
+        let all = holding.iter().copied().enumerate().filter(|(_, (own, set))| fits(*own, set));
+        let mut steps: Vec<(u8, &PriceSet)> =
+            all.filter_map(|(place, set)| Some((step(place, set)?, set.1))).collect();
+        steps.sort_by_key(|(step, _)| *step);
+        let mut tier_is_priced = standard_tier(self.tier);
+        let mut prices: Vec<UnitPrice> = Vec::new();
+        for (_, set) in steps {
+            tier_is_priced |= set.tier.is_some() && set.commitment.is_none();
+            for price in &set.prices {
+                if !prices.iter().any(|p| p.unit == price.unit) {
+                    prices.push(price.clone());
+                }
+            }
+        }
+        let list = PriceList::new(prices);
+        let split = Split::of(book, &list);
+        Listed { list, split, tier_is_priced, commitment }
+    }
+}
