@@ -10,6 +10,7 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::common::metadata::FieldMetadata;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{TableType, ViewTable, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions::string::expr_fn::btrim;
@@ -51,6 +52,9 @@ impl SchemaProvider for PgCatalog {
                 Ok(Some(Arc::new(settings(&crates.schema())?)))
             }
             Some(keys) if name == "pg_constraint" => Ok(Some(Arc::new(with_lists(keys)?))),
+            Some(indexes) if name == "pg_index" => {
+                Ok(Some(Arc::new(EmptyTable::new(no_indexes(&indexes.schema())))))
+            }
             Some(none) if name == "pg_description" => {
                 descriptions(&self.described, self.crates.as_ref(), &none.schema()).await
             }
@@ -149,6 +153,17 @@ fn settings(schema: &SchemaRef) -> Result<MemTable> {
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let rows = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     MemTable::try_new(schema, vec![vec![rows]])
+}
+
+/// `pg_index`, of which there are no rows, with lists that are lists; the crate has them as texts.
+fn no_indexes(schema: &Schema) -> SchemaRef {
+    let list = |field: &Arc<Field>| match field.name().as_str() {
+        "indkey" | "indoption" => {
+            Field::new_list(field.name(), Field::new_list_field(DataType::Int16, true), true)
+        }
+        _ => field.as_ref().clone(),
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(list).collect::<Vec<_>>()))
 }
 
 /// `pg_constraint` with lists of columns that are lists; the crate has them as texts, `[1, 2]`.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::exec_err;
@@ -54,22 +54,21 @@ const DEFINITIONS: [&str; 9] = [
 ];
 
 /// `_pg_expandarray(list)` of the information schema, a row per element: drivers ask it of the columns
-/// of indexes and keys. There are none, so it is planned, and refused where it would have rows.
+/// of indexes and keys. There are none of either, so it is null for every list.
 fn expand_array() -> ScalarUDF {
     let fields = Fields::from(vec![
         Field::new("x", DataType::Int32, true),
         Field::new("n", DataType::Int32, true),
     ]);
     let kind = DataType::Struct(fields);
-    let empty = kind.clone();
+    let none = kind.clone();
     let signature = Signature::any(1, Volatility::Immutable);
     let expand = move |args: &[ColumnarValue]| -> Result<ColumnarValue> {
-        match args {
-            [ColumnarValue::Array(array)] if array.is_empty() => {
-                Ok(ColumnarValue::Array(new_empty_array(&empty)))
-            }
-            _ => exec_err!("_pg_expandarray: no table has an index or a key"),
-        }
+        let rows = args.iter().find_map(|arg| match arg {
+            ColumnarValue::Array(array) => Some(array.len()),
+            ColumnarValue::Scalar(_) => None,
+        });
+        Ok(ColumnarValue::Array(new_null_array(&none, rows.unwrap_or(1))))
     };
     ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
         "_pg_expandarray",
