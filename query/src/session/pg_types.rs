@@ -55,7 +55,7 @@ pub(crate) fn sql_name(kind: &Type) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::datatypes::{Field, TimeUnit};
+    use arrow::datatypes::{Field, Fields, TimeUnit};
 
     use super::*;
 
@@ -71,7 +71,7 @@ mod tests {
             (instant, "timestamptz", "timestamp with time zone", 1184),
             (list(DataType::Int64), "_int8", "ARRAY", 1016),
             (list(DataType::Decimal128(38, 18)), "json", "json", 114),
-            (DataType::Struct(vec![].into()), "json", "json", 114),
+            (DataType::Struct(Fields::empty()), "json", "json", 114),
         ] {
             let found = of(&kind).unwrap();
             assert_eq!((found.name(), sql_name(&found), found.oid()), (udt, sql, oid), "{kind}");
