@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, check};
+use super::{Case, by, check};
 use crate::normalise::OwnerSettings;
 
 // OpenInference semantic conventions: `metadata` is a JSON string of the application's own.

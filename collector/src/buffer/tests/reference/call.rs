@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::{ENVIRONMENTS, of_resource, owner_of_resource, single, some, text};
+use super::{ENVIRONMENTS, of_resource, owner_of_resource, single, some};
 use crate::buffer::tests::Row;
 use crate::normalise::{Reported, Reporter, leaves};
 

@@ -6,9 +6,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::{
-    day, entries, hex, in_range, json_double, json_map, of_resource, resource_map, some, text,
-};
+use super::{day, entries, hex, in_range, json_double, json_map, of_resource, resource_map, some};
 use crate::buffer::tests::{NOW, Row};
 
 /// What differs between the kinds of points.
