@@ -178,7 +178,7 @@ fn character_sets_table() -> Result<RecordBatch> {
 }
 
 fn tables_table() -> Result<RecordBatch> {
-    let mut names: Vec<_> = tables::ALL.iter().map(|table| table.name).collect();
+    let mut names: Vec<_> = tables::ALL.iter().chain(&tables::VIEWS).map(|t| t.name).collect();
     names.sort_unstable();
     let rows = names.len();
     let columns = [
@@ -211,7 +211,7 @@ struct Described {
 
 fn columns_table() -> Result<RecordBatch> {
     let mut all = Vec::new();
-    for table in tables::ALL {
+    for table in tables::ALL.into_iter().chain(tables::VIEWS) {
         for (field, position) in catalog::shape(table)?.fields().iter().zip(1..) {
             let decimal = match field.data_type() {
                 arrow::datatypes::DataType::Decimal128(precision, scale) => {

@@ -75,7 +75,7 @@ impl SchemaProvider for PgCatalog {
 fn mended(attributes: Arc<dyn TableProvider>) -> Result<ViewTable> {
     let mut types = Vec::new();
     let mut modifiers = Vec::new();
-    for table in tables::ALL {
+    for table in tables::ALL.into_iter().chain(tables::VIEWS) {
         for field in catalog::shape(table)?.fields() {
             let modifier = pg_types::modifier(field.data_type());
             match pg_types::of(field.data_type()) {

@@ -173,7 +173,8 @@ async fn rows_that_wait_hold_no_place_beyond_the_deadline() {
     // A cursor that is declared alone holds none.
     two.simple_query("SELECT 1").await.unwrap();
     assert_eq!(firsts(&one, "FETCH 1 FROM c").await.len(), 1);
-    // Its place is free again before the wait for one ends.
+    // Once its time is over its place is free again.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     two.simple_query("SELECT 1").await.unwrap();
     assert_eq!(refusal(&one, "FETCH 1 FROM c").await, "57014");
 }
