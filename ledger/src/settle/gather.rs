@@ -231,7 +231,7 @@ impl Gathered {
             Ok(((time::day(start), model, start.div_euclid(1_000)), item))
         });
         let mut keyed = keyed.collect::<Result<Vec<_>, _>>()?;
-        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        keyed.sort_by_key(|(key, _)| *key);
         Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 
