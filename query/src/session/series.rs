@@ -93,7 +93,7 @@ impl ScalarUDFImpl for SeriesId {
 /// One part of the identity.
 enum Part {
     Text(StringViewArray),
-    Map { map: MapArray, keys: StringViewArray, values: StringViewArray },
+    Map { map: Box<MapArray>, keys: StringViewArray, values: StringViewArray },
 }
 
 impl Part {
@@ -106,7 +106,7 @@ impl Part {
             return exec_err!("series_id: a map has {} columns", map.entries().num_columns());
         }
         let (keys, values) = (text(map.keys())?, text(map.values())?);
-        Ok(Part::Map { map: map.clone(), keys, values })
+        Ok(Part::Map { map: Box::new(map.clone()), keys, values })
     }
 
     fn write(&self, row: usize, hash: &mut Xxh3) {

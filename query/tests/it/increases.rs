@@ -229,7 +229,7 @@ async fn a_window_counts_from_the_point_before_it_up_to_a_day_back() {
             "SELECT metric_name, increase_basis, increase FROM metric_increases \
              WHERE metric_name = 'near' AND {bound}"
         );
-        assert_eq!(rows(&world, &query).await, [near.clone()], "{bound}");
+        assert_eq!(rows(&world, &query).await, std::slice::from_ref(&near), "{bound}");
     }
 }
 
