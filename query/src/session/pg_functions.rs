@@ -23,6 +23,7 @@ pub(super) fn register(context: &SessionContext) {
     context.register_udf(ScalarUDF::new_from_impl(FormatText { signature }));
     context.register_udf(set_config());
     context.register_udf(expand_array());
+    context.register_udf(generate_subscripts());
     for name in DEFINITIONS {
         context.register_udf(ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
             name,
@@ -63,18 +64,32 @@ fn expand_array() -> ScalarUDF {
     let kind = DataType::Struct(fields);
     let none = kind.clone();
     let signature = Signature::any(1, Volatility::Immutable);
-    let expand = move |args: &[ColumnarValue]| -> Result<ColumnarValue> {
-        let rows = args.iter().find_map(|arg| match arg {
-            ColumnarValue::Array(array) => Some(array.len()),
-            ColumnarValue::Scalar(_) => None,
-        });
-        Ok(ColumnarValue::Array(new_null_array(&none, rows.unwrap_or(1))))
-    };
+    let expand = move |args: &[ColumnarValue]| Ok(nulls(&none, args));
     ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
         "_pg_expandarray",
         signature,
         kind,
         Arc::new(expand),
+    ))
+}
+
+/// Null for each row of the arguments.
+fn nulls(kind: &DataType, args: &[ColumnarValue]) -> ColumnarValue {
+    let rows = args.iter().find_map(|arg| match arg {
+        ColumnarValue::Array(array) => Some(array.len()),
+        ColumnarValue::Scalar(_) => None,
+    });
+    ColumnarValue::Array(new_null_array(kind, rows.unwrap_or(1)))
+}
+
+/// `generate_subscripts(list, dimension)`, which drivers ask of the same lists, likewise.
+fn generate_subscripts() -> ScalarUDF {
+    let none = |args: &[ColumnarValue]| Ok(nulls(&DataType::Int32, args));
+    ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
+        "generate_subscripts",
+        Signature::any(2, Volatility::Immutable),
+        DataType::Int32,
+        Arc::new(none),
     ))
 }
 
