@@ -158,7 +158,7 @@ fn settings(schema: &SchemaRef) -> Result<MemTable> {
 /// `pg_index`, of which there are no rows, with lists that are lists; the crate has them as texts.
 fn no_indexes(schema: &Schema) -> SchemaRef {
     let list = |field: &Arc<Field>| match field.name().as_str() {
-        "indkey" | "indoption" => {
+        "indkey" | "indoption" | "indclass" | "indcollation" => {
             Field::new_list(field.name(), Field::new_list_field(DataType::Int16, true), true)
         }
         _ => field.as_ref().clone(),
