@@ -222,7 +222,7 @@ fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
     for ((_, unit), count) in COUNTS.iter().zip(call.counts) {
         count.into_iter().for_each(|count| usage.set(*unit, count));
     }
-    let quote = pricer.quote(&CallFacts {
+    let facts = CallFacts {
         tenant: Some(names.tenant),
         provider: names.provider,
         request_model: names.asked,
@@ -232,7 +232,8 @@ fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
         server_address: None,
         at: call.at,
         usage: &usage,
-    });
+    };
+    let mut quote = pricer.quote(&facts);
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     if names.hit == Some(true) {
         let guessed = usage.is_empty() && names.basis == Some("estimated");
@@ -252,7 +253,16 @@ fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
         reason += if reason.is_empty() { "" } else { "; " };
         reason += "unknown whether input contains the cached tokens";
     }
-    let state = if unclear { PriceState::PartPriced } else { quote.state };
+    if unclear {
+        quote.state = PriceState::PartPriced;
+    }
+    quote.reason = reason;
+    // Which side is not told and costs something is the list's to say; here it is that the shapes
+    // keep such calls apart.
+    let matched = pricer.find(&facts);
+    let list = pricer.standing(matched, call.at).list;
+    pricer.listed(list).note_untold(pricer.book(), &usage, &mut quote);
+    let (state, reason) = (quote.state, quote.reason.as_str());
     let amount = |m: Money| (state != PriceState::Unpriced).then(|| m.to_string());
     let rows = quote.lines.iter().map(|line| line.row).chain(quote.beside.iter().copied());
     let ids: Vec<_> = rows.map(|row| pricer.book().row(row).1).collect();
@@ -262,7 +272,7 @@ fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
         amount(quote.output),
         quote.currency.as_deref().and_then(text),
         text(state.word()),
-        text(&reason),
+        text(reason),
         text(&ids.join(",")),
     ]
 }
@@ -342,7 +352,7 @@ fn calls_alike_but_for_basis_or_gateway_are_told_apart() {
     // gpt-4o: 900 × $2.50 + 100 × $1.25 per million = 0.00225 + 0.000125.
     let call = |basis, hit| {
         let mut counts = [None; COUNTS.len()];
-        (counts[0], counts[2]) = (Some(1_000), Some(100));
+        (counts[0], counts[1], counts[2]) = (Some(1_000), Some(0), Some(100));
         let names = Names {
             tenant: "default",
             provider: Some("openai"),
@@ -363,4 +373,39 @@ fn calls_alike_but_for_basis_or_gateway_are_told_apart() {
     assert_eq!(said(0), ("0.002375", "priced"));
     assert_eq!(said(1), ("0.002375", "part-priced"));
     assert_eq!(said(2), ("0", "priced"));
+}
+
+#[test]
+fn a_side_that_is_not_told_is_unknown_and_not_zero() {
+    // gpt-4o: 1,000 × $2.50 per million = 0.0025, and 10 × $10 per million = 0.0001.
+    // text-embedding-3-small has no price of output: 1,000 × $0.02 per million = 0.00002.
+    let call = |model, input, output| {
+        let mut counts = [None; COUNTS.len()];
+        (counts[0], counts[1]) = (input, output);
+        let names = Names {
+            tenant: "default",
+            provider: Some("openai"),
+            asked: Some(model),
+            served: None,
+            tier: None,
+            region: None,
+            basis: Some("inclusive"),
+            hit: None,
+            told: [false; COUNTS.len()],
+        };
+        Call { names, at: AT, counts }
+    };
+    let calls = [
+        call("gpt-4o", Some(1_000), Some(0)),
+        call("gpt-4o", Some(1_000), None),
+        call("gpt-4o", None, Some(10)),
+        call("text-embedding-3-small", Some(1_000), None),
+    ];
+    let mut pricer = Pricer::new(PriceBook::bundled().unwrap());
+    let cells = in_a_batch(&mut pricer, &calls, false);
+    let said = |i: usize| [0, 4, 5].map(|cell: usize| cells[i][cell].as_deref().unwrap_or(""));
+    assert_eq!(said(0), ["0.0025", "priced", ""]);
+    assert_eq!(said(1), ["0.0025", "part-priced", "output_tokens are not known"]);
+    assert_eq!(said(2), ["0.0001", "part-priced", "input_tokens are not known"]);
+    assert_eq!(said(3), ["0.00002", "priced", ""]);
 }

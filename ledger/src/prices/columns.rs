@@ -53,7 +53,8 @@ pub fn usage_at(calls: &RecordBatch, row: usize) -> Result<Usage, PriceError> {
 /// columns of table `calls`. Without `tenant` only prices that hold for everybody are taken.
 ///
 /// A call whose basis is `unknown` although it used a cache is at most part-priced: its input
-/// may or may not contain the cached tokens. A call with a true `gateway_cache_hit`, where there is
+/// may or may not contain the cached tokens. So is one that does not tell its input, or its output,
+/// where that has a price. A call with a true `gateway_cache_hit`, where there is
 /// such a column, costs nothing.
 ///
 /// # Errors
@@ -85,6 +86,9 @@ pub fn price_columns(
             let usage = calls.counts.usage(row);
             pricer.quote_by(alike.matched, list, &calls.facts(row, &usage), &mut quote);
             qualify(&mut quote, &usage, marks);
+            if !marks.cache_hit {
+                pricer.listed(list).note_untold(pricer.book(), &usage, &mut quote);
+            }
             let said = Said::of(pricer.book(), &quote);
             let place = answers.say(&said);
             answers.answer(row, Amounts::of(&quote), place);

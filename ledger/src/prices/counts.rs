@@ -48,8 +48,8 @@ pub(super) struct Counts {
     pub(super) of: [i64; UNCOUNTED + 1],
     /// Those with a count above zero.
     pub(super) used: Places,
-    /// Whether any was told.
-    pub(super) told: bool,
+    /// Those that were told, zero or not.
+    pub(super) told: Places,
     /// Whether each is from zero to below 2 to the [`USUAL_BITS`].
     pub(super) usual: bool,
 }
@@ -93,16 +93,16 @@ impl<'a> CountColumns<'a> {
     /// The counts of a row.
     #[inline]
     pub(super) fn at(&self, row: usize) -> Counts {
-        let (mut of, mut used, mut any, mut bits) = ([0; UNCOUNTED + 1], 0, false, 0);
+        let (mut of, mut used, mut known, mut bits) = ([0; UNCOUNTED + 1], 0, 0, 0);
         for column in &self.0 {
             let told = column.at(row);
             let count = told.unwrap_or(0);
             of[column.place] = count;
             used |= Places::from(count > 0) << column.place;
-            any |= told.is_some();
+            known |= Places::from(told.is_some()) << column.place;
             bits |= count;
         }
-        Counts { of, used, told: any, usual: bits.cast_unsigned() >> USUAL_BITS == 0 }
+        Counts { of, used, told: known, usual: bits.cast_unsigned() >> USUAL_BITS == 0 }
     }
 
     /// The same as usage.

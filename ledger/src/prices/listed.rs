@@ -1,14 +1,17 @@
 //! Which prices of its model hold for a call, unit by unit: the four steps at the top of `book`.
-//! Takes the sets of prices that hold at the call's time, gives one price list. It knows neither
-//! the usage nor the amounts.
+//! Takes the sets of prices that hold at the call's time, gives one price list, and says what of a
+//! usage is missing beside it. It charges nothing.
 
 use std::sync::Arc;
+
+use spanledger_schemas::Money;
 
 use super::book::PriceBook;
 use super::models::{PriceSet, UnitPrice};
 use super::providers::standard_tier;
-use super::quote::PriceList;
+use super::quote::{PriceList, PriceState, Quote};
 use super::split::Split;
+use crate::usage::{Unit, Usage};
 
 /// The prices that hold for calls with the same names, for a time.
 #[derive(Debug)]
@@ -20,6 +23,26 @@ pub(super) struct Listed {
     pub(super) tier_is_priced: bool,
     /// Place of the commitment that covers the call.
     pub(super) commitment: Option<usize>,
+}
+
+impl Listed {
+    /// Of a call that used something: input or output that was not told and has a price is unknown,
+    /// not zero (I-6).
+    pub(super) fn note_untold(&self, book: &PriceBook, usage: &Usage, quote: &mut Quote) {
+        if quote.state == PriceState::Unpriced || self.commitment.is_some() {
+            return;
+        }
+        for unit in [Unit::INPUT, Unit::OUTPUT] {
+            let mut own = self.list.prices().iter().filter(|price| price.unit == unit);
+            let costs = |price: &UnitPrice| {
+                price.bands.iter().any(|(_, row)| book.row(*row).0.amount != Money::ZERO)
+            };
+            if !usage.knows(unit) && own.any(costs) {
+                quote.state = PriceState::PartPriced;
+                quote.remark(format_args!("{unit} are not known"));
+            }
+        }
+    }
 }
 
 /// What of a call chooses between the prices of its model.
