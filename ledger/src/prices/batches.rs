@@ -315,6 +315,21 @@ proptest! {
     }
 }
 
+/// What a call of OpenAI's says, beside its counts.
+fn of_openai(model: &'static str, basis: &'static str, hit: Option<bool>) -> Names {
+    Names {
+        tenant: "default",
+        provider: Some("openai"),
+        asked: Some(model),
+        served: None,
+        tier: None,
+        region: None,
+        basis: Some(basis),
+        hit,
+        told: [false; COUNTS.len()],
+    }
+}
+
 #[test]
 fn calls_that_differ_in_their_counts_alone_are_quoted_once() {
     // gpt-4o: $2.50 in, $10 out per million. 1,000 × 2.5 / 10^6 + 10 × 10 / 10^6 = 0.0026; the
@@ -324,17 +339,7 @@ fn calls_that_differ_in_their_counts_alone_are_quoted_once() {
         (counts[0], counts[1]) = (Some(input), Some(output));
         counts
     };
-    let names = Names {
-        tenant: "default",
-        provider: Some("openai"),
-        asked: Some("gpt-4o"),
-        served: None,
-        tier: None,
-        region: None,
-        basis: Some("inclusive"),
-        hit: None,
-        told: [false; COUNTS.len()],
-    };
+    let names = of_openai("gpt-4o", "inclusive", None);
     let call = |input, output| Call { names: names.clone(), at: AT, counts: counts(input, output) };
     let mut pricer = Pricer::new(PriceBook::bundled().unwrap());
     let cells = in_a_batch(&mut pricer, &[call(1_000, 10), call(1_001, 11)], true);
@@ -353,17 +358,7 @@ fn calls_alike_but_for_basis_or_gateway_are_told_apart() {
     let call = |basis, hit| {
         let mut counts = [None; COUNTS.len()];
         (counts[0], counts[1], counts[2]) = (Some(1_000), Some(0), Some(100));
-        let names = Names {
-            tenant: "default",
-            provider: Some("openai"),
-            asked: Some("gpt-4o"),
-            served: None,
-            tier: None,
-            region: None,
-            basis: Some(basis),
-            hit: Some(hit),
-            told: [false; COUNTS.len()],
-        };
+        let names = of_openai("gpt-4o", basis, Some(hit));
         Call { names, at: AT, counts }
     };
     let calls = [call("inclusive", false), call("unknown", false), call("inclusive", true)];
@@ -382,17 +377,7 @@ fn a_side_that_is_not_told_is_unknown_and_not_zero() {
     let call = |model, input, output| {
         let mut counts = [None; COUNTS.len()];
         (counts[0], counts[1]) = (input, output);
-        let names = Names {
-            tenant: "default",
-            provider: Some("openai"),
-            asked: Some(model),
-            served: None,
-            tier: None,
-            region: None,
-            basis: Some("inclusive"),
-            hit: None,
-            told: [false; COUNTS.len()],
-        };
+        let names = of_openai(model, "inclusive", None);
         Call { names, at: AT, counts }
     };
     let calls = [
