@@ -4,17 +4,18 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, Result};
-use datafusion::datasource::provider_as_source;
-use datafusion::functions::expr_fn::coalesce;
+use datafusion::common::{Column, DFSchema, NullEquality, Result, ToDFSchema};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{
-    Expr, JoinType, LogicalPlanBuilder, TableProviderFilterPushDown, TableType,
-};
+use datafusion::logical_expr::{Expr, JoinType, TableProviderFilterPushDown, TableType, when};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::col;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::projection::ProjectionExec;
 
 /// The columns that the trace decides.
 const DECIDED: [&str; 2] = ["span_role", "duplicate_of"];
@@ -34,40 +35,83 @@ impl Overlaid {
         Overlaid { spans, verdicts }
     }
 
-    /// The rows with the verdicts joined, as a plan of its own.
+    /// The rows with the verdicts joined. The plan is made by hand: the planner would optimize it
+    /// for itself, and then once more as a part of the query's, which takes longer than to find a
+    /// trace.
     async fn joined(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let scan = |name, table: &Arc<dyn TableProvider>| {
-            LogicalPlanBuilder::scan(name, provider_as_source(Arc::clone(table)), None)
-        };
-        let mut spans = scan("of_span", &self.spans)?;
-        if let Some(filter) = conjunction(filters.to_vec()) {
-            spans = spans.filter(filter)?;
-        }
-        let verdicts = scan("of_trace", &self.verdicts)?.build()?;
-        let keys = |table: &'static str| KEY.map(|c| Column::new(Some(table), c)).to_vec();
-        let on = (keys("of_span"), keys("of_trace"));
-        let joined = spans.join(verdicts, JoinType::Left, on, None)?;
-        let of = |table: &'static str, name: &str| Expr::Column(Column::new(Some(table), name));
         let schema = self.schema();
-        let shown = |i: usize| {
-            let name = schema.field(i).name().as_str();
-            let own = of("of_span", name);
-            match DECIDED.contains(&name) {
-                true => coalesce(vec![of("of_trace", name), own]).alias(name),
-                false => own.alias(name),
-            }
+        let shown: Vec<usize> =
+            projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let on_key = |filter: &&Expr| {
+            filter.column_refs().iter().all(|column| KEY.contains(&column.name.as_str()))
         };
-        let columns: Vec<Expr> = match projection {
-            Some(columns) => columns.iter().map(|i| shown(*i)).collect(),
-            None => (0..schema.fields().len()).map(shown).collect(),
-        };
-        state.create_physical_plan(&joined.project(columns)?.build()?).await
+        let of_traces: Vec<Expr> = filters.iter().filter(on_key).cloned().collect();
+        let names = shown.iter().map(|i| schema.field(*i).name().as_str());
+        let spans = read(&self.spans, state, names.chain(KEY), filters).await?;
+        let verdicts = read(&self.verdicts, state, KEY.into_iter().chain(DECIDED), &of_traces);
+        let verdicts = verdicts.await?;
+        let keys = KEY.iter().map(|key| {
+            let own: Arc<dyn PhysicalExpr> = col(key, &spans.schema())?;
+            Ok((own, col(key, &verdicts.schema())?))
+        });
+        let on = keys.collect::<Result<Vec<_>>>()?;
+        let rows =
+            named("of_span", &spans.schema())?.join(&named("of_trace", &verdicts.schema())?)?;
+        let joined = HashJoinExec::try_new(
+            spans,
+            verdicts,
+            on,
+            None,
+            &JoinType::Left,
+            None,
+            // The optimizer of the query chooses by the sizes.
+            PartitionMode::Auto,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?;
+        let of = |table: &'static str, name: &str| Expr::Column(Column::new(Some(table), name));
+        let columns = shown.iter().map(|i| {
+            let name = schema.field(*i).name().as_str();
+            let (own, decided) = (of("of_span", name), of("of_trace", name));
+            let column = match DECIDED.contains(&name) {
+                true => when(decided.clone().is_not_null(), decided).otherwise(own)?,
+                false => own,
+            };
+            Ok((state.create_physical_expr(column, &rows)?, name.to_owned()))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(columns, Arc::new(joined))?))
     }
+}
+
+/// The rows of a table that pass the filters: columns of these names, and those of the filters.
+async fn read(
+    table: &Arc<dyn TableProvider>,
+    state: &dyn Session,
+    names: impl Iterator<Item = &str>,
+    filters: &[Expr],
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = table.schema();
+    let mut columns = names.map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    for column in filters.iter().flat_map(Expr::column_refs) {
+        columns.push(schema.index_of(&column.name)?);
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    let rows = table.scan(state, Some(&columns), filters, None).await?;
+    let Some(filter) = conjunction(filters.to_vec()) else { return Ok(rows) };
+    // The scan alone only leaves out what it surely can; the optimizer moves the filter into it.
+    let filter = state.create_physical_expr(filter, &rows.schema().to_dfschema()?)?;
+    Ok(Arc::new(FilterExec::try_new(filter, rows)?))
+}
+
+fn named(table: &str, schema: &Schema) -> Result<DFSchema> {
+    DFSchema::try_from_qualified_schema(table, schema)
 }
 
 /// Whether columns of `spans` are among those that the trace decides.

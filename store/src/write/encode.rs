@@ -173,7 +173,7 @@ fn properties(
         .set_max_row_group_bytes(Some(effort.group_bytes()))
         .set_data_page_row_count_limit(effort.page_rows())
         .set_sorting_columns(Some(sorting_columns(table)))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(limits::BOUND_TEXT_BYTES))
         .set_column_index_truncate_length(Some(limits::BOUND_TEXT_BYTES))
         .set_bloom_filter_fpp(limits::BLOOM_FALSE_POSITIVES)
@@ -187,9 +187,8 @@ fn properties(
         } else if !is_dictionary(column) {
             builder = builder.set_column_dictionary_enabled(path(), false);
         }
-        if is_document(column) {
-            // Bounds of a JSON text prune nothing; without them the page index stays small.
-            builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::Chunk);
+        if is_in_order(table, column) {
+            builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::Page);
         }
         if table.bloom.contains(&column.name) {
             builder = builder
@@ -211,6 +210,14 @@ fn is_delta_packed(column: &Column) -> bool {
 fn is_dictionary(column: &Column) -> bool {
     let own_per_row = ["span_id", "response_id", "price_id"].contains(&column.name);
     !own_per_row && column.kind != Kind::Decimal
+}
+
+/// Whether the pages of a row group differ in a column, because rows are in its order or nearly so.
+/// The bounds of the other columns' pages prune nothing, and readers keep them all in memory.
+fn is_in_order(table: &Table, column: &Column) -> bool {
+    table.sort_by.contains(&column.name)
+        || column.kind == Kind::Instant
+        || column.name.ends_with("_unix_ns")
 }
 
 /// Texts that hold a whole JSON document.
