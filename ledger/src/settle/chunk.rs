@@ -35,18 +35,22 @@ pub(super) const OWNER_COLUMNS: [&str; OWNER_FACTS] = [
 const ON_EVERY_RESOURCE: u16 = 0b1_1000_0000;
 
 /// Columns that decide what is a call and whose, beside [`OWNER_COLUMNS`] and those of `facts`.
-const DECIDING: [&str; 10] = [
+const DECIDING: [&str; 11] = [
     "tenant",
     "trace_id",
     "span_id",
     "parent_span_id",
     "span_role",
+    "operation",
     "duplicate_of",
     "start_unix_ns",
     "duration_ns",
     "received_at",
     "column_sources",
 ];
+
+/// The operation of a span of a tool.
+const TOOL: &str = "execute_tool";
 
 /// Columns that rows of `calls` are made of under another name.
 const RENAMED: [&str; 3] = ["start_at", "duration_ns", "column_sources"];
@@ -166,6 +170,7 @@ fn views(
     let (trace, span) = (text(batch, "trace_id")?, text(batch, "span_id")?);
     let parent = text(batch, "parent_span_id")?;
     let (role, duplicate) = (text(batch, "span_role")?, text(batch, "duplicate_of")?);
+    let operation = text(batch, "operation")?;
     let duration = int(batch, "duration_ns")?;
     let start = int(batch, "start_unix_ns")?;
     let received = instant(batch, "received_at")?;
@@ -196,6 +201,7 @@ fn views(
         let role = match role.value(i) {
             "call" if duplicate.is_null(i) => Role::Inference,
             "rollup" => Role::Rollup,
+            _ if operation.is_valid(i) && operation.value(i) == TOOL => Role::Tool,
             _ => Role::Other,
         };
         let names = said & !resource;

@@ -11,6 +11,8 @@
 //!    tells more is the call, else the lower. Otherwise it is a roll-up: told parts are what
 //!    counts, and what it tells beyond them is noted, never charged. So adding a wrapper never
 //!    changes spend, also where some of its parts tell no usage: these stay calls of unknown usage.
+//!    But what tools ask of another model is no part of the call that asked for the tools: where
+//!    there is nothing else below, and the usage is not that of what is below, all are calls.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
@@ -25,7 +27,7 @@ use super::across::{Place, tie_moments, tie_responses};
 use super::ends::tie_stream_ends;
 use super::records::tie_records;
 use super::tree::Tree;
-use super::twins::{Told, same_response, same_usage};
+use super::twins::{Told, models_agree, same_response, same_usage};
 use super::verdict::{Judged, Of, Rule, Uncounted, Verdict};
 use super::view::{OWNER_FACTS, Role, RowRef, SpanView, Spans};
 
@@ -143,11 +145,20 @@ struct Below {
     told: u32,
     call: usize,
     call_told: usize,
+    /// How many of those with usage are in a tool.
+    in_tools: u32,
+    /// Whether those with usage are of more than one model.
+    models_differ: bool,
     usage: Uncounted,
 }
 
 impl Below {
-    fn add(&mut self, more: &Below) {
+    fn add(&mut self, more: &Below, trace: &InTrace<'_>) {
+        self.models_differ |= more.models_differ;
+        if self.told > 0 && more.told > 0 {
+            let [one, other] = [self, more].map(|b| trace.told(b.call_told).facts);
+            self.models_differ |= !models_agree(&one, &other);
+        }
         if more.calls > 0 {
             self.call = more.call;
         }
@@ -156,6 +167,7 @@ impl Below {
         }
         self.calls += more.calls;
         self.told += more.told;
+        self.in_tools += more.in_tools;
         self.usage.input = self.usage.input.saturating_add(more.usage.input);
         self.usage.output = self.usage.output.saturating_add(more.usage.output);
     }
@@ -168,13 +180,14 @@ fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
         let i = trace.tree.order[at];
         let up = match trace.tree.spans[i] {
             SpanView { role: Role::Other, .. } => below[i],
+            SpanView { role: Role::Tool, .. } => Below { in_tools: below[i].told, ..below[i] },
             SpanView { role: Role::Rollup, usage: false, .. } => below[i],
             SpanView { role: Role::Rollup, .. } => sum_of(trace, i, &below[i]),
             SpanView { usage: true, .. } => with_usage(t, trace, i, &below[i]),
             _ => without_usage(t, trace, i, &below[i]),
         };
         if let Some(parent) = trace.tree.within[i] {
-            below[parent].add(&up);
+            below[parent].add(&up, trace);
         }
     }
     below.iter().map(|b| b.told > 0).collect()
@@ -185,7 +198,14 @@ fn with_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Bel
     if under.told == 0 {
         trace.marks[i] = Mark::Call;
         let usage = usage_of(&told);
-        return Below { calls: 1, told: 1, call: i, call_told: i, usage };
+        return Below { calls: 1, told: 1, call: i, call_told: i, usage, ..Below::default() };
+    }
+    if in_its_tools(trace, &told, under) {
+        trace.marks[i] = Mark::Call;
+        let mut both = Below { calls: 1, told: 1, call: i, call_told: i, ..Below::default() };
+        both.usage = usage_of(&told);
+        both.add(under, trace);
+        return both;
     }
     let inner = trace.told(under.call_told);
     let rule = match under.told {
@@ -202,6 +222,16 @@ fn with_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Bel
     }
     trace.marks[i] = Mark::Same(Place { t, i: under.call_told }, rule);
     *under
+}
+
+/// Whether an inference is none of the calls below it: tools that it asked for made them all, of
+/// another model, and it tells another usage.
+fn in_its_tools(trace: &InTrace<'_>, told: &Told, under: &Below) -> bool {
+    let inner = trace.told(under.call_told);
+    under.in_tools == under.told
+        && !under.models_differ
+        && !models_agree(&told.facts, &inner.facts)
+        && usage_of(told) != under.usage
 }
 
 fn without_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {

@@ -140,6 +140,27 @@ fn what_a_wrapper_tells_beyond_its_calls_is_noted_and_not_charged() {
     assert_eq!(settled.judged[0].uncounted, Uncounted { input: 60, output: 6 });
 }
 
+#[test]
+fn what_a_tool_asks_of_another_model_is_a_call_beside_the_one_that_asked_for_the_tool() {
+    let tool = |id, parent| {
+        let mut tool = span(id, parent);
+        tool.view.role = Role::Tool;
+        tool
+    };
+    let (outer, inner) = (inference(1, 0, 50_000).model(1), inference(3, 2, 400).model(2));
+    assert_eq!(called(&[outer, tool(2, 1), inner]), [1, 3]);
+    // So it is below an agent that repeats both: 50,400 in and 5,040 out.
+    let asks = |s: S, parent| S { view: SpanView { parent, ..s.view }, ..s };
+    let settled = settle(&[agent(9, 0, 50_400), asks(outer, 9), tool(2, 1), inner]);
+    assert_eq!((ids(&settled.calls), verdicts(&settled)), (vec![1, 3], vec![]));
+    // Of the same model, or without a tool between, or with a part outside: it may be their sum.
+    assert_eq!(called(&[outer, tool(2, 1), inner.model(1)]), [3]);
+    assert_eq!(called(&[outer, span(2, 1), inner]), [3]);
+    assert_eq!(called(&[outer, tool(2, 1), inner, inference(4, 1, 30).model(1)]), [3, 4]);
+    // A gateway's name for the model, and the usage of what lies below.
+    assert_eq!(called(&[inference(1, 0, 400).model(1), tool(2, 1), inner]), [3]);
+}
+
 /// An inference or agent with these tokens.
 fn used(mut s: S, input: i64, output: i64) -> S {
     s.view.usage = true;
@@ -334,6 +355,11 @@ fn log_record_without_a_span_is_a_call_and_two_of_one_call_are_one() {
     // Two kinds of event.
     let spans = [record(8, 0, 10).library(1).leaves(3), record(9, 0, 10).library(2)];
     assert_eq!(called(&spans), [8]);
+    // One counts the thoughts (5 in output), one tells no output for want of them.
+    let untold = record(9, 0, 10).library(2).with(|f| f.output = None);
+    let counted = record(8, 0, 10).library(1).with(|f| f.output = Some(15)).leaves(3);
+    assert_eq!(called(&[counted, untold]), [8]);
+    assert_eq!(called(&[counted, record(9, 0, 10).library(2)]), [8]);
     // The bare end of its stream, which says nothing; a failure is a call of its own.
     let bare = inference(7, 0, None).with(|f| f.record = true);
     assert_eq!(called(&[record(8, 0, 10), bare]), [8]);
@@ -430,7 +456,7 @@ fn spent(traces: &[Vec<S>]) -> i64 {
 /// Any forest: each span's parent is an earlier one, or none. Usages are distinct enough that two
 /// calls seldom have the same, and calls have ids of their own or none.
 fn forest() -> impl Strategy<Value = Vec<S>> {
-    let node = (any::<prop::sample::Index>(), 0..4u8, prop::option::of(1..1_000i64), 0..4u16);
+    let node = (any::<prop::sample::Index>(), 0..5u8, prop::option::of(1..1_000i64), 0..4u16);
     prop::collection::vec((node, any::<bool>()), 1..40).prop_map(|nodes| {
         type Node = ((prop::sample::Index, u8, Option<i64>, u16), bool);
         let node = |(i, ((parent, kind, input, names), id)): (usize, &Node)| {
@@ -439,6 +465,11 @@ fn forest() -> impl Strategy<Value = Vec<S>> {
             let s = match kind {
                 0 => span(span_id, parent),
                 1 => agent(span_id, parent, input.unwrap_or(1)),
+                2 => {
+                    let mut tool = span(span_id, parent);
+                    tool.view.role = Role::Tool;
+                    tool
+                }
                 _ => inference(span_id, parent, *input),
             };
             let response = if *id { span_id + 100 } else { 0 };

@@ -94,13 +94,13 @@ pub(super) fn near_record(record: &Told, call: &Told) -> bool {
 }
 
 /// Whether a log record tells of the call of an inference that is near. What a record adds (a CLI
-/// counts thoughts that its span leaves out) makes its output no smaller.
+/// counts thoughts that its span leaves out) makes its output no smaller, where it tells one.
 pub(super) fn same_as_record(record: &Told, call: &Told) -> bool {
     let (r, c) = (&record.facts, &call.facts);
     let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;
     let sessions_differ = r.session != 0 && c.session != 0 && r.session != c.session;
     let usage = match (record.view.usage, call.view.usage) {
-        (true, true) => r.input == c.input && r.output >= c.output,
+        (true, true) => r.input == c.input && (r.output.is_none() || r.output >= c.output),
         // One that failed, or whose stream was cut, has no numbers on either.
         (a, b) => a == b,
     };
@@ -118,7 +118,7 @@ pub(super) fn bare_record_of(record: &Told, call: &Told) -> bool {
 
 /// Whether no model, or else no provider, speaks against one call: a library may tell the model
 /// asked for, the one that served, or both, and may name itself as the provider.
-fn models_agree(a: &Facts, b: &Facts) -> bool {
+pub(super) fn models_agree(a: &Facts, b: &Facts) -> bool {
     let known = |f: &Facts| f.models != [0, 0];
     if known(a) && known(b) {
         return a.models.iter().any(|m| *m != 0 && b.models.contains(m));

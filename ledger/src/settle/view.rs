@@ -16,8 +16,10 @@ pub(super) const OWNER_FACTS: usize = 9;
 /// What a span is, as seen on it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// Neither of the others.
+    /// None of the others.
     Other,
+    /// A tool at work: what a model is asked in it is not part of the call that asked for the tool.
+    Tool,
     /// An agent or workflow that may repeat the usage of calls below it.
     Rollup,
     /// An inference.
