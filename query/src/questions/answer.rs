@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -60,6 +60,10 @@ pub struct Coverage {
     pub team_share: Option<f64>,
     /// Part of the calls that have a user.
     pub user_share: Option<f64>,
+    /// Part of the cost that is of calls with a team; null too when costs are in several currencies.
+    pub team_cost_share: Option<f64>,
+    /// Part of the cost that is of calls with a user; null as for teams.
+    pub user_cost_share: Option<f64>,
     /// Calls that started before this instant are settled; null when that is not known.
     pub settled_until: Option<String>,
     /// What is paid for periods, by currency: in no cost of a call.
@@ -78,13 +82,21 @@ fn is_none(count: &usize) -> bool {
 pub(super) fn coverage_sql(ask: &Ask) -> String {
     let priced = "FILTER (WHERE price_state = 'priced')";
     let tokens = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)";
+    let cost_share = |owner: &str| {
+        format!(
+            "CASE WHEN min(currency) = max(currency) THEN \
+             CAST(coalesce(sum(cost) FILTER (WHERE {owner} IS NOT NULL), 0) AS DOUBLE) \
+             / CAST(nullif(sum(cost), 0) AS DOUBLE) END"
+        )
+    };
+    let (team_cost, user_cost) = (cost_share("team"), cost_share("user_id"));
     format!(
         "SELECT count(*), count(*) {priced}, count(team), count(user_id), sum({tokens}), \
          sum({tokens}) {priced}, \
          count(*) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL), \
          count(*) FILTER (WHERE usage_basis = 'estimated'), \
          count(*) FILTER (WHERE strpos(usage_reason, '{PERHAPS_ESTIMATED}') > 0), \
-         CAST(min(start_unix_ns) AS BIGINT)\nFROM {}\nWHERE {}",
+         CAST(min(start_unix_ns) AS BIGINT), {team_cost}, {user_cost}\nFROM {}\nWHERE {}",
         ask.calls(),
         ask.conditions(ask.from, ask.to)
     )
@@ -102,6 +114,8 @@ impl Coverage {
             priced_calls_share: share(1, 0),
             team_share: share(2, 0),
             user_share: share(3, 0),
+            team_cost_share: real(batches, COST_SHARES),
+            user_cost_share: real(batches, COST_SHARES + 1),
             priced_tokens_share: share(5, 4),
             usage_calls_share: share(6, 0),
             estimated_calls: cell(7).unwrap_or(0),
@@ -114,6 +128,13 @@ impl Coverage {
     }
 }
 
+/// A share of the one row of coverage.
+fn real(batches: &[RecordBatch], column: usize) -> Option<f64> {
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
+    let column = batch.column(column).as_primitive_opt::<Float64Type>()?;
+    column.is_valid(0).then(|| column.value(0))
+}
+
 /// A number of the one row of coverage.
 fn cell(batches: &[RecordBatch], column: usize) -> Option<i64> {
     let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
@@ -123,6 +144,8 @@ fn cell(batches: &[RecordBatch], column: usize) -> Option<i64> {
 
 /// Place of the start of the first call, in nanoseconds, in the row of coverage.
 const FIRST_CALL: usize = 9;
+/// Place of the share of cost with a team there, before that with a user.
+const COST_SHARES: usize = 10;
 
 impl QueryService {
     /// Answers a question of the catalogue.

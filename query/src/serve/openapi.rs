@@ -195,6 +195,8 @@ fn schemas() -> Value {
                 "perhaps_estimated_calls": {"type": "integer"},
                 "team_share": share,
                 "user_share": share,
+                "team_cost_share": share,
+                "user_cost_share": share,
                 "settled_until": {"type": ["string", "null"], "format": "date-time"},
                 "allowances": {"type": "integer", "description": "left out without any"},
                 "period_prices": {"type": "array", "description":

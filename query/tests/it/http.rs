@@ -193,6 +193,9 @@ async fn questions_answer_with_coverage_versions_and_sql() {
             "perhaps_estimated_calls": 0,
             "team_share": 2.0 / 3.0,
             "user_share": 1.0 / 3.0,
+            // All cost has a team; of 0.100000000000000001 USD the smallest unit has a user.
+            "team_cost_share": 1.0,
+            "user_cost_share": 1e-18 / 0.1,
             "settled_until": "2026-11-25T00:00:00Z",
         })
     );
