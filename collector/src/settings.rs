@@ -110,6 +110,11 @@ impl ContentSettings {
     /// # Errors
     /// Says which setting cannot work.
     pub fn rules(&self) -> Result<ContentRules, String> {
+        if self.body_bytes_max == 0 {
+            let why = "`contents.body_bytes_max` is 0, expected at least a byte; to keep no contents \
+                       set `contents.capture = false`";
+            return Err(why.to_owned());
+        }
         Ok(ContentRules {
             capture: self.capture,
             body_bytes_max: usize::try_from(self.body_bytes_max).unwrap_or(usize::MAX),

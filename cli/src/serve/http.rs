@@ -4,13 +4,14 @@
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use spanledger_collector::billing;
 use spanledger_ledger::prices;
+use spanledger_schemas::Problem;
 
 use super::parts::{Health, Parts};
 
@@ -30,7 +31,32 @@ pub fn router(parts: &Parts, metrics: PrometheusHandle) -> Router {
     if let Some(query) = &parts.query {
         app = app.merge(query.http_router());
     }
-    app
+    app.fallback(nothing_here).method_not_allowed_fallback(no_such_method)
+}
+
+/// What is said of a path that is none of ours.
+async fn nothing_here(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    let hint = match path {
+        "/v1/traces" | "/v1/metrics" | "/v1/logs" => {
+            "OTLP over HTTP has a door of its own, port 4318 unless `otlp_http_addr` says otherwise"
+        }
+        _ => "`/api/v1/openapi.json` lists the paths, `/` says where things are",
+    };
+    let detail = format!("{method} `{path}`: there is nothing here");
+    Problem::new(StatusCode::NOT_FOUND, "no such path", detail)
+        .with_hint(hint)
+        .response()
+        .into_response()
+}
+
+/// What is said of a path that takes other methods.
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let detail = format!("{method} `{}`: the path does not take this method", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no such method", detail)
+        .with_hint("`/api/v1/openapi.json` lists the methods of each path")
+        .response()
+        .into_response()
 }
 
 #[derive(Serialize)]

@@ -35,6 +35,7 @@ pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
     install_fault()?;
     runtime()?.block_on(async {
         let telemetry = telemetry::start(&effective.settings.telemetry)?;
+        warn_of_unknown_variables();
         let server = Server::start(effective.settings, telemetry.metrics.clone()).await?;
         server.announce()?;
         stop_signal().await?;
@@ -51,6 +52,18 @@ pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn load(flags: &ServeFlags) -> Result<Effective, settings::SettingsError> {
     settings::load(flags, |name| std::env::var(name).ok())
+}
+
+/// A misspelt variable sets nothing; who set it shall see that.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+fn warn_of_unknown_variables() {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in settings::unknown_variables(names) {
+        tracing::warn!(
+            %name,
+            "this variable is no setting and sets nothing; `spanledger config reference` lists them"
+        );
+    }
 }
 
 /// Installs the fault of a crash test, when the environment names one.

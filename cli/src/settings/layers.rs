@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
+use spanledger_collector::receive::Credential;
 
 use super::Settings;
 use super::catalog::{ENTRIES, Entry, Form, lookup};
@@ -11,6 +12,10 @@ use crate::args::ServeFlags;
 
 /// The settings file that is read when it exists and no other is named.
 const DEFAULT_FILE: &str = "spanledger.toml";
+
+/// Variables that are no settings: the file's name, the server's address of client commands, and
+/// the fault of a crash test.
+const OTHER_VARIABLES: [&str; 3] = ["SPANLEDGER_CONFIG", "SPANLEDGER_URL", "SPANLEDGER_FAULT"];
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +80,30 @@ pub fn load(
         from: "environment and flags".into(),
         why: error.message().to_owned(),
     })?;
-    if let Err(why) = settings.contents.rules() {
-        let from = origins.get("contents.redact").cloned().unwrap_or_else(|| "the defaults".into());
-        return Err(SettingsError::Refused { from, why });
+    for (key, checked) in [
+        ("contents", settings.contents.rules().map(|_| ())),
+        ("owner", settings.owner.check()),
+        ("auth.tokens", Credential::check(&settings.auth.tokens)),
+    ] {
+        if let Err(why) = checked {
+            let set = origins.iter().find(|(of, _)| of.starts_with(key));
+            let from = set.map_or_else(|| "the defaults".to_owned(), |(_, from)| from.clone());
+            return Err(SettingsError::Refused { from, why });
+        }
     }
     Ok(Effective { settings, origins })
+}
+
+/// Of variables the ones that look like settings and are none. They are no error: an orchestrator
+/// sets some of its own (`SPANLEDGER_PORT` for a service of that name).
+pub fn unknown_variables(all: impl Iterator<Item = String>) -> Vec<String> {
+    let known = |name: &str| {
+        OTHER_VARIABLES.contains(&name) || ENTRIES.iter().any(|e| e.variable() == name)
+    };
+    let mut unknown: Vec<String> =
+        all.filter(|name| name.starts_with("SPANLEDGER_") && !known(name)).collect();
+    unknown.sort_unstable();
+    unknown
 }
 
 /// The flags that were given, under their keys.
@@ -221,6 +245,26 @@ mod tests {
         assert!(fails("flush_interval = \"soon\"", &[]).contains("duration `soon`"));
         let error = fails("", &[("SPANLEDGER_RETENTION_DAYS", "many")]);
         assert_eq!(error, "setting `retention.days` is `many`, expected a whole number");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_file_it_stands_in() {
+        let fails = |toml: &str| effective(toml, &[], ServeFlags::default()).unwrap_err();
+        let error = fails("[owner]\nteam = [\"squad\", \"squad\"]");
+        assert!(error.contains("s.toml") && error.contains("`squad` stands twice"), "{error}");
+        let tokens = "[auth]\ntokens = [{ token = \"x\", tenant = \"a\" }, { token = \"x\", tenant = \"b\" }]";
+        let error = fails(tokens);
+        assert!(error.contains("s.toml") && error.contains("`a` and `b`"), "{error}");
+        let error = fails("[contents]\nbody_bytes_max = 0");
+        assert!(error.contains("s.toml") && error.contains("contents.body_bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn variables_that_are_no_settings_are_found() {
+        let set =
+            ["SPANLEDGER_CONTENTS_CAPTUR", "SPANLEDGER_URL", "HOME", "SPANLEDGER_SETTLE_QUIET"];
+        let unknown = unknown_variables(set.iter().map(|name| (*name).to_owned()));
+        assert_eq!(unknown, ["SPANLEDGER_CONTENTS_CAPTUR"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use spanledger_query::QuerySettings;
 use spanledger_query::settings::PgSettings;
 
 pub use catalog::reference;
-pub use layers::{Effective, SettingsError, load};
+pub use layers::{Effective, SettingsError, load, unknown_variables};
 pub use values::{Addr, HumanDuration, HumanSize};
 
 /// Everything that can be set, with its default.

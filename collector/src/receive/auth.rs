@@ -37,6 +37,32 @@ fn hidden<S: Serializer>(_token: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str("(hidden)")
 }
 
+impl Credential {
+    /// Says which credential cannot be used.
+    ///
+    /// # Errors
+    /// When a token or a tenant is empty, or one token is given to two tenants.
+    pub fn check(all: &[Credential]) -> Result<(), String> {
+        for (i, one) in all.iter().enumerate() {
+            let tenant = &one.tenant;
+            if one.token.is_empty() || tenant.is_empty() {
+                let number = i + 1;
+                return Err(format!(
+                    "`auth.tokens`, entry {number}: expected a token and a tenant, one is empty"
+                ));
+            }
+            let other = all[..i].iter().find(|o| o.token == one.token && o.tenant != *tenant);
+            if let Some(Credential { tenant: other, .. }) = other {
+                return Err(format!(
+                    "`auth.tokens`: tenants `{other}` and `{tenant}` have the same token: rows sent \
+                     with it would be of either; give each its own"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Knows all credentials.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
@@ -121,6 +147,20 @@ mod tests {
         {
             assert_eq!(tenant(value), None, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_token_is_of_one_tenant() {
+        let credential =
+            |token: &str, tenant: &str| Credential { token: token.into(), tenant: tenant.into() };
+        let check = |all: &[(&str, &str)]| {
+            Credential::check(&all.iter().map(|(t, of)| credential(t, of)).collect::<Vec<_>>())
+        };
+        assert_eq!(check(&[("x", "a"), ("y", "a"), ("x", "a"), ("z", "b")]), Ok(()));
+        let error = check(&[("secret", "a"), ("secret", "b")]).unwrap_err();
+        assert!(error.contains("`a` and `b`") && !error.contains("secret"), "{error}");
+        assert!(check(&[("", "a")]).is_err());
+        assert!(check(&[("x", "")]).is_err());
     }
 
     #[test]

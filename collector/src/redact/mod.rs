@@ -62,15 +62,21 @@ impl Redaction {
         let mut all = Redaction::default();
         for (number, rule) in rules.iter().enumerate() {
             let wrong = |why: String| format!("`contents.redact`, rule {}: {why}", number + 1);
-            let effect = rule.effect(hash_key).map_err(wrong)?;
+            let effect = || rule.effect(hash_key).map_err(wrong);
             match (&rule.pattern, rule.fields.is_empty(), rule.keys.is_empty()) {
                 (Some(pattern), true, true) => {
-                    all.patterns.push((expression(pattern).map_err(wrong)?, effect));
+                    let (expression, effect) = (expression(pattern).map_err(wrong)?, effect()?);
+                    if let Effect::Replace(with) = &effect {
+                        has_groups(&expression, with).map_err(wrong)?;
+                    }
+                    all.patterns.push((expression, effect));
                 }
                 (None, false, true) => {
-                    all.fields.push((names(&rule.fields).map_err(wrong)?, effect))
+                    all.fields.push((names(&rule.fields).map_err(wrong)?, effect()?))
                 }
-                (None, true, false) => all.keys.push((names(&rule.keys).map_err(wrong)?, effect)),
+                (None, true, false) => {
+                    all.keys.push((names(&rule.keys).map_err(wrong)?, effect()?));
+                }
                 _ => {
                     let why = "expected exactly one of `pattern`, `fields` and `keys`";
                     return Err(wrong(why.to_owned()));
@@ -214,6 +220,35 @@ fn expression(pattern: &str) -> Result<Regex, String> {
         ));
     }
     Ok(regex)
+}
+
+/// Whether every group that a replacement names is there: one that is not would silently be empty.
+fn has_groups(expression: &Regex, replacement: &str) -> Result<(), String> {
+    let mut rest = replacement;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after.strip_prefix('$').unwrap_or(after);
+        if rest.len() < after.len() {
+            continue;
+        }
+        let name = match after.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map_or("", |(name, _)| name),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                &after[..end.unwrap_or(after.len())]
+            }
+        };
+        let known = match name.parse::<usize>() {
+            Ok(number) => number < expression.captures_len(),
+            Err(_) => expression.capture_names().flatten().any(|group| group == name),
+        };
+        if !name.is_empty() && !known {
+            return Err(format!(
+                "`replacement` names group `{name}`, which `pattern` does not have; write `$$` for a \
+                 dollar sign and `${{1}}` before letters"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

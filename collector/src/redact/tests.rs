@@ -22,6 +22,27 @@ fn check(rules: &Redaction, text: &str, expect: &str) {
 }
 
 #[test]
+fn a_replacement_names_groups_that_are_there() {
+    let compiled = |with: &str| {
+        let rule = format!(r#"[{{"pattern": "(?<who>\\w+)@(\\w+)", "replacement": "{with}"}}]"#);
+        compile(&rule, None).map(|_| ())
+    };
+    for fine in ["$1", "${2}x", "$who", "$$9", "a price of 5$", "$0"] {
+        assert_eq!(compiled(fine), Ok(()), "{fine}");
+    }
+    for (wrong, group) in [("$9", "`9`"), ("$1x", "`1x`"), ("${nobody}", "`nobody`")] {
+        let error = compiled(wrong).unwrap_err();
+        assert!(error.contains("rule 1") && error.contains(group), "{error}");
+    }
+}
+
+#[test]
+fn a_rule_without_an_aim_is_told_so_before_its_key_is_missed() {
+    let error = compile(r#"[{"action": "hash"}]"#, None).unwrap_err();
+    assert!(error.contains("exactly one of `pattern`, `fields` and `keys`"), "{error}");
+}
+
+#[test]
 fn a_pattern_finds_what_json_and_python_escape() {
     let mail = rules(r#"[{"pattern": "[\\w.]+@[\\w.]+", "replacement": "[mail]"}]"#);
     check(&mail, "write to jo@x.org now", "write to [mail] now");
