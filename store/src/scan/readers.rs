@@ -72,3 +72,65 @@ impl AsyncFileReader for WithPageIndex {
         async move { self.0.get_metadata(Some(&options)).await }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
+    use arrow::compute::cast;
+    use arrow::datatypes::DataType;
+    use datafusion::common::config::TableParquetOptions;
+    use datafusion::execution::TaskContext;
+    use datafusion::execution::cache::Cache as _;
+    use datafusion::execution::cache::cache_manager::FileMetadata as _;
+    use datafusion::execution::cache::default_cache::DefaultCache;
+    use datafusion::physical_plan::collect;
+    use spanledger_schemas::tables::span_verdicts::TABLE;
+
+    use super::*;
+    use crate::log::ActiveFile;
+    use crate::scan::plan::{Files, Reading, read};
+
+    #[tokio::test]
+    async fn a_file_that_was_read_is_kept_with_its_page_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = TABLE.arrow_schema();
+        let columns = schema.fields().iter().map(|field| -> ArrayRef {
+            let of: ArrayRef = match field.data_type() {
+                _ if field.is_nullable() => new_null_array(field.data_type(), 3),
+                DataType::Utf8 => Arc::new(StringArray::from(vec!["a", "b", "c"])),
+                DataType::Date32 => {
+                    return cast(&arrow::array::Int32Array::from(vec![1; 3]), &DataType::Date32)
+                        .unwrap();
+                }
+                _ => Arc::new(Int64Array::from(vec![1; 3])),
+            };
+            cast(&of, field.data_type()).unwrap()
+        });
+        let rows = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
+        let files = crate::write::write(&TABLE, folder.path(), &rows).unwrap();
+        let files: Vec<_> = files
+            .into_iter()
+            .map(|new| Arc::new(ActiveFile::new(new.file, 0, new.stats)))
+            .collect();
+
+        let footers = Arc::new(DefaultCache::new(1024 * 1024));
+        let reading = Reading::local(footers.clone());
+        let plan = read(
+            &reading,
+            Files {
+                table: &TABLE,
+                table_dir: folder.path(),
+                files: &files,
+                projection: None,
+                limit: None,
+                partitions: 1,
+                options: TableParquetOptions::default(),
+            },
+        );
+        let read = collect(plan.unwrap(), Arc::new(TaskContext::default())).await.unwrap();
+        assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
+        let kept: Vec<_> = footers.list_entries().into_values().collect();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].value.file_metadata.extra_info()["page_index"], "true");
+    }
+}
