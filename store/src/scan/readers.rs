@@ -81,7 +81,6 @@ mod tests {
     use datafusion::common::config::TableParquetOptions;
     use datafusion::execution::TaskContext;
     use datafusion::execution::cache::Cache as _;
-    use datafusion::execution::cache::cache_manager::FileMetadata as _;
     use datafusion::execution::cache::default_cache::DefaultCache;
     use datafusion::physical_plan::collect;
     use spanledger_schemas::tables::span_verdicts::TABLE;
