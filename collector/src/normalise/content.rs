@@ -193,7 +193,6 @@ const OF_SCOPE: &[(&str, &str, ContentKind)] = &[
     ("codex", "output", ToolResult),
     ("gemini-cli", "prompt", Input),
     ("gemini-cli", "response", Output),
-    ("litellm", "llm.None.input", Input),
     ("mlflow.tracing.provider", "instructions", System),
     ("mlflow.tracing.provider", "tools", ToolDefinitions),
     ("mlflow.tracing.provider", "functions", ToolDefinitions),
