@@ -117,6 +117,10 @@ const OTHERS: &[&str] = &[
     "user.",
 ];
 
+/// Names that look like a payload's and are none: Logfire's schema of attributes and sums of metrics,
+/// and the AI SDK's form of the output.
+const FACTS: [&str; 3] = ["ai.settings.output", "logfire.json_schema", "logfire.metrics"];
+
 /// Values that are a state or a choice wherever they stand.
 const STATES: &[&str] = &[
     "",
@@ -180,11 +184,11 @@ pub(super) fn kind(key: &str, value: Value<'_>) -> Option<ContentKind> {
         .or_else(|| (text.len() > PLAIN_TEXT_BYTES_MAX || tells_messages(text)).then_some(Other))
 }
 
-/// Whether what is said is no model's: of another namespace, an error's, or a schema of attributes.
+/// Whether what is said is no model's: of another namespace, an error's, or a known fact.
 fn is_other(key: &str) -> bool {
     OTHERS.iter().any(|namespace| key.starts_with(namespace))
         || ["error", "exception", "status"].iter().any(|word| key.contains(word))
-        || key == "logfire.json_schema"
+        || FACTS.contains(&key)
 }
 
 /// LiteLLM repeats every parameter of the raw request, and every part of the raw answer, as
@@ -286,6 +290,7 @@ mod tests {
             ("error.message", "rate limit"),
             ("langfuse.observation.status_message", "rate limit"),
             ("logfire.json_schema", r#"{"properties":{"messages":{"type":"array"}}}"#),
+            ("ai.settings.output", "object"),
             ("url.query", "a=b"),
             ("user.request", "u"),
         ] {
