@@ -4,9 +4,9 @@
 //! trace (that is `settle`).
 //!
 //! In the order of the data: `dialects` tells whose names are spoken, `names` what each means,
-//! `inside` and `loose` read values that hold others, `facts` picks the best of each, `provider`,
-//! `kinds`, `events`, `rules` and `usage` say what follows, `leaves` makes counts disjoint, `call`
-//! and `reported` hand on.
+//! `unlisted` judges what no list names, `inside` and `loose` read values that hold others, `facts`
+//! picks the best of each, `provider`, `kinds`, `events`, `rules` and `usage` say what follows,
+//! `leaves` makes counts disjoint, `call` and `reported` hand on.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

@@ -96,8 +96,8 @@ pub(super) const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     (
         "strands.telemetry.tracer",
         CachedUntold,
-        "Strands names no version, and tells cached tokens only where there are some: of 1.x up to \
-         date these calls had none; before it told none at all, so update an older one",
+        "Strands tells cached tokens wherever there are some since it reads them at all; it names no \
+         version: when this one is older than that, update it, else these calls had none",
     ),
     ("langsmith", CachedUntold, UPDATE),
     ("mlflow", CachedUntold, UPDATE),
