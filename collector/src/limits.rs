@@ -134,3 +134,6 @@ pub const SOURCE_SHAPES_MAX: usize = 1024;
 pub const ANSWER_SEARCH_BYTES_MAX: usize = 64 * KIB as usize;
 /// Attribute names a user may add for one owner; ranks must stay below those of the defaults.
 pub const OWNER_NAMES_MAX: usize = 60;
+/// The longest text of an attribute of AI that is kept where no list has its name: ids, labels and
+/// links are shorter, and what is longer was said.
+pub const PLAIN_TEXT_BYTES_MAX: usize = KIB as usize;

@@ -110,7 +110,14 @@ impl LogColumns {
         );
         let builder = &*builder;
         let (names, fates) = (builder.names(), builder.fates());
-        let content_of = |key: &str| normalise::content_of(names, &group.scope, of_event, key);
+        // What the dialect's own names say comes before a guess by the look of an attribute.
+        let content_of = |i: usize, a: &Attribute<'_>| match fates[i] {
+            Fate::Content(kind) if of_event.is_none() => Some(kind),
+            Fate::Kept | Fate::Content(_) => {
+                normalise::content_of(names, &group.scope, of_event, false, a)
+            }
+            Fate::InColumn | Fate::Bag => None,
+        };
 
         let mut content_bytes = None;
         let mut position = record.time_unix_ns.saturating_add(record_number);
@@ -128,8 +135,8 @@ impl LogColumns {
                 position += 1;
             }
         };
-        for attribute in record.attributes {
-            if let Some(kind) = content_of(attribute.key) {
+        for (i, attribute) in record.attributes.iter().enumerate() {
+            if let Some(kind) = content_of(i, attribute) {
                 content(kind, attribute.key, attribute.value);
             }
         }
@@ -150,7 +157,7 @@ impl LogColumns {
             &emptied,
             &group.scope_entries,
             ATTRIBUTE_BYTES_MAX,
-            |i, a| named_by != Some(i) && fates[i] != Fate::InColumn && content_of(a.key).is_none(),
+            |i, a| named_by != Some(i) && fates[i] != Fate::InColumn && content_of(i, a).is_none(),
             left_out,
         );
         let resource_bytes = self.resource_attributes.append_prepared(&group.resource_map);

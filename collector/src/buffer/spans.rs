@@ -113,7 +113,8 @@ impl SpanColumns {
             content.add(kind, field, value);
         });
         let mut left_out = LeftOut::default();
-        let json_bytes = self.events(builder.names(), group, span, &mut content, &mut left_out)
+        let ai = normal.dialect.is_some();
+        let json_bytes = self.events(builder.names(), group, ai, span, &mut content, &mut left_out)
             + self.links(span, &mut left_out);
         self.content_bytes.append_option((content.position > 0).then_some(content.bytes));
         let trace_state = said(span.trace_state)
@@ -201,6 +202,7 @@ impl SpanColumns {
         &mut self,
         names: &Names,
         group: &SpanGroup<'a>,
+        ai: bool,
         span: &SpanView<'a, '_>,
         content: &mut Content<'_, '_>,
         left_out: &mut LeftOut,
@@ -210,7 +212,7 @@ impl SpanColumns {
             let attributes = span.event_attributes(event);
             let of_event = normalise::of_event(event.name);
             let kind =
-                |a: &Attribute<'_>| normalise::content_of(names, &group.scope, of_event, a.key);
+                |a: &Attribute<'_>| normalise::content_of(names, &group.scope, of_event, ai, a);
             for attribute in attributes {
                 if let Some(kind) = kind(attribute) {
                     content.add(kind, attribute.key, attribute.value);

@@ -1,6 +1,6 @@
 //! What is content: prompts, completions and tool payloads, by the name they come under, of all
 //! dialects we have met. Content never enters `spans` or `log_records`; its length does. The one
-//! list to extend; a name that is missing here would be kept as a plain attribute.
+//! list to extend; a name that is missing here is content only if `unlisted` takes it for some.
 
 /// What a piece of content is; the words of the column `contents.kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,11 +121,36 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("function_args", ToolArguments),
     ("tool_input", ToolArguments),
     ("message.content", Other),
+    // Agent frameworks.
+    ("gcp.vertex.agent.llm_request", Input),
+    ("gcp.vertex.agent.llm_response", Output),
+    ("gcp.vertex.agent.tool_call_args", ToolArguments),
+    ("gcp.vertex.agent.tool_response", ToolResult),
+    ("gcp.vertex.agent.data", Input),
+    ("crew_agents", System),
+    ("crew_inputs", Input),
+    ("crew_tasks", Input),
+    ("crewai.agent.backstory", System),
+    ("crewai.agent.goal", System),
+    ("crewai.crew.agents", System),
+    ("crewai.crew.tasks", Input),
+    ("crewai.task.description", Input),
+    ("crewai.task.expected_output", Input),
+    ("formatted_description", Input),
+    ("formatted_expected_output", Input),
+    ("smolagents.task", Input),
+    ("llm.tools", ToolDefinitions),
+    ("mcp.request.argument", ToolArguments),
+    ("mcp.response.value", ToolResult),
+    ("haystack.component.input", Input),
+    ("haystack.component.output", Output),
+    ("copilot_chat.user_request", Input),
 ];
 
 /// Beginnings of flattened messages: `llm.input_messages.0.message.content` and the like.
 const PREFIXES: &[(&str, ContentKind)] = &[
     ("gen_ai.completion.", Output),
+    ("llm.prompts.", Input),
     ("llm.input_messages.", Input),
     ("llm.output_messages.", Output),
     ("llm.tools.", ToolDefinitions),
@@ -161,12 +186,13 @@ const OF_SCOPE: &[(&str, &str, ContentKind)] = &[
     ("com.anthropic.claude_code", "response", Output),
     ("com.anthropic.claude_code", "body", Other),
     ("com.anthropic.claude_code", "tool_parameters", ToolArguments),
+    ("pydantic-ai", "events", Other),
+    ("logfire", "events", Other),
     ("codex", "prompt", Input),
     ("codex", "arguments", ToolArguments),
     ("codex", "output", ToolResult),
     ("gemini-cli", "prompt", Input),
     ("gemini-cli", "response", Output),
-    ("litellm", "llm.None.input", Input),
     ("mlflow.tracing.provider", "instructions", System),
     ("mlflow.tracing.provider", "tools", ToolDefinitions),
     ("mlflow.tracing.provider", "functions", ToolDefinitions),

@@ -44,6 +44,8 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
         ("codex", "codex.sse_event" | "codex.websocket_event") => {
             text_is(reading, "event.kind", "response.completed")
         }
+        // One per request; of those that succeeded the stream's last event tells.
+        ("codex", "codex.api_request") => failed_status(reading).is_some(),
         // Written before the answer too, then without any part of it.
         (_, "gen_ai.client.inference.operation.details") => {
             let answer = [
@@ -58,6 +60,17 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
         }
         _ => false,
     }
+}
+
+/// The status of a request that failed, of `http.response.status_code`.
+pub(super) fn failed_status(reading: &Reading<'_, '_>) -> Option<u16> {
+    let status = reading.attributes.iter().find(|a| a.key == "http.response.status_code")?;
+    let status = match status.value {
+        Value::Int(status) => u16::try_from(status).ok()?,
+        Value::Text(status) => status.parse().ok()?,
+        _ => return None,
+    };
+    (status >= 400).then_some(status)
 }
 
 fn text_is(reading: &Reading<'_, '_>, key: &str, text: &str) -> bool {

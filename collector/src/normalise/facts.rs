@@ -45,7 +45,7 @@ impl<'a> Facts<'a> {
     pub(super) fn note(&mut self, meaning: Meaning, attribute: usize, value: Value<'a>) {
         match meaning {
             // Nothing is said by what is empty: a name of a lower rank may say it.
-            Meaning::Fact(..) if matches!(value, Value::Text("")) => {}
+            Meaning::Fact(fact, ..) if matches!(value, Value::Text(t) if is_nothing(fact, t)) => {}
             Meaning::Fact(fact, rank, number) => {
                 let number = u32::from(number);
                 self.offer(fact, Slot { at: attribute as u32, number, rank });
@@ -75,7 +75,8 @@ impl<'a> Facts<'a> {
                 number: u32::from(number) | (u32::from(found.number) + 1) << 16,
                 rank,
             };
-            if rank < self.slots[fact as usize].rank {
+            let nothing = matches!(&found.value, Scalar::Text(text) if is_nothing(fact, text));
+            if !nothing && rank < self.slots[fact as usize].rank {
                 self.slots[fact as usize] = slot;
                 self.found.push(found);
             }
@@ -93,6 +94,29 @@ impl<'a> Facts<'a> {
     fn said(&self, fact: Fact) -> Option<Slot> {
         Some(self.slots[fact as usize]).filter(|slot| slot.rank != u8::MAX)
     }
+}
+
+/// Whether a text says nothing of a fact: what is empty; of owners and models also blanks, and the
+/// words for nothing that languages print (Spring AI's model of a failed call is `none`).
+pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
+    const NOTHING: [&str; 4] = ["none", "null", "undefined", "nil"];
+    if text.is_empty() {
+        return true;
+    }
+    let named = matches!(
+        fact,
+        Fact::RequestModel
+            | Fact::ResponseModel
+            | Fact::Model
+            | Fact::Agent
+            | Fact::Workflow
+            | Fact::Team
+            | Fact::User
+            | Fact::Session
+            | Fact::Feature
+    );
+    let word = text.trim();
+    named && (word.is_empty() || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word)))
 }
 
 /// A fact as it stands.

@@ -107,14 +107,21 @@ fn vercel(operation: &str) -> Kind {
     }
 }
 
-/// Whether the kind says that the answer was streamed.
+/// Whether the kind, or the operation, says that the answer was streamed.
 pub(super) fn streams(word: &str) -> bool {
-    word.ends_with(".doStream") || word.starts_with("ai.stream")
+    word.ends_with(".doStream")
+        || word.starts_with("ai.stream")
+        || word.ends_with(".streaming_completions")
 }
 
 /// Words of libraries for an operation that OpenTelemetry names otherwise.
 const OPERATIONS: &[(&str, &str)] = &[
     ("acompletion", "chat"),
+    // Semantic Kernel.
+    ("chat.completions", "chat"),
+    ("chat.streaming_completions", "chat"),
+    ("text.completions", "text_completion"),
+    ("text.streaming_completions", "text_completion"),
     ("responses", "chat"),
     ("aresponses", "chat"),
     ("atext_completion", "text_completion"),

@@ -318,11 +318,12 @@ mod tests {
             (None, None, Some(50)),
         );
         assert_eq!((usage.reported_input, usage.cache_read), (Some(500), None));
+        // None told: by the API all of it is uncached, and what was cached stands beside it.
         check(
             tokens(500, 50, None, None),
             who("my.app", "", "anthropic"),
-            Unknown,
-            (None, None, Some(50)),
+            Exclusive,
+            (None, Some(500), Some(50)),
         );
         // Told to be zero: both readings give the same.
         let none = tokens(500, 50, Some(0), Some(0));
@@ -394,7 +395,11 @@ mod tests {
     // 31,100 + 233,600, beside 13,019 written. Later versions add those too.
     #[test]
     fn what_was_written_may_stand_beside_input_that_contains_what_was_read() {
-        let named = |write_name| Reporter { write_name, ..who("litellm", "", "anthropic") };
+        let named = |write_name| Reporter {
+            write_name,
+            dialect: "litellm",
+            ..who("litellm", "", "anthropic")
+        };
         let reported = tokens(264_700, 5_492, Some(233_600), Some(13_019));
         check(
             reported,

@@ -4,9 +4,9 @@
 //! trace (that is `settle`).
 //!
 //! In the order of the data: `dialects` tells whose names are spoken, `names` what each means,
-//! `inside` and `loose` read values that hold others, `facts` picks the best of each, `provider`,
-//! `kinds`, `events`, `rules` and `usage` say what follows, `leaves` makes counts disjoint, `call`
-//! and `reported` hand on.
+//! `unlisted` judges what no list names, `inside` and `loose` read values that hold others, `facts`
+//! picks the best of each, `provider`, `kinds`, `events`, `rules` and `usage` say what follows,
+//! `leaves` makes counts disjoint, `call` and `reported` hand on.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -31,6 +31,7 @@ mod reported;
 mod resource;
 mod rules;
 mod sources;
+mod unlisted;
 mod usage;
 
 use facts::{Facts, Reading};
@@ -138,6 +139,8 @@ pub struct ScopeFacts<'a> {
     /// Its version.
     pub version: &'a str,
     own_content: bool,
+    /// Whether it is of AI, though of no dialect.
+    ai: bool,
     conventions: Option<(u32, u32)>,
     dialect: Option<usize>,
 }
@@ -150,6 +153,7 @@ impl<'a> ScopeFacts<'a> {
             name: scope.name,
             version: scope.version,
             own_content: content::scope_has_own(scope.name),
+            ai: unlisted::is_ai(scope.name),
             conventions: conventions(scope.schema_url).or_else(|| conventions(resource_schema_url)),
             dialect: dialects::of_scope(scope.name),
         }
@@ -301,6 +305,7 @@ fn item<'a>(
     let index = dialect.map_or(&names.plain, |d| &names.dialects[d]);
     let mut facts = Facts::default();
     fates.clear();
+    let ai = dialect.is_some() || scope.ai;
     let own = |key| scope.own_content.then(|| content::by_scope(scope.name, key)).flatten();
     for (i, attribute) in attributes.iter().enumerate() {
         let meaning = index.meaning(attribute.key);
@@ -315,9 +320,14 @@ fn item<'a>(
                 Fate::Content(kind)
             }
             None if let Some(kind) = own(attribute.key) => Fate::Content(kind),
-            // Of what is no AI, parameters are the application's own.
-            _ if dialect.is_some() && bag::is_bag(attribute.key) => Fate::Bag,
-            _ => Fate::Kept,
+            // Of what is no AI, parameters and payloads are the application's own.
+            _ if !ai => Fate::Kept,
+            Some(Meaning::Inside(..)) => Fate::Bag,
+            None if bag::is_bag(attribute.key) => Fate::Bag,
+            None => match unlisted::kind(attribute.key, attribute.value) {
+                Some(kind) => Fate::Content(kind),
+                None => Fate::Kept,
+            },
         };
         fates.push(fate);
     }
@@ -380,18 +390,25 @@ fn sources_of(
 }
 
 /// What content an attribute outside a span's own list is: of an event of that kind, or of a log
-/// record; none when it is no content.
+/// record; none when it is no content. `ai` is whether the item it is of speaks of models.
 pub fn content_of(
     names: &Names,
     scope: &ScopeFacts<'_>,
     event: Option<ContentKind>,
-    key: &str,
+    ai: bool,
+    attribute: &Attribute<'_>,
 ) -> Option<ContentKind> {
+    let key = attribute.key;
     match names.plain.meaning(key) {
         Some(Meaning::Content(kind)) => Some(kind),
         Some(_) => None,
         None if event.is_some() && content::is_event_payload(key) => event,
-        None if scope.own_content => content::by_scope(scope.name, key),
+        None if let (true, Some(kind)) =
+            (scope.own_content, content::by_scope(scope.name, key)) =>
+        {
+            Some(kind)
+        }
+        None if ai || scope.ai || event.is_some() => unlisted::kind(key, attribute.value),
         None => None,
     }
 }

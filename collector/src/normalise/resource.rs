@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use spanledger_schemas::semconv;
 
-use super::facts::{Reading, text_of};
+use super::facts::{Reading, is_nothing, text_of};
 use super::names::{Fact, Meaning};
 use super::{Names, Normalised};
-use crate::decode::Resource;
+use crate::decode::{Resource, Value};
 
 /// What a resource says about all its items; worked out once per group.
 #[derive(Debug, Default)]
@@ -65,6 +65,10 @@ impl<'a> ResourceFacts<'a> {
                 continue;
             };
             let Some(place) = place(fact) else { continue };
+            // As on an item: what says nothing hides no name of a lower rank.
+            if matches!(attribute.value, Value::Text(t) if !t.is_empty() && is_nothing(fact, t)) {
+                continue;
+            }
             let best = &mut facts.owners[place];
             if best.as_ref().is_none_or(|known| rank < known.rank) {
                 let value = text_of(attribute.value);

@@ -11,7 +11,7 @@ mod openinference;
 mod openllmetry;
 mod otel;
 
-use Basis::Inclusive;
+use Basis::{Exclusive, Inclusive};
 use Cached::Sent;
 use Reasoning::{Inside, InsideUnsent};
 
@@ -136,14 +136,19 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 /// How the API of some providers counts, which libraries pass on.
 pub(super) struct Api {
     providers: &'static [&'static str],
+    /// Beginnings of the names of models, where no provider is named.
+    models: &'static [&'static str],
+    pub(super) input: Basis,
     pub(super) reasoning: Reasoning,
-    pub(super) name: &'static str,
+    /// The reason when the span tells cached tokens; none where libraries differ in whether they
+    /// add them.
+    pub(super) name: Option<&'static str>,
     /// The reason when the span tells no cached tokens.
     pub(super) untold: &'static str,
 }
 
-/// Where no library is known. Only providers of which no library was met that counts differently;
-/// Anthropic and Bedrock are not among them, because half of the libraries add and half do not.
+/// Where no library is known. Half of the libraries add the cached tokens of Anthropic and Bedrock
+/// to input and half do not, so that of these nothing is read where cached tokens are told.
 const APIS: &[Api] = &[
     Api {
         providers: &[
@@ -160,19 +165,44 @@ const APIS: &[Api] = &[
             "fireworks_ai",
             "ollama",
         ],
+        models: &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"],
+        input: Inclusive,
         reasoning: InsideUnsent,
-        name: "provider: the OpenAI API counts cached tokens inside input",
+        name: Some("provider: the OpenAI API counts cached tokens inside input"),
         untold: "provider: the OpenAI API counts cached tokens inside input; none are told, \
                  so uncached may be an upper bound [cached-untold]",
     },
     Api {
+        providers: &["azure.ai.inference", "cerebras", "cohere", "ibm.watsonx.ai", "moonshot_ai"],
+        models: &[],
+        input: Inclusive,
+        reasoning: InsideUnsent,
+        name: Some("provider: its API counts cached tokens inside input"),
+        untold: "provider: its API counts cached tokens inside input; none are told, so uncached \
+                 may be an upper bound [cached-untold]",
+    },
+    Api {
         providers: &["gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai"],
+        models: &["gemini-"],
+        input: Inclusive,
         reasoning: Reasoning::Unknown,
-        name: "provider: the Gemini API counts cached tokens inside input",
+        name: Some("provider: the Gemini API counts cached tokens inside input"),
         untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
                  so uncached may be an upper bound [cached-untold]",
     },
+    ANTHROPIC,
 ];
+
+const ANTHROPIC: Api = Api {
+    providers: &["anthropic", "aws.bedrock"],
+    models: &["claude-"],
+    input: Exclusive,
+    reasoning: InsideUnsent,
+    name: None,
+    untold: "provider: the APIs of Anthropic and Bedrock count cached tokens beside input; none \
+             are told: only uncached input is known, an upper bound where the library adds them \
+             [cached-untold]",
+};
 
 fn is(pattern: &str, text: &str) -> bool {
     pattern.is_empty() || super::dialects::scope_is(pattern, text)
@@ -206,9 +236,27 @@ pub(super) fn rule(who: &Reporter<'_>) -> Option<&'static Rule> {
     rules().find(|rule| rule.matches(who))
 }
 
-/// How the API of the provider counts, if that is known.
+/// How the API of the provider counts, if that is known; where none is named, that of the model's
+/// maker.
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {
-    APIS.iter().find(|api| who.provider.is_some_and(|p| api.providers.contains(&p)))
+    let made = |api: &&Api| api.models.iter().any(|beginning| who.model.starts_with(beginning));
+    match who.provider {
+        // It serves Claude by Anthropic's own API.
+        Some("azure.ai.inference") if who.model.starts_with("claude-") => Some(&ANTHROPIC),
+        Some(provider) => APIS.iter().find(|api| api.providers.contains(&provider)),
+        None => APIS.iter().find(made),
+    }
+}
+
+/// Whether a model of Gemini's thinks unless it is told not to, so that thoughts may be missing.
+/// Source: Gemini API documentation, “Thinking”.
+pub(super) fn thinks(model: &str) -> bool {
+    let model = model.strip_prefix("models/").unwrap_or(model);
+    let other = ["image", "tts", "audio", "live"].iter().any(|kind| model.contains(kind));
+    let by_default = model.starts_with("gemini-2.5-pro")
+        || (model.starts_with("gemini-2.5-flash") && !model.contains("lite"))
+        || model.starts_with("gemini-3");
+    by_default && !other
 }
 
 #[cfg(test)]
@@ -245,7 +293,8 @@ mod tests {
             }
         }
         for api in APIS {
-            assert!(api.untold.contains(CACHED_UNTOLD) && !api.name.contains('['), "{}", api.name);
+            let name = api.name.unwrap_or_default();
+            assert!(api.untold.contains(CACHED_UNTOLD) && !name.contains('['), "{name}");
         }
     }
 }

@@ -8,7 +8,7 @@ use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 use super::leaves::Reported;
 use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
-use super::rules::{Reasoning, Streams, api, rule};
+use super::rules::{Reasoning, Streams, api, rule, thinks};
 
 /// Whether reported input contains cached tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Reporter<'a> {
     pub cache_name: &'a str,
     /// The same of the tokens written to a cache.
     pub write_name: &'a str,
+    /// Model that served, else the one asked for; empty for none.
+    pub model: &'a str,
     /// Whether the answer was streamed.
     pub streaming: Option<bool>,
     /// Whether it is told why the answer ended.
@@ -73,6 +75,13 @@ const THOUGHTS_UNTOLD: &str =
     "proof: total is more than input and output: thoughts are not told, output is unknown";
 const THOUGHTS_AND_CACHED_UNTOLD: &str = "proof: total is more than input and output: thoughts are not told, output is unknown; nor are \
      cached tokens: uncached is an upper bound [cached-untold]";
+const PERHAPS_MORE: &str = "provider: the Gemini API counts cached tokens inside input and thoughts beside output; none of \
+     these are told of a model that thinks: output is unknown";
+const PERHAPS_MORE_AND_CACHED: &str = "provider: the Gemini API counts cached tokens inside input and thoughts beside output; none of \
+     either are told of a model that thinks: output is unknown, uncached may be an upper bound \
+     [cached-untold]";
+const PERHAPS_GUESSED: &str = "library: it guesses the counts of a stream that tells none, without cached tokens; here are none, \
+     and nothing says whether it was a stream [perhaps-estimated]";
 const CACHED_IN_TOTAL: &str = "proof: total is more than input and output: cached tokens stand beside input, untold: only \
      uncached input is known [cached-untold]";
 const MORE_IN_TOTAL: &str =
@@ -144,6 +153,13 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         of(basis, proof)
     } else if let Some(rule) = known {
         match rule.cached {
+            _ if matches!(rule.streams, Streams::GuessedWithoutCache(_))
+                && who.streaming.is_none()
+                && reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0)
+                    == 0 =>
+            {
+                of(rule.input, PERHAPS_GUESSED)
+            }
             _ if let (None, Some(reason)) = (who.streaming, rule.unsaid()) => {
                 of(rule.input, reason)
             }
@@ -160,8 +176,11 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         }
     } else if by_convention {
         of(Inclusive, BY_CONVENTION)
-    } else if let Some(api) = api {
-        of(Inclusive, if told { api.name } else { api.untold })
+    } else if let (Some(api), false) = (api, told) {
+        let beside = api.input == Exclusive;
+        Decision { cached_told: cached_told && !beside, ..of(api.input, api.untold) }
+    } else if let Some((api, name)) = api.and_then(|api| Some((api, api.name?))) {
+        of(api.input, name)
     } else {
         match (reported.cache_read, reported.all_cache_writes()) {
             (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
@@ -176,6 +195,16 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let decided = match reasoning_proven(reported, decided.input) {
         Some(reasoning) => Decision { reasoning, ..decided },
         None => Decision { reasoning: by_rule, ..decided },
+    };
+    // By who serves it alone: a library that is known says what it does with thoughts.
+    let by_api = known.is_none() && !by_convention && decided.input == Inclusive;
+    let thoughts_told = reported.reasoning.or(reported.total).is_some();
+    let decided = match by_api && !thoughts_told && thinks(who.model) {
+        true if decided.name.contains(CACHED_UNTOLD) => {
+            Decision { reasoning: BesideUnsent, name: PERHAPS_MORE_AND_CACHED, ..decided }
+        }
+        true => Decision { reasoning: BesideUnsent, name: PERHAPS_MORE, ..decided },
+        false => decided,
     };
     by_total(reported, decided, who.provider.unwrap_or_default())
 }

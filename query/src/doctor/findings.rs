@@ -118,7 +118,9 @@ fn counted(patient: &Patient, all: &[Patient], problem: Problem) -> (i64, i64) {
             let none = patient.dialect.is_none() || tells == [0; 3];
             (if none { spans } else { 0 }, spans)
         }
-        Problem::StreamWithoutUsage => of_calls(patient.count("streams_without_usage")),
+        Problem::StreamWithoutUsage => {
+            (patient.count("streams_without_usage"), patient.count("streams"))
+        }
         Problem::NoUsage => of_calls(patient.count("calls_without_usage")),
         Problem::UsageEstimated => of_calls(patient.count("usage_estimated")),
         Problem::PerhapsEstimated => of_calls(patient.count("perhaps_estimated")),

@@ -93,7 +93,12 @@ pub(super) const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     ("@arizeai/openinference-instrumentation", CachedUntold, OPENINFERENCE_CACHED),
     ("gcp.vertex.agent", CachedUntold, UPDATE),
     ("pydantic-ai", CachedUntold, UPDATE),
-    ("strands.telemetry.tracer", CachedUntold, UPDATE),
+    (
+        "strands.telemetry.tracer",
+        CachedUntold,
+        "Strands tells cached tokens wherever there are some since it reads them at all; it names no \
+         version: when this one is older than that, update it, else these calls had none",
+    ),
     ("langsmith", CachedUntold, UPDATE),
     ("mlflow", CachedUntold, UPDATE),
     ("openlit.otel", CachedUntold, UPDATE),
@@ -179,8 +184,8 @@ pub(super) const BY_LIBRARY: &[(&str, Problem, &str)] = &[
     (
         "ai",
         CachedUntold,
-        "Vercel AI SDK 5 tells cached tokens of streams only: update to 6 or 7, which tell them of \
-         all calls",
+        "Vercel AI SDK 4 and 5 tell cached tokens of streams only: update these to 6 or 7, which tell \
+         them wherever the provider does",
     ),
     (
         "strands.telemetry.tracer",

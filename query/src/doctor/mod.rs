@@ -47,7 +47,7 @@ pub struct Patient {
 }
 
 /// What is counted of each.
-pub const COUNTS: [&str; 23] = [
+pub const COUNTS: [&str; 24] = [
     "spans",
     "calls",
     "with_usage",
@@ -67,6 +67,7 @@ pub const COUNTS: [&str; 23] = [
     "cached_untold",
     "streams_without_usage",
     "calls_without_usage",
+    "streams",
     "events",
     "token_points",
     "metric_input_tokens",
@@ -109,7 +110,8 @@ impl QueryService {
     /// questions.
     ///
     /// # Errors
-    /// When an instant has no usable form, or the tables cannot be read.
+    /// When an instant has no usable form, the first is not before the other, or the tables cannot
+    /// be read.
     pub async fn doctor(
         &self,
         caller: &Caller,
@@ -119,6 +121,15 @@ impl QueryService {
         let now = Timestamp::now();
         let from = from.map(|text| instant("from", text, now)).transpose()?;
         let to = to.map(|text| instant("to", text, now)).transpose()?;
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            return Err(QueryError::Parameter {
+                what: "from".to_owned(),
+                found: from.to_string(),
+                expected: format!("an instant before to, {to}"),
+            });
+        }
         let statements = Statements::over(from, to);
         let settled_until = (self.inner.settled_until)()
             .and_then(|us| Timestamp::from_microsecond(us).ok())

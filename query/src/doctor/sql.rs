@@ -35,6 +35,7 @@ impl Statements {
         };
         let (span_window, call_window) = (within("start_at"), within("started_at"));
         let window = within("at");
+        // No provider caches what it embeds: nothing is missing where an embedding tells no cached tokens.
         // A span that came twice is one: both its rows say the same, or the fuller one is meant.
         let spans = format!(
             "WITH ai AS (
@@ -48,7 +49,7 @@ impl Statements {
   FROM span_verdicts WHERE uncounted_input_tokens > 0 OR uncounted_output_tokens > 0
   GROUP BY trace_id, span_id
 ), called AS (
-  SELECT trace_id, span_id, service_name, dialect, team, user_id, streaming, usage_basis,
+  SELECT trace_id, span_id, service_name, dialect, team, user_id, operation, streaming, usage_basis,
     usage_reason, price_state, price_reason, status_code,
     input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS usage
   FROM calls WHERE true{call_window}
@@ -72,11 +73,13 @@ SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.d
   coalesce(sum(more.output), 0) AS uncounted_output_tokens,
   count(*) FILTER (WHERE c.price_state = 'unpriced') AS unpriced,
   count(*) FILTER (WHERE c.price_state = 'part-priced') AS part_priced,
-  count(*) FILTER (WHERE strpos(c.usage_reason, '{CACHED_UNTOLD}') > 0) AS cached_untold,
+  count(*) FILTER (WHERE strpos(c.usage_reason, '{CACHED_UNTOLD}') > 0
+    AND c.operation IS DISTINCT FROM 'embeddings') AS cached_untold,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming
     AND c.status_code <> 'error' AND c.usage_basis IS DISTINCT FROM 'estimated') AS streams_without_usage,
   count(*) FILTER (WHERE c.span_id IS NOT NULL AND NOT c.usage AND c.streaming IS NOT TRUE
     AND c.status_code <> 'error' AND c.usage_basis IS DISTINCT FROM 'estimated') AS calls_without_usage,
+  count(*) FILTER (WHERE c.span_id IS NOT NULL AND c.streaming) AS streams,
   max(c.price_reason) FILTER (WHERE c.usage AND c.price_state <> 'priced') AS price_reason,
   max(c.usage_reason) FILTER (WHERE c.usage_basis IN ('unknown', 'estimated')) AS usage_reason
 FROM ai FULL JOIN called c ON ai.trace_id = c.trace_id AND ai.span_id = c.span_id
@@ -84,7 +87,7 @@ LEFT JOIN more ON ai.trace_id = more.trace_id AND ai.span_id = more.span_id
 GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT service_name, NULL, NULL, NULL, count(*), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  0, 0, 0, 0, NULL, NULL
+  0, 0, 0, 0, 0, NULL, NULL
 FROM spans WHERE dialect IS NULL{span_window}
 GROUP BY service_name
 ORDER BY 1, 5 DESC, 3, 4

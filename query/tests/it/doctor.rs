@@ -59,6 +59,8 @@ async fn an_empty_store_has_nothing_amiss() {
     assert!(text.contains("nothing has arrived"), "{text}");
     let (_, csv) = get(&world, "", "text/csv").await;
     assert!(csv.starts_with("service,dialect,library,version,spans,calls,"), "{csv}");
+    let (status, body) = get(&world, "?from=2026-11-22&to=2026-11-01", "application/json").await;
+    assert!(status == 400 && body.contains("an instant before to"), "{status} {body}");
 }
 
 #[tokio::test]
@@ -67,7 +69,10 @@ async fn each_library_is_counted_and_told_what_to_set() {
     let usage = json!({"input_tokens": 10, "output_tokens": 1, "usage_basis": "inclusive",
                        "usage_reason": format!("library: acme {CACHED_UNTOLD}"),
                        "price_state": "priced", "cost": "1", "currency": "USD"});
-    let cached = json!({"input_tokens": 10, "cache_read_tokens": 4, "usage_basis": "inclusive",
+    // An embedding has no cached tokens to tell.
+    let embedding = json!({"input_tokens": 10, "operation": "embeddings",
+                           "usage_reason": format!("library: acme {CACHED_UNTOLD}"),
+                           "usage_basis": "inclusive",
                         "price_state": "priced", "cost": "1", "currency": "USD"});
     let stream = json!({"streaming": true, "team": null});
     let failed = json!({"status_code": "error", "error_type": "429"});
@@ -88,7 +93,7 @@ async fn each_library_is_counted_and_told_what_to_set() {
         json!({"span_id": "0000000000000009", "service_name": "web", "name": "GET /"}),
     ];
     let calls =
-        vec![call(1, usage), call(2, stream), call(3, failed), call(4, cached), call(7, guess)];
+        vec![call(1, usage), call(2, stream), call(3, failed), call(4, embedding), call(7, guess)];
     let world =
         world(QuerySettings::default(), &[(&spans::TABLE, spans), (&calls::TABLE, calls)]).await;
     let report = report(&world, "").await;
@@ -108,15 +113,16 @@ async fn each_library_is_counted_and_told_what_to_set() {
         ("not_counted", 1),
         ("cached_untold", 1),
         ("streams_without_usage", 1),
+        ("streams", 1),
         ("calls_without_usage", 0),
     ] {
         assert_eq!(of_openai[name], count, "{name}");
     }
     assert_eq!(of_openai["usage_share"], 0.5);
-    // By service, the gravest first: a stream of 4 calls, the guess, an untold cache, a part-priced
+    // By service, the gravest first: the only stream, the guess, an untold cache, a part-priced
     // call, a stream without team; then the service that calls no model.
     let expect = [
-        ("stream-without-usage", 1, 4),
+        ("stream-without-usage", 1, 1),
         ("usage-unknown", 1, 1),
         ("cached-untold", 1, 4),
         ("unpriced", 1, 1),
@@ -128,7 +134,7 @@ async fn each_library_is_counted_and_told_what_to_set() {
     assert!(advice.contains("stream_options"), "{advice}");
 
     let (_, text) = get(&world, "", "text/plain").await;
-    assert!(text.contains("! 1 of 4 streams ended without usage"), "{text}");
+    assert!(text.contains("! 1 of 1 streams ended without usage"), "{text}");
     let (_, csv) = get(&world, "", "text/csv").await;
     assert_eq!(csv.lines().count(), 4, "{csv}");
 }

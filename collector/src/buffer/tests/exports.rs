@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::real::captures;
 use super::{NOW, Row, rows_of};
@@ -55,11 +56,9 @@ fn number(row: &Row, column: &str) -> i64 {
     row[column].as_ref().map_or(0, |n| n.parse().unwrap())
 }
 
-/// Of each trace, by the role a span has on its own: input and output tokens.
-#[test]
-fn spans_of_agent_frameworks_have_the_usage_that_langfuse_found() {
-    let Some(captures) = captures() else { return };
-    let mut compared = 0;
+/// Each observation of the agent frameworks' traces: its file, what Langfuse made of it, and the
+/// row of the span it was.
+fn observations(captures: &Path, mut each: impl FnMut(&Path, &Value, &Value, &Row)) {
     for entry in fs::read_dir(captures.join("langfuse_framework_traces")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|e| e != "gz") {
@@ -68,7 +67,6 @@ fn spans_of_agent_frameworks_have_the_usage_that_langfuse_found() {
         let mut text = String::new();
         GzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
         let trace: Value = serde_json::from_str(&text).unwrap();
-        let mut sums: BTreeMap<String, i64> = BTreeMap::new();
         for observation in trace["observations"].as_array().unwrap() {
             let metadata: Value = match &observation["metadata"] {
                 Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
@@ -82,22 +80,78 @@ fn spans_of_agent_frameworks_have_the_usage_that_langfuse_found() {
                 &said(&observation["name"]),
                 attributes,
             );
-            let role = row["span_role"].clone().unwrap();
-            let usage = number(&row, "input_tokens") + number(&row, "output_tokens");
-            *sums.entry(role.clone()).or_default() += usage;
-            // What Langfuse made of the same attributes; it keeps them beside but for its own.
-            let input = ["gen_ai.usage.input_tokens", "llm.token_count.prompt"]
-                .iter()
-                .any(|key| !attributes[*key].is_null());
-            if let (true, Some(total), true) =
-                (input, observation["usageDetails"]["total"].as_i64(), usage > 0)
-            {
-                assert_eq!(usage, total, "{path:?} {}", observation["name"]);
+            each(&path, observation, attributes, &row);
+        }
+    }
+}
+
+/// Sentences of a value: runs of letters and spaces that are long enough to be said by somebody.
+fn sentences(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            let plain = |c: char| !(c.is_ascii_alphabetic() || c == ' ' || c == ',');
+            let runs = text.split(plain).map(str::trim);
+            out.extend(runs.filter(|r| r.len() > 20 && r.contains(' ')).map(str::to_owned));
+        }
+        Value::Array(items) => items.iter().for_each(|item| sentences(item, out)),
+        Value::Object(members) => members.values().for_each(|member| sentences(member, out)),
+        _ => {}
+    }
+}
+
+// What Langfuse shows as input and output of the same observations.
+#[test]
+fn no_content_of_agent_frameworks_reaches_spans() {
+    let Some(captures) = captures() else { return };
+    let mut compared = 0;
+    observations(&captures, |path, observation, attributes, row| {
+        let mut said = Vec::new();
+        for side in ["input", "output"] {
+            let value = match &observation[side] {
+                Value::String(text) => serde_json::from_str(text).unwrap_or(json!(text)),
+                other => other.clone(),
+            };
+            sentences(&value, &mut said);
+        }
+        // What a tool is for is a fact of the program, as is its name.
+        let told = |key: &str| attributes[key].as_str().unwrap_or_default();
+        let tools = [told("tool.description"), told("gen_ai.tool.description")];
+        said.retain(|sentence| !tools.iter().any(|tool| tool.contains(sentence)));
+        for column in ["span_attributes", "events"] {
+            let stored = row[column].as_deref().unwrap_or_default();
+            for sentence in &said {
+                let name = &observation["name"];
+                assert!(!stored.contains(sentence), "{path:?} {name}: {sentence}; {stored}");
                 compared += 1;
             }
         }
-        println!("{:?}: {sums:?}", path.file_name().unwrap());
-    }
+    });
+    println!("{compared} sentences looked for");
+    assert!(compared > 200, "only {compared} sentences looked for");
+}
+
+/// Of each trace, by the role a span has on its own: input and output tokens.
+#[test]
+fn spans_of_agent_frameworks_have_the_usage_that_langfuse_found() {
+    let Some(captures) = captures() else { return };
+    let mut compared = 0;
+    let mut sums: BTreeMap<(PathBuf, String), i64> = BTreeMap::new();
+    observations(&captures, |path, observation, attributes, row| {
+        let role = row["span_role"].clone().unwrap();
+        let usage = number(row, "input_tokens") + number(row, "output_tokens");
+        *sums.entry((path.to_owned(), role)).or_default() += usage;
+        // What Langfuse made of the same attributes; it keeps them beside but for its own.
+        let input = ["gen_ai.usage.input_tokens", "llm.token_count.prompt"]
+            .iter()
+            .any(|key| !attributes[*key].is_null());
+        if let (true, Some(total), true) =
+            (input, observation["usageDetails"]["total"].as_i64(), usage > 0)
+        {
+            assert_eq!(usage, total, "{path:?} {}", observation["name"]);
+            compared += 1;
+        }
+    });
+    println!("{sums:?}");
     assert!(compared > 10, "only {compared} observations compared");
 }
 

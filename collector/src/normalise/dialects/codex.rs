@@ -14,6 +14,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     sums: &["codex.turn."],
     // The model is on an ancestor.
     usage_is_call: true,
+    // `duration_ms` there is the wait since the event before.
+    waits: &["codex.sse_event", "codex.websocket_event"],
     ..PLAIN
 };
 

@@ -11,7 +11,7 @@ use super::{Dialect, PLAIN, otel_genai};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "litellm",
     scopes: &["litellm*"],
-    prefixes: &["litellm.", "metadata.user_api_key", "hidden_params"],
+    prefixes: &["litellm.", "metadata.user_api_key", "metadata.usage_object", "hidden_params"],
     names: &[NAMES, otel_genai::NAMES],
     inside: &[
         ("metadata.usage_object", &inside::USAGE),

@@ -61,6 +61,8 @@ pub(super) struct Dialect {
     pub(super) sums: &'static [&'static str],
     /// Whether usage makes a span a call although it names no model.
     pub(super) usage_is_call: bool,
+    /// Log events whose duration is not the call's.
+    pub(super) waits: &'static [&'static str],
     /// Attributes with the whole answer, in which the provider's id may be.
     pub(super) answers: &'static [&'static str],
 }
@@ -93,6 +95,7 @@ const PLAIN: Dialect = Dialect {
     operations: &[],
     sums: &[],
     usage_is_call: false,
+    waits: &[],
     answers: &[],
 };
 

@@ -32,8 +32,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     ..PLAIN
 };
 
-/// The agents' SDK writes the whole answer among the parameters; its id is there, and the model
-/// there is the served one, so that no requested one is told.
+/// The agents' SDK writes the whole answer among the parameters: its id is there, and the model
+/// there is then the one that served.
 const PARAMETERS: inside::Inside = inside::Inside {
     rank: inside::PARAMETERS.rank,
     bag: true,

@@ -75,10 +75,11 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // The name of its scope is a setting (`OTEL_TRACER_NAME`), so that its attributes tell it.
     // Older versions do not list what was written to a cache among the details of the input, nor
     // count it in.
     Rule {
-        scope: "litellm*",
+        dialect: "litellm",
         only: |who| who.write_name == "cache_creation_input_tokens",
         writes_beside: true,
         reasoning: InsideUnsent,
@@ -86,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
-        scope: "litellm*",
+        dialect: "litellm",
         cached: Unsent(
             "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]",
         ),

@@ -110,10 +110,33 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
+    // Agno itself adds nothing up: it passes on Claude's `input_tokens`. Seen with agno 3.1 and
+    // version 1.0.15 of this.
+    Rule {
+        scope: "openinference.instrumentation.agno",
+        provider: "anthropic",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: openinference agno passes on Anthropic's exclusive counts",
+        ..RULE
+    },
     Rule {
         scope: "openinference.instrumentation.agno",
         reasoning: InsideUnsent,
         name: INSIDE,
+        ..RULE
+    },
+    // It writes `usage.input_tokens` of InvokeModel and `usage.inputTokens` of Converse as they are,
+    // and cached tokens of InvokeModel alone. Source: its `*-response-attributes.ts`, 0.5.1.
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-bedrock",
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference bedrock for node tells no cached tokens of Converse, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference bedrock for node passes on Bedrock's exclusive counts",
         ..RULE
     },
     // The specification leaves it open whether details are sent, and many send none.

@@ -28,6 +28,14 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Its instrumentation of Anthropic's client adds up what Claude counts apart.
+    Rule {
+        scope: "opentelemetry.util.genai*",
+        provider: "anthropic",
+        reasoning: InsideUnsent,
+        name: "library: opentelemetry anthropic adds cached tokens",
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.google_genai",
         before: Some([1, 0, 0]),

@@ -144,3 +144,73 @@ fn the_exception_of_a_failed_call_is_its_error() {
     let row = case.span(json!({"openinference.span.kind": "LLM"}));
     check(&row, &[("error_type", "RateLimitError"), ("span_role", "call"), ("usage_basis", "-")]);
 }
+
+// semantic_kernel/utils/telemetry/model_diagnostics: operations `chat.completions`,
+// `chat.streaming_completions`, `text.completions`.
+#[test]
+fn failed_calls_of_semantic_kernel_are_calls() {
+    let said = |operation: &str| {
+        let scope = "semantic_kernel.utils.telemetry.model_diagnostics.decorators";
+        Case { failed: true, ..by(scope, "") }.span(json!({
+            "gen_ai.operation.name": operation, "gen_ai.system": "openai",
+            "gen_ai.request.model": "gpt-4o", "error.type": "RateLimitError",
+        }))
+    };
+    check(&said("chat.completions"), &[("span_role", "call"), ("streaming", "-")]);
+    let streamed = said("chat.streaming_completions");
+    check(&streamed, &[("span_role", "call"), ("operation", "chat"), ("streaming", "true")]);
+    check(&said("text.completions"), &[("operation", "text_completion"), ("span_role", "call")]);
+}
+
+// codex-rs/otel: `duration_ms` of `codex.sse_event` is the wait for that event; that of
+// `codex.api_request` is the request's.
+#[test]
+fn events_of_codex_tell_how_long_a_request_took_and_that_it_failed() {
+    let codex = || by("codex_otel.log_only", "");
+    let end = codex().record(json!({
+        "event.name": "codex.sse_event", "event.kind": "response.completed", "duration_ms": "0",
+        "model": "gpt-5-mini", "input_token_count": "9422", "output_token_count": "405",
+    }));
+    check(&end, &[("record_role", "call"), ("duration_ms", "-"), ("input_tokens", "9422")]);
+    let request = |status: &str| {
+        codex().record(json!({
+            "event.name": "codex.api_request", "duration_ms": "55", "model": "gpt-5-mini",
+            "attempt": "0", "http.response.status_code": status,
+        }))
+    };
+    check(&request("200"), &[("record_role", "other"), ("error_type", "-")]);
+    let failed = request("429");
+    check(&failed, &[("record_role", "call"), ("error_type", "429"), ("duration_ms", "55.0")]);
+}
+
+// OpenLIT 1.45 told of 16 of 18 streams a first token before the server had sent its first byte.
+#[test]
+fn openlits_time_to_first_token_is_not_believed() {
+    let row = by("openlit.instrumentation.openai", "").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "m",
+        "gen_ai.request.stream": true, "gen_ai.server.time_to_first_token": 0.0075,
+    }));
+    check(&row, &[("ttft_ms", "-"), ("streaming", "true")]);
+}
+
+// openinference-instrumentation-openai-agents: the parameters are the response without its output,
+// so that the model there is the dated one.
+#[test]
+fn parameters_that_are_the_answer_tell_no_requested_model() {
+    let said = |parameters: &str, model: &str| {
+        by("openinference.instrumentation.openai_agents", "1.3.0").span(json!({
+            "openinference.span.kind": "LLM", "llm.model_name": model,
+            "llm.invocation_parameters": parameters,
+        }))
+    };
+    let answer = r#"{"id": "resp_1", "created_at": 1.0, "model": "gpt-4.1-2025-04-14"}"#;
+    check(
+        &said(answer, "gpt-4.1-2025-04-14"),
+        &[
+            ("request_model", "-"),
+            ("response_model", "gpt-4.1-2025-04-14"),
+            ("response_id", "resp_1"),
+        ],
+    );
+    check(&said(r#"{"model": "gpt-4.1"}"#, "gpt-4.1"), &[("request_model", "gpt-4.1")]);
+}

@@ -1,6 +1,8 @@
 //! Spans and records that follow the documentation of libraries which no captured suite has:
 //! older versions, other providers, gateways. Each case names where it is documented.
 
+mod bases;
+mod contents;
 mod costs;
 mod counts;
 mod items;

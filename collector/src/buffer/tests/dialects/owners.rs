@@ -93,3 +93,27 @@ fn the_environment_is_an_owner_too() {
     let near = case.span(json!({"acme.stage": "green"}));
     check(&near, &[("environment", "green")]);
 }
+
+// Spring AI writes `none` as the model of a failed call; JavaScript and Python print `undefined`,
+// `null` and `None` for who is not there.
+#[test]
+fn words_for_nothing_are_no_owners_and_no_models() {
+    let resource = Some(json!({"team": " ", "team.name": "platform", "service.name": "api"}));
+    let row = Case { resource, ..by("org.springframework.boot", "3.4.0") }.span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.system": "openai",
+        "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "none", "user.id": "null",
+        "enduser.id": "e", "session.id": "None", "app.feature": "   ",
+        "metadata": "{\"user_id\": \"undefined\"}",
+    }));
+    check(
+        &row,
+        &[
+            ("request_model", "gpt-4o"),
+            ("response_model", "-"),
+            ("user_id", "e"),
+            ("session_id", "-"),
+            ("feature", "-"),
+            ("team", "platform"),
+        ],
+    );
+}

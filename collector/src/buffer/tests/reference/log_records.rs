@@ -5,7 +5,9 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::call::{Call, call_cells};
-use super::{day, entries, hex, in_range, is_event_content, length, resource_map, some, text};
+use super::{
+    day, entries, hex, in_range, is_event_content, is_unlisted, length, resource_map, some, text,
+};
 use crate::buffer::tests::{NOW, Row};
 
 fn takes_log(r: &LogRecord) -> bool {
@@ -40,7 +42,8 @@ fn log_row(
     let named_by = named_by.filter(|_| r.event_name.is_empty());
     let event = some(&r.event_name).or(named_by.and_then(|i| text(&r.attributes[i].value)));
     let event_name = event.clone().unwrap_or_default();
-    let is_payload = |a: &KeyValue| is_event_content(&event_name, &a.key);
+    let ai = row["dialect"].is_some();
+    let is_payload = |a: &KeyValue| is_event_content(&event_name, &a.key) || is_unlisted(ai, a);
     let has_body = text(&r.body).is_some();
     let content_event = ["gen_ai.choice", "gen_ai.user.message"].contains(&event_name.as_str());
     let mut content: Vec<i64> =

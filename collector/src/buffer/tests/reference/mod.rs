@@ -110,6 +110,18 @@ fn is_content(key: &str) -> bool {
     ["gen_ai.input.messages", "gen_ai.prompt.0.content", "input.value"].contains(&key)
 }
 
+/// Content under a name that no list has: of the generator's names only this one, where it is
+/// neither a number nor a word of a state.
+fn is_unlisted(ai: bool, a: &KeyValue) -> bool {
+    let said = match a.value.as_ref().and_then(|v| v.value.as_ref()) {
+        Some(Value::ArrayValue(_) | Value::KvlistValue(_)) => text(&a.value).unwrap(),
+        Some(Value::StringValue(text)) => text.trim().to_owned(),
+        _ => return false,
+    };
+    let state = ["", "true", "[]", "{}"].contains(&said.as_str()) || said.parse::<f64>().is_ok();
+    ai && a.key == "content" && !state
+}
+
 fn is_event_content(name: &str, key: &str) -> bool {
     let content = ["gen_ai.choice", "gen_ai.user.message"].contains(&name);
     let bare = !key.contains('.')

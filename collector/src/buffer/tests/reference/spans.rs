@@ -6,8 +6,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
 use super::call::{Call, call_cells};
 use super::{
-    ENVIRONMENTS, SECOND, day, entries, hex, in_range, is_content, is_event_content, json_map,
-    length, named, owner_of_resource, quoted, resource_map, some,
+    ENVIRONMENTS, SECOND, day, entries, hex, in_range, is_content, is_event_content, is_unlisted,
+    json_map, length, named, owner_of_resource, quoted, resource_map, some,
 };
 use crate::buffer::tests::{NOW, Row};
 
@@ -46,6 +46,7 @@ fn span_row(
     let end = s.end_time_unix_nano as i64;
     let call = call_cells(resource, scope, conventions, &s.attributes);
     let Call { mut row, in_column, role } = call;
+    let ai = row["dialect"].is_some();
     let mut set = |name: &str, value: Option<String>| {
         assert!(row.insert(name.to_owned(), value).is_none(), "{name} set twice");
     };
@@ -68,13 +69,14 @@ fn span_row(
     set("span_role", Some(role.into()));
     set("duplicate_of", None);
 
+    let is_said = |a: &KeyValue| is_content(&a.key) || is_unlisted(ai, a);
     let mut content: Vec<i64> = vec![];
-    content.extend(s.attributes.iter().filter(|a| is_content(&a.key)).map(|a| length(&a.value)));
+    content.extend(s.attributes.iter().filter(|a| is_said(a)).map(|a| length(&a.value)));
     let events: Vec<_> = s
         .events
         .iter()
         .map(|e| {
-            let payload = |a: &&KeyValue| is_event_content(&e.name, &a.key);
+            let payload = |a: &&KeyValue| is_event_content(&e.name, &a.key) || is_unlisted(ai, a);
             content.extend(e.attributes.iter().filter(payload).map(|a| length(&a.value)));
             let kept = json_map(e.attributes.iter().filter(|a| !payload(a)), 0);
             let name = quoted(&e.name);
@@ -98,7 +100,7 @@ fn span_row(
     set("links", (!links.is_empty()).then(|| format!("[{}]", links.join(","))));
 
     let state = some(&s.trace_state).map(|state| ("w3c.tracestate".to_owned(), Some(state)));
-    let skip = |i: usize| in_column.contains(&i) || is_content(&s.attributes[i].key);
+    let skip = |i: usize| in_column.contains(&i) || is_said(&s.attributes[i]);
     let (map, duplicates) = entries(&s.attributes, skip, scope, 0, state.into_iter().collect());
     set("span_attributes", Some(map));
     let mut in_columns = vec!["service.name", "service.version"];

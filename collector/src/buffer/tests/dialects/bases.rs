@@ -1,0 +1,195 @@
+//! Tokens: whether input contains cached tokens, and output thoughts, by who tells them.
+
+use serde_json::json;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
+
+use super::{by, check};
+use crate::buffer::tests::Row;
+
+fn marked(row: &Row, mark: &str) -> bool {
+    row["usage_reason"].as_ref().unwrap().contains(mark)
+}
+
+// Claude's usage {input_tokens: 5000, cache_read_input_tokens: 1000, cache_creation_input_tokens:
+// 200, output_tokens: 40} through agno 3.1.10 and openinference-instrumentation-agno 1.0.15, and
+// through InvokeModel and @arizeai/openinference-instrumentation-bedrock 0.5.1: both write 5000.
+// All input: 5000 + 1000 + 200.
+#[test]
+fn openinference_passes_on_claudes_counts_in_agno_and_bedrock_for_node() {
+    let agno = by("openinference.instrumentation.agno", "1.0.15").span(json!({
+        "openinference.span.kind": "LLM", "llm.provider": "Anthropic", "llm.system": "anthropic",
+        "llm.model_name": "claude-sonnet-4-5", "llm.token_count.prompt": 5000,
+        "llm.token_count.completion": 40, "llm.token_count.prompt_details.cache_read": 1000,
+        "llm.token_count.prompt_details.cache_write": 200,
+    }));
+    let bedrock = by("@arizeai/openinference-instrumentation-bedrock", "0.5.1").span(json!({
+        "openinference.span.kind": "LLM", "llm.provider": "aws", "llm.system": "anthropic",
+        "llm.model_name": "claude-3-5-sonnet-20240620", "llm.token_count.prompt": 5000,
+        "llm.token_count.completion": 40, "llm.token_count.prompt_details.cache_read": 1000,
+        "llm.token_count.prompt_details.cache_write": 200,
+    }));
+    for row in [agno, bedrock] {
+        check(
+            &row,
+            &[
+                ("usage_basis", "exclusive"),
+                ("input_tokens", "6200"),
+                ("input_uncached_tokens", "5000"),
+                ("cache_read_tokens", "1000"),
+                ("cache_write_tokens", "200"),
+            ],
+        );
+    }
+}
+
+// @mastra/otel-exporter, gen-ai.ts: these names beside `gen_ai.usage.input_tokens`.
+#[test]
+fn names_of_cached_and_audio_tokens_without_a_namespace() {
+    let row = by("@mastra/otel-exporter", "1.0.0").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cached_input_tokens": 512,
+    }));
+    check(&row, &[("input_uncached_tokens", "488"), ("cache_read_tokens", "512")]);
+    let row = by("my.app", "").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cache_read_tokens": 512,
+        "gen_ai.usage.cache_write_tokens": 100, "gen_ai.usage.audio_output_tokens": 20,
+    }));
+    check(
+        &row,
+        &[
+            ("input_uncached_tokens", "388"),
+            ("cache_read_tokens", "512"),
+            ("cache_write_tokens", "100"),
+            ("output_audio_tokens", "20"),
+        ],
+    );
+}
+
+// LiteLLM documentation, “OpenTelemetry”: OTEL_TRACER_NAME names the scope.
+#[test]
+fn litellm_counts_the_same_whatever_its_scope_is_called() {
+    let usage = "{'completion_tokens': 20, 'prompt_tokens': 1120, 'total_tokens': 1140, \
+        'prompt_tokens_details': {'cached_tokens': 1000, 'cache_creation_tokens': 100}}";
+    for scope in ["litellm", "acme-gateway"] {
+        let row = by(scope, "").span(json!({
+            "gen_ai.operation.name": "completion", "gen_ai.system": "anthropic",
+            "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.prompt_tokens": 1120,
+            "gen_ai.usage.completion_tokens": 20, "metadata.usage_object": usage,
+        }));
+        check(
+            &row,
+            &[
+                ("dialect", "litellm"),
+                ("usage_basis", "inclusive"),
+                ("input_tokens", "1120"),
+                ("input_uncached_tokens", "20"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn input_without_cached_tokens_is_read_as_the_provider_counts() {
+    let said = |provider: &str, model: &str| {
+        let mut said = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": model,
+            "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 16,
+        });
+        if !provider.is_empty() {
+            said["gen_ai.provider.name"] = json!(provider);
+        }
+        by("my.app", "").span(said)
+    };
+    for (provider, model) in [
+        ("azure.ai.inference", "gpt-4o"),
+        ("cohere", "command-r"),
+        ("cerebras", "llama3.1-8b"),
+        ("moonshot_ai", "kimi-k2"),
+        ("ibm.watsonx.ai", "granite"),
+        ("", "gpt-4o"),
+    ] {
+        let row = said(provider, model);
+        check(&row, &[("usage_basis", "inclusive"), ("input_tokens", "100")]);
+        check(&row, &[("input_uncached_tokens", "100"), ("output_tokens", "16")]);
+        assert!(marked(&row, CACHED_UNTOLD), "{provider}");
+    }
+    // Cached tokens would stand beside: how much input there was in all is not known.
+    for (provider, model) in [
+        ("anthropic", "claude-sonnet-4-5"),
+        ("", "claude-sonnet-4-5"),
+        ("azure.ai.inference", "claude-x"),
+    ] {
+        let row = said(provider, model);
+        check(&row, &[("usage_basis", "exclusive"), ("input_tokens", "-")]);
+        check(&row, &[("input_uncached_tokens", "100"), ("output_tokens", "16")]);
+        assert!(marked(&row, CACHED_UNTOLD), "{provider}");
+    }
+    check(&said("", "some-model"), &[("usage_basis", "unknown"), ("input_tokens", "-")]);
+}
+
+// opentelemetry-instrumentation-anthropic, `extract_usage_tokens`: input + cache_creation +
+// cache_read. 2000 = 900 + 100 + 1000.
+#[test]
+fn opentelemetrys_own_anthropic_adds_cached_tokens() {
+    let row = by("opentelemetry.util.genai.handler", "0.4b0").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 2000,
+        "gen_ai.usage.output_tokens": 50, "gen_ai.usage.cache_read.input_tokens": 1000,
+        "gen_ai.usage.cache_creation.input_tokens": 100,
+    }));
+    check(&row, &[("usage_basis", "inclusive"), ("input_tokens", "2000")]);
+    check(&row, &[("input_uncached_tokens", "900"), ("cache_write_tokens", "100")]);
+}
+
+// Gemini API, “Thinking”: thoughts_token_count stands beside candidates_token_count; 2.5 Pro
+// always thinks, 2.0 never.
+#[test]
+fn output_of_a_model_that_thinks_is_unknown_where_no_thoughts_are_told() {
+    let said = |model: &str, total: i64| {
+        let mut said = json!({
+            "gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gemini",
+            "gen_ai.request.model": model, "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 16,
+        });
+        if total > 0 {
+            said["gen_ai.usage.total_tokens"] = json!(total);
+        }
+        by("my.app", "").span(said)
+    };
+    check(&said("gemini-2.5-pro", 0), &[("output_tokens", "-"), ("input_tokens", "100")]);
+    check(&said("gemini-2.0-flash", 0), &[("output_tokens", "16")]);
+    check(&said("gemini-2.5-flash-lite", 0), &[("output_tokens", "16")]);
+    // A total says whether there were some.
+    check(&said("gemini-2.5-pro", 116), &[("output_tokens", "16")]);
+    check(&said("gemini-2.5-pro", 454), &[("output_tokens", "-")]);
+}
+
+// OpenLIT 1.45: the log event of a stream without usage has 40 and 139, which it made up, and zeros
+// of cached tokens; its span says that it was a stream, the event does not.
+#[test]
+fn a_guess_that_does_not_say_whether_it_is_one_is_marked() {
+    let row = by("openlit.instrumentation.openai", "").record(json!({
+        "event.name": "gen_ai.client.inference.operation.details",
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.id": "chatcmpl-1", "gen_ai.usage.input_tokens": 40,
+        "gen_ai.usage.output_tokens": 139, "gen_ai.usage.cache_read.input_tokens": 0,
+        "gen_ai.usage.cache_creation.input_tokens": 0,
+    }));
+    check(&row, &[("record_role", "call"), ("usage_basis", "inclusive")]);
+    assert!(marked(&row, PERHAPS_ESTIMATED), "{row:?}");
+}
+
+// semantic-kernel before 1.23: `gen_ai.response.prompt_tokens`.
+#[test]
+fn semantic_kernels_older_names_of_usage() {
+    let row = by("semantic_kernel.utils.telemetry.model_diagnostics.decorators", "").span(json!({
+        "gen_ai.operation.name": "chat.completions", "gen_ai.system": "openai",
+        "gen_ai.request.model": "gpt-4o", "gen_ai.response.prompt_tokens": 100,
+        "gen_ai.response.completion_tokens": 20,
+    }));
+    check(&row, &[("span_role", "call"), ("operation", "chat")]);
+    check(&row, &[("input_tokens", "100"), ("output_tokens", "20")]);
+}
