@@ -172,7 +172,8 @@ fn tpot(facts: &RecordBatch, duration: &Int64Array) -> Result<Float64Array, Sett
     let each = |i: usize| {
         let tokens = output.is_valid(i).then(|| output.value(i)).filter(|n| *n > 1)?;
         let first = ttft.is_valid(i).then(|| ttft.value(i))?;
-        let rest = ms(duration.value(i)) - first;
+        let took = duration.is_valid(i).then(|| ms(duration.value(i)))?;
+        let rest = took - first;
         (rest >= 0.0).then(|| rest / (tokens - 1) as f64)
     };
     Ok((0..facts.num_rows()).map(each).collect())

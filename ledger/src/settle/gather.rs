@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, new_null_array};
 use arrow::compute::interleave;
+use arrow::datatypes::Schema;
 use spanledger_schemas::tables::spans;
 use spanledger_schemas::time;
 use spanledger_store::{DataFile, Snapshot, StoreError};
@@ -166,7 +167,10 @@ impl Gathered {
         let usage =
             calls.iter().map(|call| self.place(call.usage)).collect::<Result<Vec<_>, _>>()?;
         let any_told_twice = calls.iter().any(|call| call.also.is_some());
-        let schema = any.schema();
+        // Rows of records lack what every span has.
+        let fields = any.schema();
+        let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = schema.fields().iter().enumerate().map(|(i, field)| {
             let null = new_null_array(field.data_type(), 1);
             let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();

@@ -42,9 +42,10 @@ pub(super) fn as_spans(records: &RecordBatch) -> Result<RecordBatch, SettleError
     let end = int(records, "time_unix_ns")?;
     let took = cast(&named(records, "duration_ms")?, &DataType::Float64)?;
     let took = took.as_primitive::<Float64Type>();
-    let duration: Int64Array = took.iter().map(|ms| Some(nanos(ms))).collect();
-    let start: Int64Array =
-        end.iter().zip(&duration).map(|(e, d)| Some(e?.saturating_sub(d?))).collect();
+    // Unknown stays unknown: the call began when the record was written, for want of more.
+    let duration: Int64Array = took.iter().map(nanos).collect();
+    let start = end.iter().zip(&duration);
+    let start: Int64Array = start.map(|(e, d)| Some(e?.saturating_sub(d.unwrap_or(0)))).collect();
     let own = spans::TABLE.scan_schema();
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
@@ -72,8 +73,8 @@ pub(super) fn as_spans(records: &RecordBatch) -> Result<RecordBatch, SettleError
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-fn nanos(ms: Option<f64>) -> i64 {
-    ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms * 1e6) as i64)
+fn nanos(ms: Option<f64>) -> Option<i64> {
+    ms.filter(|ms| *ms > 0.0).map(|ms| (ms * 1e6) as i64)
 }
 
 /// A record that names an error failed.

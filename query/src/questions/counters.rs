@@ -84,7 +84,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
   {of_server}
 ), ended AS (
   SELECT service_name, request_model, response_model,
-    start_unix_ns + CAST(duration_ms * 1e6 AS BIGINT) AS end_ns,
+    start_unix_ns + CAST(coalesce(duration_ms, 0) * 1e6 AS BIGINT) AS end_ns,
     {tokens}, CASE WHEN currency = 'USD' THEN cost END AS cost
   FROM calls WHERE true{calls_window}
 ), beside AS (

@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
     optional("parent_span_id", Text, "16 hex digits", "parent span", "spans"),
     required("started_at", Instant, "", "start of the call", "spans.start_at"),
     required("start_unix_ns", Int, "ns since epoch", "start, in full precision", "spans"),
-    required("duration_ms", Float, "ms", "start to end of the call", "spans.duration_ns"),
+    optional("duration_ms", Float, "ms", "start to end of the call", "spans.duration_ns"),
     optional("ttft_ms", Float, "ms", "time to first token", "spans"),
     optional("queue_ms", Float, "ms", "time the call waited before the model began", "spans"),
     optional("retries", Int, "", "requests made before the one that is told", "spans"),

@@ -198,3 +198,17 @@ async fn log_records_of_one_session_are_calls_each_and_once() {
     let costs = house.calls(&["cost"]).await;
     assert_eq!(costs.into_values().collect::<Vec<_>>(), [["2"], ["2"], ["2"]]);
 }
+
+#[tokio::test]
+async fn a_record_that_tells_no_duration_makes_a_call_of_unknown_duration() {
+    let mut house = House::new().await;
+    let untold = record(json!({ "start_s": T0_S + 2, "duration_ms": null }));
+    let told = record(json!({ "start_s": T0_S + 12, "duration_ms": 250.0 }));
+    // Beside a span, whose duration is always told.
+    house.receive(&[span(1, 2, 1, inference(5))]).await;
+    house.receive_records(&[untold, told]).await;
+    house.round(40).await;
+    let took: Vec<_> = house.calls(&["duration_ms"]).await.into_values().flatten().collect();
+    assert_eq!(took.iter().filter(|ms| *ms == "null").count(), 1, "{took:?}");
+    assert!(took.len() == 3 && took.contains(&"250".to_owned()), "{took:?}");
+}
