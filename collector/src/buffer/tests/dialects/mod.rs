@@ -4,6 +4,7 @@
 mod costs;
 mod counts;
 mod items;
+mod measures;
 mod owners;
 
 use std::sync::Arc;
