@@ -99,6 +99,7 @@ fn batch(order: &dyn Fn(usize) -> usize, text: &DataType) -> RecordBatch {
             "cache_read_tokens" => ints(&|i| i * 7 % 1_500),
             "output_tokens" => ints(&|i| 50 + i * 13 % 4_000),
             _ if kind == Kind::Int => new_null_array(&DataType::Int64, BATCH),
+            _ if kind == Kind::Float => new_null_array(&DataType::Float64, BATCH),
             _ if kind == Kind::Bool => new_null_array(&DataType::Boolean, BATCH),
             _ => new_null_array(text, BATCH),
         };

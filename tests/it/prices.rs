@@ -18,21 +18,29 @@ fn run(arguments: &[&str], place: &[&str]) -> (i32, String, String) {
 
 /// A call of gpt-4o with a million input tokens and a hundred thousand output tokens.
 fn request() -> Value {
+    let usage = [
+        ("gen_ai.usage.input_tokens", json!({"intValue": 1_000_000})),
+        ("gen_ai.usage.output_tokens", json!({"intValue": 100_000})),
+    ];
+    call("eee19b7ec3c1b174", "chat", "gpt-4o", &usage)
+}
+
+/// A call of OpenAI's, with that usage.
+fn call(span: &str, operation: &str, model: &str, usage: &[(&str, Value)]) -> Value {
     let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
-    let int = |key: &str, value: i64| json!({"key": key, "value": {"intValue": value}});
+    let mut attributes = vec![
+        text("gen_ai.operation.name", operation),
+        text("gen_ai.provider.name", "openai"),
+        text("gen_ai.request.model", model),
+    ];
+    attributes.extend(usage.iter().map(|(key, value)| json!({"key": key, "value": value})));
     json!({"resourceSpans": [{
         "resource": {"attributes": [text("service.name", "api")]},
         "scopeSpans": [{"spans": [{
-            "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174",
-            "name": "chat gpt-4o", "kind": 3,
+            "traceId": format!("5b8efff798038103{span}"), "spanId": span,
+            "name": format!("{operation} {model}"), "kind": 3,
             "startTimeUnixNano": "1795514400000000000", "endTimeUnixNano": "1795514401500000000",
-            "attributes": [
-                text("gen_ai.operation.name", "chat"),
-                text("gen_ai.provider.name", "openai"),
-                text("gen_ai.request.model", "gpt-4o"),
-                int("gen_ai.usage.input_tokens", 1_000_000),
-                int("gen_ai.usage.output_tokens", 100_000),
-            ],
+            "attributes": attributes,
         }]}],
     }]})
 }
@@ -159,4 +167,90 @@ async fn own_prices_are_brought_and_calls_priced_again_on_the_command_line() {
     let (status, _, error) = run(&["prices", "import", &broken], &server);
     assert_eq!(status, 1);
     assert!(error.contains("missing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_tokens_is_charged_and_what_is_not_told_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "flush_interval = \"20ms\"\n[settle]\nquiet = \"100ms\"\n";
+    let (_server, otlp, api) = start(folder.path(), settings);
+    let server = ["--url", api.as_str()];
+    let contract = "contract = \"images\"\n[[price]]\nprovider = \"openai\"\nmodel = \"dall-e-3\"\n\
+                    unit = \"output_images\"\namount = 0.04\n";
+    let file = written(folder.path(), "images.toml", contract);
+    let (status, _, error) = run(&["prices", "import", &file], &server);
+    assert_eq!(status, 0, "{error}");
+    let double = |value: f64| json!({"doubleValue": value});
+    let int = |value: i64| json!({"intValue": value});
+    let http = reqwest::Client::new();
+    for request in [
+        call(
+            "0000000000000001",
+            "audio_transcription",
+            "whisper-1",
+            &[("gen_ai.usage.audio_seconds", double(59.6))],
+        ),
+        call(
+            "0000000000000002",
+            "audio_speech",
+            "tts-1",
+            &[("gen_ai.usage.input_chars", int(1_000))],
+        ),
+        call(
+            "0000000000000003",
+            "image_generation",
+            "dall-e-3",
+            &[("gen_ai.usage.image_count", int(2))],
+        ),
+        call("0000000000000004", "image_generation", "dall-e-3", &[]),
+        call(
+            "0000000000000005",
+            "chat",
+            "gpt-4o",
+            &[("gen_ai.usage.input_tokens", int(1_000_000))],
+        ),
+    ] {
+        let sent = http.post(format!("{otlp}/v1/traces")).json(&request).send().await.unwrap();
+        assert!(sent.status().is_success(), "{sent:?}");
+    }
+    let amounts = "SELECT span_id, cost, input_cost, output_cost, price_state, price_reason \
+                   FROM calls ORDER BY 1";
+    let asked = Instant::now();
+    let mut found = rows(&api, amounts).await;
+    while found.len() < 5 {
+        assert!(asked.elapsed() < Duration::from_secs(20), "not all calls were settled: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        found = rows(&api, amounts).await;
+    }
+    let cell = |cell: &Value| match cell.as_str() {
+        Some(text) if text.contains('.') && text.parse::<f64>().is_ok() => {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        Some(text) => text.to_owned(),
+        None => cell.to_string(),
+    };
+    let found: Vec<Vec<String>> =
+        found.iter().map(|row| (1..6).map(|i| cell(&row[i])).collect()).collect();
+    let images = "no usage was reported; output_images are not known";
+    let expected = [
+        // 60 s × $0.36 / 3,600; 1,000 × $15 / 10^6; 2 × $0.04; 1,000,000 × $2.50 / 10^6.
+        ["0.006", "0.006", "0", "priced", "null"],
+        ["0.015", "0.015", "0", "priced", "null"],
+        ["0.08", "0", "0.08", "priced", "null"],
+        ["null", "null", "null", "unpriced", images],
+        ["2.5", "2.5", "null", "part-priced", "output_tokens are not known"],
+    ];
+    assert_eq!(found, expected);
+    let (_, text, _) = run(&["explain", "call", "0000000000000001"], &server);
+    assert!(text.contains("0.006 USD: the sum of the lines below"), "{text}");
+    let price = "SELECT price(named_struct('provider', 'openai', 'request_model', 'whisper-1', \
+                 'started_at', TIMESTAMP '2026-11-20T00:00:00Z', 'audio_seconds', 120.0))['cost']";
+    let found = rows(&api, price).await;
+    // 120 s × $0.36 / 3,600.
+    assert_eq!(cell(&found[0][0]), "0.012");
+    let (_, json, _) = run(&["ask", "spend", "--by", "currency", "--format", "json"], &server);
+    let answer: Value = serde_json::from_str(&json).unwrap();
+    // 4 of 5 calls say how large they were, 3 have a price for all of it.
+    assert_eq!(answer["coverage"]["usage_calls_share"], 0.8, "{json}");
+    assert_eq!(answer["coverage"]["priced_calls_share"], 0.6, "{json}");
 }

@@ -58,9 +58,15 @@ pub(super) struct CallColumns {
     input_image_tokens: Int64Builder,
     output_image_tokens: Int64Builder,
     web_searches: Int64Builder,
+    rerank_searches: Int64Builder,
     tool_calls: Int64Builder,
+    input_images: Int64Builder,
     output_images: Int64Builder,
     audio_seconds: Float64Builder,
+    input_audio_seconds: Float64Builder,
+    output_audio_seconds: Float64Builder,
+    input_characters: Int64Builder,
+    input_document_pages: Int64Builder,
     reported_cost: Decimal128Builder,
     reported_cost_currency: StringBuilder,
     reported_cost_kind: StringBuilder,
@@ -108,7 +114,7 @@ impl CallColumns {
     }
 
     fn usage(&mut self, normal: &Normalised<'_>) {
-        let usage = &normal.usage;
+        let (usage, counts) = (&normal.usage, &normal.counts);
         self.usage_basis.append_option(usage.basis.map(Basis::word));
         self.usage_reason.append_option(usage.reason);
         self.reported_input_tokens.append_option(usage.reported_input);
@@ -126,10 +132,16 @@ impl CallColumns {
         self.output_audio_tokens.append_option(usage.audio_out);
         self.input_image_tokens.append_option(usage.image_in);
         self.output_image_tokens.append_option(usage.image_out);
-        self.web_searches.append_option(normal.web_searches);
-        self.tool_calls.append_option(normal.tool_calls);
-        self.output_images.append_option(normal.output_images);
-        self.audio_seconds.append_option(normal.audio_seconds);
+        self.web_searches.append_option(counts.web_searches);
+        self.rerank_searches.append_option(counts.rerank_searches);
+        self.tool_calls.append_option(counts.tool_calls);
+        self.input_images.append_option(counts.input_images);
+        self.output_images.append_option(counts.output_images);
+        self.audio_seconds.append_option(counts.audio_seconds);
+        self.input_audio_seconds.append_option(counts.input_audio_seconds);
+        self.output_audio_seconds.append_option(counts.output_audio_seconds);
+        self.input_characters.append_option(counts.input_characters);
+        self.input_document_pages.append_option(counts.input_document_pages);
     }
 
     pub(super) fn finish(&mut self) -> Vec<ArrayRef> {
@@ -175,9 +187,15 @@ impl CallColumns {
             done(&mut self.input_image_tokens),
             done(&mut self.output_image_tokens),
             done(&mut self.web_searches),
+            done(&mut self.rerank_searches),
             done(&mut self.tool_calls),
+            done(&mut self.input_images),
             done(&mut self.output_images),
             done(&mut self.audio_seconds),
+            done(&mut self.input_audio_seconds),
+            done(&mut self.output_audio_seconds),
+            done(&mut self.input_characters),
+            done(&mut self.input_document_pages),
             done(&mut self.reported_cost),
             done(&mut self.reported_cost_currency),
             done(&mut self.reported_cost_kind),
@@ -233,9 +251,15 @@ impl Default for CallColumns {
             input_image_tokens: int(),
             output_image_tokens: int(),
             web_searches: int(),
+            rerank_searches: int(),
             tool_calls: int(),
+            input_images: int(),
             output_images: int(),
             audio_seconds: float(),
+            input_audio_seconds: float(),
+            output_audio_seconds: float(),
+            input_characters: int(),
+            input_document_pages: int(),
             reported_cost: Decimal128Builder::new().with_data_type(Kind::Decimal.arrow()),
             reported_cost_currency: text(),
             reported_cost_kind: text(),

@@ -7,7 +7,9 @@ use super::dialects::{Dialect, ServerTtft};
 use super::facts::Reading;
 use super::names::Fact;
 use super::usage::Reporter;
-use super::{Fate, Item, Normalised, ScopeFacts, SpanRole, events, kinds, provider, reported};
+use super::{
+    Fate, Item, Normalised, ScopeFacts, SpanRole, counts, events, kinds, provider, reported,
+};
 use crate::decode::Value;
 
 /// What the item says of a model call.
@@ -55,7 +57,8 @@ pub(super) fn read<'a>(
         .into_iter()
         .find_map(|fact| said.only_text(fact))
         .map(|(_, model)| model);
-    let (usage, counts) = reported::usage(
+    let counts = counts::read(said, operation.as_deref());
+    let usage = reported::usage(
         said,
         &Reporter {
             scope: scope.name,
@@ -70,7 +73,8 @@ pub(super) fn read<'a>(
             ..Reporter::default()
         },
     );
-    let (request_model, response_model) = models(said, usage.basis.is_some());
+    let has_usage = usage.basis.is_some() || counts.measure_the_call();
+    let (request_model, response_model) = models(said, has_usage);
     // The plugin's name before it is no part of it.
     let request_model = request_model.or_else(|| {
         let model = model_of_call?;
@@ -84,7 +88,7 @@ pub(super) fn read<'a>(
         has_model: request_model.is_some()
             || response_model.is_some()
             || speaks.is_some_and(|d| d.usage_is_call),
-        has_usage: usage.basis.is_some(),
+        has_usage,
         has_agent: agent.is_some(),
         is_sum: speaks
             .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
@@ -120,10 +124,7 @@ pub(super) fn read<'a>(
         server_address,
         agent,
         usage,
-        web_searches: counts.web_searches,
-        tool_calls: counts.tool_calls,
-        output_images: counts.images,
-        audio_seconds: counts.audio_seconds,
+        counts,
         cost: reported::cost(said, speaks.is_some_and(|d| d.name == "litellm")),
         gateway_cache_hit: said.truth(Fact::CacheHit),
         region: None,

@@ -136,10 +136,10 @@ pub(super) struct Reading<'a, 's> {
     /// Whether a text may be a JSON string.
     pub(super) json_values: bool,
     /// Facts that filled a column, one bit each.
-    pub(super) told: u64,
+    pub(super) told: u128,
 }
 
-const _: () = assert!(FACTS <= 64, "`told` has one bit per fact");
+const _: () = assert!(FACTS <= 128, "`told` has one bit per fact");
 
 impl<'a, 's> Reading<'a, 's> {
     /// The fact, if said.
@@ -162,12 +162,12 @@ impl<'a, 's> Reading<'a, 's> {
 
     /// Notes that the fact filled a column.
     pub(super) fn tell(&mut self, fact: Fact) {
-        self.told |= 1 << fact as u64;
+        self.told |= 1 << fact as u32;
     }
 
     /// Whether it did.
     pub(super) fn is_told(&self, fact: Fact) -> bool {
-        self.told & (1 << fact as u64) != 0
+        self.told & (1 << fact as u32) != 0
     }
 
     fn in_column(&mut self, attribute: usize) {

@@ -67,9 +67,9 @@ impl<'a> Scalar<'a> {
 }
 
 use Fact::{
-    AudioIn, AudioOut, AudioSeconds, CacheRead, CacheWrite, CacheWrite1h, CacheWrite5m, ImageIn,
-    ImageOut, Input, Mispredicted, Output, OutputText, Predicted, ProviderCost, Reasoning,
-    ToolCalls, Total, Uncached, WebSearches,
+    AudioIn, AudioOut, CacheRead, CacheWrite, CacheWrite1h, CacheWrite5m, Characters, ImageIn,
+    ImageOut, Input, InputAudioSeconds, InputImages, Mispredicted, Output, OutputText, Pages,
+    Predicted, ProviderCost, Reasoning, RerankSearches, ToolCalls, Total, Uncached, WebSearches,
 };
 
 /// A usage object of any API: OpenAI chat and responses, Anthropic messages, Bedrock Converse,
@@ -157,8 +157,20 @@ pub(super) const USAGE: Inside = Inside {
         ("output_image_tokens", ImageOut, 2),
         ("server_tool_use.web_search_requests", WebSearches, 0),
         ("num_search_queries", WebSearches, 1),
+        // LiteLLM, of Gemini.
+        ("prompt_tokens_details.web_search_requests", WebSearches, 2),
         ("server_tool_use.web_fetch_requests", ToolCalls, 0),
-        ("seconds", AudioSeconds, 0),
+        // Cohere.
+        ("billed_units.search_units", RerankSearches, 0),
+        ("search_units", RerankSearches, 1),
+        // LiteLLM, of Vertex AI's multimodal embeddings.
+        ("prompt_tokens_details.image_count", InputImages, 0),
+        ("prompt_tokens_details.character_count", Characters, 0),
+        // Mistral; OpenAI of a transcription that is billed by its length.
+        ("prompt_audio_seconds", InputAudioSeconds, 0),
+        ("seconds", InputAudioSeconds, 1),
+        // Mistral's OCR.
+        ("pages_processed", Pages, 0),
         // OpenRouter says what the call cost in its usage.
         ("cost", ProviderCost, 1),
     ],

@@ -133,6 +133,10 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("speech", "audio_speech"),
     ("aspeech", "audio_speech"),
     ("arerank", "rerank"),
+    ("speech_to_text", "audio_transcription"),
+    ("text_to_speech", "audio_speech"),
+    ("aimage_edit", "image_edit"),
+    ("aocr", "ocr"),
     ("llm_call", "generate_content"),
     ("tool_call", "execute_tool"),
     ("agent_call", "invoke_agent"),
@@ -182,8 +186,10 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
             | "completion"
             | "response"
             | "image_generation"
+            | "image_edit"
             | "audio_transcription"
             | "audio_speech"
+            | "ocr"
             | "moderation"
             | "rerank",
         ) => SpanRole::Call,

@@ -6,7 +6,7 @@
 //! In the order of the data: `dialects` tells whose names are spoken, `names` what each means,
 //! `unlisted` judges what no list names, `inside` and `loose` read values that hold others, `facts`
 //! picks the best of each, `provider`, `kinds`, `events`, `rules` and `usage` say what follows,
-//! `leaves` makes counts disjoint, `call` and `reported` hand on.
+//! `leaves` makes tokens disjoint, `counts` takes what is no tokens, `call` and `reported` hand on.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 mod bag;
 mod call;
 mod content;
+mod counts;
 mod cursor;
 mod dialects;
 mod events;
@@ -42,6 +43,7 @@ use crate::decode::{Attribute, LogRecordView, Scope, SpanView};
 pub(crate) use bag::without_content;
 pub use content::ContentKind;
 pub(crate) use content::of_event;
+pub use counts::Counts;
 pub use kinds::SpanRole;
 pub use leaves::{Reported, Usage, leaves};
 pub use owner::OwnerSettings;
@@ -250,14 +252,8 @@ pub struct Normalised<'a> {
     pub feature: Option<Cow<'a, str>>,
     /// Token usage.
     pub usage: Usage,
-    /// Web searches the provider made.
-    pub web_searches: Option<i64>,
-    /// Tool calls the provider made.
-    pub tool_calls: Option<i64>,
-    /// Images made.
-    pub output_images: Option<i64>,
-    /// Seconds of audio.
-    pub audio_seconds: Option<f64>,
+    /// What was used that is no tokens.
+    pub counts: Counts,
     /// Cost as it was said.
     pub cost: Option<ReportedCost>,
     /// Whether a gateway answered from its own cache.

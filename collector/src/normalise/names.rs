@@ -110,10 +110,22 @@ pub(super) enum Fact {
     WebSearches,
     /// Tool calls the provider made.
     ToolCalls,
+    /// Searches that a reranking is billed as.
+    RerankSearches,
+    /// Images read.
+    InputImages,
     /// Images made.
     Images,
-    /// Seconds of audio.
+    /// Images made, where images are what the operation makes.
+    ImageCount,
+    /// Seconds of audio, of which the operation says whether it was heard or spoken.
     AudioSeconds,
+    /// Seconds of audio heard.
+    InputAudioSeconds,
+    /// Characters read.
+    Characters,
+    /// Pages of documents read.
+    Pages,
     /// Reported cost.
     Cost,
     /// Its part for input, where no sum is said.

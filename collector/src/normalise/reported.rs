@@ -1,4 +1,4 @@
-//! Numbers of one item, read and handed on: counts to `leaves`, cost with who reckoned it, retries
+//! Numbers of one item, read and handed on: tokens to `leaves`, cost with who reckoned it, retries
 //! and the finish reason. It decides no basis (that is `usage`) and no price.
 
 use std::borrow::Cow;
@@ -44,17 +44,8 @@ impl CostKind {
     }
 }
 
-/// Counts that are no tokens.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) web_searches: Option<i64>,
-    pub(super) tool_calls: Option<i64>,
-    pub(super) images: Option<i64>,
-    pub(super) audio_seconds: Option<f64>,
-}
-
-/// Usage of the item. `who` lacks the names of what was read.
-pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> (Usage, Counts) {
+/// Usage of the item in tokens. `who` lacks the names of what was read.
+pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> Usage {
     let mut unreadable = false;
     let mut tokens = |fact| match said.count(fact)? {
         Ok(tokens) => Some(tokens),
@@ -87,7 +78,7 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> (Usage, C
         reported.predicted = Some(predicted.iter().flatten().sum());
     }
     if reported == Reported::default() {
-        return (Usage::default(), counts(said));
+        return Usage::default();
     }
     let cache = match reported.cache_read {
         Some(_) => Fact::CacheRead,
@@ -117,21 +108,7 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> (Usage, C
             said.in_full(fact);
         }
     }
-    (usage, counts(said))
-}
-
-fn counts(said: &mut Reading<'_, '_>) -> Counts {
-    let mut count = |fact| {
-        let count = said.count(fact)?.ok()?;
-        said.in_full(fact);
-        Some(count)
-    };
-    Counts {
-        web_searches: count(Fact::WebSearches),
-        tool_calls: count(Fact::ToolCalls),
-        images: count(Fact::Images),
-        audio_seconds: said.filling(Fact::AudioSeconds),
-    }
+    usage
 }
 
 /// The cost the item says. `reckons` is whether the library reckons even what stands where a

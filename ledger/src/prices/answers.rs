@@ -20,9 +20,9 @@ use super::quote::{PriceState, Quote};
 pub struct PricedColumns {
     /// List cost; null when unpriced.
     pub cost: Decimal128Array,
-    /// Part of the cost for input.
+    /// Part of the cost for input; null when unpriced, and when nothing of it is known.
     pub input_cost: Decimal128Array,
-    /// Part of the cost for output.
+    /// Part of the cost for output; null as that for input is.
     pub output_cost: Decimal128Array,
     /// ISO 4217; null when unpriced.
     pub currency: StringViewArray,
@@ -54,6 +54,8 @@ impl PricedColumns {
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     state: PriceState,
+    /// Whether the charges for input and for output are known.
+    sides: [bool; 2],
     currency: Option<Arc<str>>,
     reason: String,
     /// Of the price rows, comma-separated.
@@ -67,6 +69,7 @@ impl Said {
         let ids: Vec<&str> = rows.map(|row| book.row(row).1).collect();
         Said {
             state: quote.state,
+            sides: quote.sides().map(|side| side.is_some()),
             currency: quote.currency.clone(),
             reason: quote.reason.clone(),
             ids: ids.join(","),
@@ -97,7 +100,8 @@ pub(super) struct Answers {
     output: Vec<i128>,
     /// What is said of each call: a place in the following.
     said: Vec<u32>,
-    priced: Vec<bool>,
+    /// Of what is said: whether cost, input and output are known.
+    known: [Vec<bool>; 3],
     currency: StringViewBuilder,
     state: StringViewBuilder,
     reason: StringViewBuilder,
@@ -112,7 +116,7 @@ impl Answers {
             input: vec![0; rows],
             output: vec![0; rows],
             said: vec![0; rows],
-            priced: Vec::new(),
+            known: Default::default(),
             currency: StringViewBuilder::new(),
             state: StringViewBuilder::new(),
             reason: StringViewBuilder::new(),
@@ -125,13 +129,16 @@ impl Answers {
         fn some(text: &str) -> Option<&str> {
             (!text.is_empty()).then_some(text)
         }
-        self.priced.push(said.state != PriceState::Unpriced);
+        let [cost, input, output] = &mut self.known;
+        cost.push(said.state != PriceState::Unpriced);
+        input.push(said.sides[0]);
+        output.push(said.sides[1]);
         self.currency.append_option(said.currency.as_deref());
         self.state.append_value(said.state.word());
         self.reason.append_option(some(&said.reason));
         self.ids.append_option(some(&said.ids));
         // A batch has fewer rows than 32 bits count.
-        self.priced.len() as u32 - 1
+        self.known[0].len() as u32 - 1
     }
 
     /// Answers a call.
@@ -148,23 +155,25 @@ impl Answers {
     /// # Errors
     /// When Arrow refuses them.
     pub(super) fn finish(mut self) -> Result<PricedColumns, PriceError> {
-        let all = self.priced.iter().all(|priced| *priced);
-        let nulls = (!all).then(|| {
-            let priced = |row: usize| self.priced[self.said[row] as usize];
-            NullBuffer::new(BooleanBuffer::collect_bool(self.said.len(), priced))
-        });
+        let nulls = |known: &[bool]| {
+            let all = known.iter().all(|known| *known);
+            let known = |row: usize| known[self.said[row] as usize];
+            let known = || BooleanBuffer::collect_bool(self.said.len(), known);
+            (!all).then(|| NullBuffer::new(known()))
+        };
+        let [cost, input, output] = self.known.each_ref().map(|known| nulls(known));
         let decimal = DataType::Decimal128(money::PRECISION, money::SCALE);
-        let amounts = |amounts: Vec<i128>| {
-            Decimal128Array::new(amounts.into(), nulls.clone()).with_data_type(decimal.clone())
+        let amounts = |amounts: Vec<i128>, nulls: Option<NullBuffer>| {
+            Decimal128Array::new(amounts.into(), nulls).with_data_type(decimal.clone())
         };
         let said = UInt32Array::from(self.said);
         let texts = |texts: &mut StringViewBuilder| -> Result<StringViewArray, PriceError> {
             Ok(take(&texts.finish(), &said, None)?.as_string_view().clone())
         };
         Ok(PricedColumns {
-            cost: amounts(self.total),
-            input_cost: amounts(self.input),
-            output_cost: amounts(self.output),
+            cost: amounts(self.total, cost),
+            input_cost: amounts(self.input, input),
+            output_cost: amounts(self.output, output),
             currency: texts(&mut self.currency)?,
             price_state: texts(&mut self.state)?,
             price_reason: texts(&mut self.reason)?,

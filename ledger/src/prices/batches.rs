@@ -42,6 +42,16 @@ struct Call {
     counts: [Option<i64>; COUNTS.len()],
 }
 
+impl Call {
+    /// The counts; all audio is at least what was heard and what was spoken.
+    fn counts(&self) -> [Option<i64>; COUNTS.len()] {
+        let mut counts = self.counts;
+        let sides = counts[16].map(|heard| heard.saturating_add(counts[17].unwrap_or(0)));
+        counts[15] = counts[15].max(sides.or(counts[17]));
+        counts
+    }
+}
+
 fn names() -> impl Strategy<Value = Names> {
     let maybe = |of: Vec<&'static str>| prop::option::of(select(of));
     let texts = (
@@ -76,24 +86,25 @@ fn count() -> impl Strategy<Value = i64> {
 
 /// Calls in a few groups, most of them with parts that fit into their wholes.
 fn calls() -> impl Strategy<Value = Vec<Call>> {
-    let of_group = (0..5usize, prop::array::uniform12(count()), 0..2_880i64, any::<bool>(), 0..8);
+    let of_group = (0..5usize, prop::array::uniform20(count()), 0..2_880i64, any::<bool>(), 0..8);
     (prop::collection::vec(names(), 1..5), prop::collection::vec(of_group, 1..60)).prop_map(
         |(groups, calls)| {
-            let call =
-                |(group, mut counts, minute, same_time, odd): (usize, [i64; 12], i64, _, _)| {
-                    let names = groups[group % groups.len()].clone();
-                    if odd != 0 {
-                        let told = |i: usize| if names.told[i] { counts[i] } else { 0 };
-                        let sum =
-                            |of: &[usize]| of.iter().fold(0i64, |s, i| s.saturating_add(told(*i)));
-                        let (written, input) = (sum(&[3, 4, 5]), sum(&[0, 2, 3, 4, 5, 7, 9]));
-                        let output = sum(&[1, 6, 8, 10]);
-                        (counts[0], counts[1], counts[3]) = (input, output, written);
-                    }
-                    let counts = std::array::from_fn(|i| names.told[i].then_some(counts[i]));
-                    let minute = if same_time { 0 } else { minute };
-                    Call { names, at: AT + minute * MINUTE, counts }
-                };
+            let call = |generated: (usize, [i64; COUNTS.len()], i64, bool, i32)| {
+                let (group, mut counts, minute, same_time, odd) = generated;
+                let names = groups[group % groups.len()].clone();
+                if odd != 0 {
+                    let told = |i: usize| if names.told[i] { counts[i] } else { 0 };
+                    let sum =
+                        |of: &[usize]| of.iter().fold(0i64, |s, i| s.saturating_add(told(*i)));
+                    let (written, input) = (sum(&[3, 4, 5]), sum(&[0, 2, 3, 4, 5, 7, 9]));
+                    let (output, audio) = (sum(&[1, 6, 8, 10]), sum(&[15, 16, 17]));
+                    (counts[0], counts[1], counts[3]) = (input, output, written);
+                    counts[15] = audio;
+                }
+                let counts = std::array::from_fn(|i| names.told[i].then_some(counts[i]));
+                let minute = if same_time { 0 } else { minute };
+                Call { names, at: AT + minute * MINUTE, counts }
+            };
             calls.into_iter().map(call).collect()
         },
     )
@@ -114,6 +125,11 @@ fn row() -> impl Strategy<Value = PriceRow> {
         "input_text_tokens",
         "cache_audio_read_tokens",
         "web_searches",
+        "output_images",
+        "audio_seconds",
+        "input_audio_seconds",
+        "input_characters",
+        "gpu_seconds",
         "requests",
     ];
     // The last are near the ends of what is multiplied, and of money.
@@ -206,7 +222,7 @@ fn batch(calls: &[Call], views: bool) -> RecordBatch {
     let hit: BooleanArray = calls.iter().map(|call| call.names.hit).collect();
     columns.push(("gateway_cache_hit", Arc::new(hit)));
     for (i, (name, _)) in COUNTS.iter().enumerate() {
-        let counts: Int64Array = calls.iter().map(|call| call.counts[i]).collect();
+        let counts: Int64Array = calls.iter().map(|call| call.counts()[i]).collect();
         columns.push((name, Arc::new(counts)));
     }
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
@@ -219,7 +235,7 @@ type Cells = [Option<String>; 7];
 fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
     let names = &call.names;
     let mut usage = Usage::default();
-    for ((_, unit), count) in COUNTS.iter().zip(call.counts) {
+    for ((_, unit), count) in COUNTS.iter().zip(call.counts()) {
         count.into_iter().for_each(|count| usage.set(*unit, count));
     }
     let facts = CallFacts {
@@ -261,15 +277,16 @@ fn one_by_one(pricer: &mut Pricer, call: &Call) -> Cells {
     // keep such calls apart.
     let matched = pricer.find(&facts);
     let list = pricer.standing(matched, call.at).list;
-    pricer.listed(list).note_untold(pricer.book(), &usage, &mut quote);
+    pricer.listed(list).note_untold(&usage, &mut quote);
     let (state, reason) = (quote.state, quote.reason.as_str());
-    let amount = |m: Money| (state != PriceState::Unpriced).then(|| m.to_string());
+    let total = (state != PriceState::Unpriced).then(|| quote.total.to_string());
+    let [input, output] = quote.sides().map(|side| side.map(|amount| amount.to_string()));
     let rows = quote.lines.iter().map(|line| line.row).chain(quote.beside.iter().copied());
     let ids: Vec<_> = rows.map(|row| pricer.book().row(row).1).collect();
     [
-        amount(quote.total),
-        amount(quote.input),
-        amount(quote.output),
+        total,
+        input,
+        output,
         quote.currency.as_deref().and_then(text),
         text(state.word()),
         text(reason),

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 
 use super::answers::{Amounts, Answers, PricedColumns, Said};
-use super::counts::{COUNTS, CountColumns};
+use super::counts::{COUNTS, CountColumns, Counts};
 use super::groups::{Groups, Texts};
 use super::pricer::Standing;
 use super::quote::{PriceState, Quote};
@@ -43,19 +43,19 @@ pub fn deciding_columns() -> impl Iterator<Item = &'static str> {
 /// The usage that a row of `calls` is priced by.
 ///
 /// # Errors
-/// When a token column is missing or of another type.
+/// When a column of counts is missing or of another type.
 pub fn usage_at(calls: &RecordBatch, row: usize) -> Result<Usage, PriceError> {
     Ok(CountColumns::of(calls)?.usage(row))
 }
 
 /// Prices every row of `calls`, which needs `start_unix_ns`, `provider`, `request_model`,
-/// `response_model`, `service_tier`, `region`, `server_address`, `usage_basis` and the token
-/// columns of table `calls`. Without `tenant` only prices that hold for everybody are taken.
+/// `response_model`, `service_tier`, `region`, `server_address`, `usage_basis` and the columns of
+/// table `calls` that count what was used. Without `tenant` only prices that hold for everybody are taken.
 ///
 /// A call whose basis is `unknown` although it used a cache is at most part-priced: its input
-/// may or may not contain the cached tokens. So is one that does not tell its input, or its output,
-/// where that has a price. A call with a true `gateway_cache_hit`, where there is
-/// such a column, costs nothing.
+/// may or may not contain the cached tokens. So is one that does not tell what its prices are for,
+/// by the rule at the top of `listed`. A call with a true `gateway_cache_hit`, where there is such a
+/// column, costs nothing.
 ///
 /// # Errors
 /// When a column is missing or of another type.
@@ -68,11 +68,12 @@ pub fn price_columns(
     let batch = pricer.begin();
     let mut answers = Answers::to(calls.rows);
     let (mut leaves, mut quote) = ([0; LEAVES_MAX], Quote::default());
+    let mut counts = Counts::NONE;
     for rows in groups.iter() {
         let mut alike = Alike::of(pricer, &calls, rows[0]);
         for &row in rows {
             let list = alike.list_at(pricer, calls.at(row));
-            let counts = calls.counts.at(row);
+            calls.counts.read(row, &mut counts);
             let marks = Marks { basis: alike.basis, cache_hit: calls.cache_hit(row) };
             let split = pricer.listed(list).split.as_ref();
             let cut = split.and_then(|split| split.cut(&counts, &mut leaves));
@@ -87,7 +88,7 @@ pub fn price_columns(
             pricer.quote_by(alike.matched, list, &calls.facts(row, &usage), &mut quote);
             qualify(&mut quote, &usage, marks);
             if !marks.cache_hit {
-                pricer.listed(list).note_untold(pricer.book(), &usage, &mut quote);
+                pricer.listed(list).note_untold(&usage, &mut quote);
             }
             let said = Said::of(pricer.book(), &quote);
             let place = answers.say(&said);
@@ -170,7 +171,7 @@ struct Calls<'a> {
     names: [Texts<'a>; NAMES.len()],
     /// When they started, in nanoseconds.
     start: &'a [i64],
-    counts: CountColumns<'a>,
+    counts: CountColumns,
     cache_hit: Option<&'a BooleanArray>,
 }
 

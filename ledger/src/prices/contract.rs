@@ -10,7 +10,7 @@
 //! provider = "openai"                 # the book's id, or any name that calls carry; "*": any
 //! model = "gpt-4o"                    # as the book or the call calls it; `gpt-4o*` its beginning;
 //!                                     # or match = { starts_with = "gpt-4o" }, as in genai-prices
-//! unit = "input_tokens"
+//! unit = "input_tokens"               # any of `usage/unit.rs`; those beside tokens are listed below
 //! amount = 2.10                       # per unit's own quantity: a million tokens, 1,000 searches
 //! per = 1000000                       # another quantity
 //! service_tier = "batch"              # standard when left out; "*": any
@@ -53,6 +53,23 @@
 //! hosts = ["llm.acme.example", "*.acme.internal"]      # as `server_address` says
 //! resells = ["openai"]                # models without a price of yours cost what these list
 //! ```
+//!
+//! Units beside tokens, with the quantity that an amount is for where `per` is left out:
+//!
+//! | unit | per |
+//! |---|---|
+//! | `input_images` read, `output_images` made | 1 |
+//! | `audio_seconds` of which `input_audio_seconds`, `output_audio_seconds`; `input_video_seconds`, `output_video_seconds`; `gpu_seconds` | 3,600: an hour |
+//! | `input_characters` | 1,000,000 |
+//! | `input_document_pages` of which `input_annotated_document_pages`; `input_text_messages` | 1,000 |
+//! | `web_searches`, `social_searches`, `storage_searches`, `rerank_searches`, `code_executions`, `requests` | 1,000 |
+//! | `input_pixels` | 1,000,000,000 |
+//!
+//! The narrowest unit that has a price is charged: where the book prices `input_audio_seconds`, as it
+//! does of transcriptions, a price of yours for all `audio_seconds` does not replace that.
+//!
+//! No span says how long a GPU, or how many seconds of video, a call took: a call of a model that is
+//! priced by these alone is unpriced, and says so. Quotes (`prices quote`) take their count as any other.
 
 use std::sync::Arc;
 
@@ -190,7 +207,10 @@ impl Reading<'_> {
             (Kind::Price | Kind::Allowance, None) => return Err(self.wrong("`unit` is missing")),
             (_, None) => Unit::ANY,
             (_, Some(name)) => Unit::named(name).ok_or_else(|| {
-                self.wrong(format!("unit is `{name}`, expected one such as input_tokens"))
+                self.wrong(format!(
+                    "unit is `{name}`, expected one such as input_tokens, output_images, \
+                     audio_seconds or gpu_seconds"
+                ))
             })?,
         };
         let (key, number) = match kind {

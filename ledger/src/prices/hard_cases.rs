@@ -301,6 +301,57 @@ fn usage_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn speech_is_charged_by_its_seconds_or_its_characters() {
+    // whisper-1: $0.36 an hour. 60 s × 0.36 / 3,600 = 0.006, told as heard or as audio at all.
+    for unit in ["input_audio_seconds", "audio_seconds"] {
+        let call = format!(
+            r#"{{"provider":"openai","model":"whisper-1","at":"2026-11-20T00:00:00Z",
+            "basis":"inclusive","usage":{{"{unit}":60}}}}"#
+        );
+        let answer = check(&call, "priced", Some("0.006"), "");
+        assert_eq!(answer["lines"].as_array().unwrap().len(), 1, "{answer}");
+    }
+    // tts-1: $15 a million characters. 1,000 × 15 / 10^6 = 0.015; the speech made has no price
+    // beside them.
+    check(
+        r#"{"provider":"openai","model":"tts-1","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"input_characters":1000,"output_audio_seconds":62}}"#,
+        "priced",
+        Some("0.015"),
+        "audio_seconds have no price beside what is charged",
+    );
+    // Without them nothing is charged that could measure it.
+    check(
+        r#"{"provider":"openai","model":"tts-1","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{"output_audio_seconds":62}}"#,
+        "unpriced",
+        None,
+        "no price for audio_seconds",
+    );
+    check(
+        r#"{"provider":"openai","model":"tts-1","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive","usage":{}}"#,
+        "unpriced",
+        None,
+        "no usage was reported; input_characters are not known",
+    );
+}
+
+#[test]
+fn pages_are_charged_by_the_thousand_and_annotated_ones_apart() {
+    // mistral-ocr-2512: $2 a thousand pages, $3 a thousand annotated ones.
+    // 7 × 2 / 1,000 + 3 × 3 / 1,000 = 0.014 + 0.009
+    check(
+        r#"{"provider":"mistral_ai","model":"mistral-ocr-2512","at":"2026-11-20T00:00:00Z",
+        "basis":"inclusive",
+        "usage":{"input_document_pages":10,"input_annotated_document_pages":3}}"#,
+        "priced",
+        Some("0.023"),
+        "",
+    );
+}
+
+#[test]
 fn searches_are_charged_beside_the_tokens() {
     // Claude Sonnet 5: 5 searches × $10 / 1,000 = 0.05; 1,000 input × 2 / 10^6 = 0.002
     let answer = check(

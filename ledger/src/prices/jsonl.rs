@@ -47,7 +47,8 @@ struct ResponseLine<'a> {
 }
 
 /// Prices one request line and gives the answer as one line, without a line end. `price` of a
-/// line is for `per_quantity` units. Usage that contradicts itself is an unpriced answer with
+/// line is for `per_quantity` units; `input` and `output` are null where nothing of them is known.
+/// What the request does not name was not used. Usage that contradicts itself is an unpriced answer with
 /// the reason, like every other call without a price.
 ///
 /// # Errors
@@ -106,13 +107,13 @@ fn quote(
             Quote { reason: format!("usage contradicts itself: {error}"), ..Quote::default() }
         }
     };
-    let amount =
-        |m: spanledger_schemas::Money| (quote.state != PriceState::Unpriced).then(|| m.to_string());
+    let total = (quote.state != PriceState::Unpriced).then(|| quote.total.to_string());
+    let [input, output] = quote.sides().map(|side| side.map(|amount| amount.to_string()));
     let response = Response {
         state: quote.state.word(),
-        input: amount(quote.input),
-        output: amount(quote.output),
-        total: amount(quote.total),
+        input,
+        output,
+        total,
         currency: quote.currency.as_deref(),
         lines: quote
             .lines

@@ -1,6 +1,15 @@
 //! Which prices of its model hold for a call, unit by unit: the four steps at the top of `book`.
 //! Takes the sets of prices that hold at the call's time, gives one price list, and says what of a
 //! usage is missing beside it. It charges nothing.
+//!
+//! What a call must tell for its cost to be known (I-6); what is not told is unknown, not zero:
+//! 1. its input tokens and its output tokens, each where it has a price;
+//! 2. where neither has one, every priced unit that no other priced unit contains: the images of a
+//!    price per image, the seconds of one per hour of audio or of a GPU.
+//!
+//! A price of zero asks for nothing. Nor do searches and code that tools ran, which are nothing
+//! unless they are told, the request, which is one, and, beside tokens, images, seconds and the like:
+//! most calls of a model that can make an image make none.
 
 use std::sync::Arc;
 
@@ -23,26 +32,52 @@ pub(super) struct Listed {
     pub(super) tier_is_priced: bool,
     /// Place of the commitment that covers the call.
     pub(super) commitment: Option<usize>,
+    /// The units that a call must tell.
+    needed: Vec<Unit>,
 }
 
 impl Listed {
-    /// Of a call that used something: input or output that was not told and has a price is unknown,
-    /// not zero (I-6).
-    pub(super) fn note_untold(&self, book: &PriceBook, usage: &Usage, quote: &mut Quote) {
+    /// Of a call that used something and does not tell all that it must, by the rule at the top.
+    pub(super) fn note_untold(&self, usage: &Usage, quote: &mut Quote) {
         if quote.state == PriceState::Unpriced || self.commitment.is_some() {
             return;
         }
-        for unit in [Unit::INPUT, Unit::OUTPUT] {
-            let mut own = self.list.prices().iter().filter(|price| price.unit == unit);
-            let costs = |price: &UnitPrice| {
-                price.bands.iter().any(|(_, row)| book.row(*row).0.amount != Money::ZERO)
-            };
-            if !usage.knows(unit) && own.any(costs) {
-                quote.state = PriceState::PartPriced;
-                quote.remark(format_args!("{unit} are not known"));
-            }
+        for unit in self.needed.iter().filter(|unit| !usage.knows(**unit)) {
+            quote.state = PriceState::PartPriced;
+            quote.leave_open(*unit);
+            quote.remark(format_args!("{unit} are not known"));
+        }
+        if quote.state == PriceState::PartPriced && quote.lines.is_empty() {
+            quote.state = PriceState::Unpriced;
+            quote.currency = None;
         }
     }
+
+    /// Of a call of which nothing is charged, what it would have to tell; of tokens that goes without
+    /// saying.
+    pub(super) fn name_needed(&self, usage: &Usage, quote: &mut Quote) {
+        let no_tokens = |unit: &&Unit| !matches!(**unit, Unit::INPUT | Unit::OUTPUT);
+        for unit in self.needed.iter().filter(no_tokens).filter(|unit| !usage.knows(**unit)) {
+            quote.remark(format_args!("{unit} are not known"));
+        }
+    }
+}
+
+/// The units that a call must tell, by the rule at the top.
+fn needed(book: &PriceBook, list: &PriceList) -> Vec<Unit> {
+    let costs = |price: &&UnitPrice| {
+        price.bands.iter().any(|(_, row)| book.row(*row).0.amount != Money::ZERO)
+    };
+    let units: Vec<Unit> = list.prices().iter().filter(costs).map(|price| price.unit).collect();
+    let of = |wanted: &dyn Fn(Unit) -> bool| -> Vec<Unit> {
+        units.iter().copied().filter(|unit| wanted(*unit)).collect()
+    };
+    let tokens = of(&|unit| matches!(unit, Unit::INPUT | Unit::OUTPUT));
+    if !tokens.is_empty() {
+        return tokens;
+    }
+    let within = |unit: Unit| units.iter().any(|around| *around != unit && around.contains(unit));
+    of(&|unit| !unit.is_beside_the_call() && !within(unit))
 }
 
 /// What of a call chooses between the prices of its model.
@@ -97,6 +132,7 @@ impl Conditions<'_> {
         }
         let list = PriceList::new(prices);
         let split = Split::of(book, &list);
-        Listed { list, split, tier_is_priced, commitment }
+        let needed = needed(book, &list);
+        Listed { list, split, tier_is_priced, commitment, needed }
     }
 }

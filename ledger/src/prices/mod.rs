@@ -1,6 +1,6 @@
 //! The price book. Modules in the order of its life: clauses and rows, the books and contracts they
 //! are read from, with providers of the users' own, how belief changes, the import into table
-//! `prices`, the book itself, how a call finds its model, what the call costs, what is worked out
+//! `prices`, the book itself, how a call finds its model, what a quantity and what the call costs, what is worked out
 //! once for all calls alike, and the two fronts for many calls: Arrow columns and JSON lines. Then
 //! what is asked of it: whether another book agrees, what is near a name it lacks, what settled
 //! calls would cost now, what contracts came to; and the door through which all of it is written.
@@ -32,6 +32,8 @@ mod book;
 mod providers;
 
 mod matching;
+
+mod itemise;
 
 mod quote;
 
@@ -77,6 +79,9 @@ mod hard_cases;
 mod own_cases;
 
 #[cfg(test)]
+mod counted_cases;
+
+#[cfg(test)]
 mod properties;
 
 #[cfg(test)]
@@ -94,6 +99,7 @@ pub use findings::{Finding, findings};
 pub use import::{
     FileKind, ImportOutcome, ImportReport, PriceFile, import_bundled, import_file, load, rows,
 };
+pub use itemise::itemise;
 pub use jsonl::{quote_jsonl, quote_jsonl_in_order};
 pub use litellm::{LiteLlmPrice, read as read_litellm};
 pub use nearest::nearest;
@@ -102,7 +108,7 @@ pub use periods::{
     periods_batch,
 };
 pub use pricer::{Pricer, UnitRows};
-pub use quote::{Line, PriceState, Quote, itemise};
+pub use quote::{Line, PriceState, Quote};
 pub use reprice::{Reprice, Repriced, RepricedModel, reprice};
 pub use row::{Kind, Micros, PriceRow};
 

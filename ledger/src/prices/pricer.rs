@@ -239,7 +239,7 @@ impl Pricer {
         }
         quote.price(&self.book, &listed.list, facts, &mut self.leaves);
         if quote.state == PriceState::Unpriced {
-            return;
+            return listed.name_needed(facts.usage, quote);
         }
         if let Some(remark) = &found.remark {
             quote.remark(format_args!("{remark}"));

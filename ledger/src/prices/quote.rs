@@ -9,6 +9,11 @@
 //!   it apart (cached, audio, image and video tokens, 1-hour writes), the reason says so.
 //! - A unit that no priced unit contains has no price: the call is part-priced, or unpriced when
 //!   nothing of it could be priced. Zero is a price; no row is none (I-6).
+//! - But images, seconds, characters, pages and searches of a reranking measure what tokens (or
+//!   another of them) may measure too: where the call is charged by one, another needs no price.
+//! - What a call must tell of itself for its cost to be known stands at the top of `listed`.
+//! - The charge for input, or for output, is unknown where something of it is and nothing of it is
+//!   charged; else it is what is known of it, as the total is (I-6).
 //! - A price with bands is a cliff: the input of the call chooses the band for all its tokens.
 //! - A price per request is charged once for a call that does not say how many it made.
 //! - Prices in several currencies: the call's is that of the price that wins first (`book`); the
@@ -24,9 +29,8 @@ use std::sync::Arc;
 use spanledger_schemas::Money;
 
 use super::book::{CallFacts, PriceBook};
-use super::history::scaled;
+use super::itemise::{charge, converted};
 use super::models::UnitPrice;
-use super::row::{Kind, PriceRow};
 use crate::usage::{Direction, Unit, Usage, UsageError};
 
 /// How much of a call has a price.
@@ -73,9 +77,9 @@ pub struct Line {
 pub struct Quote {
     /// How much of it has a price.
     pub state: PriceState,
-    /// Charge for input.
+    /// Charge for input, as far as it is known: see [`Quote::sides`].
     pub input: Money,
-    /// Charge for output.
+    /// Charge for output, as far as it is known.
     pub output: Money,
     /// The whole charge: input, output, and what is neither, such as searches.
     pub total: Money,
@@ -87,6 +91,8 @@ pub struct Quote {
     pub beside: Vec<usize>,
     /// Remarks, and why there is no (full) price; empty when there is nothing to say.
     pub reason: String,
+    /// Whether something of the input, and of the output, has no price or was not told.
+    pub(super) open: [bool; 2],
 }
 
 impl Default for Quote {
@@ -100,11 +106,32 @@ impl Default for Quote {
             lines: Vec::new(),
             beside: Vec::new(),
             reason: String::new(),
+            open: [false; 2],
         }
     }
 }
 
 impl Quote {
+    /// The charges for input and for output; `None` for one of which nothing is known, and for both
+    /// when the call is unpriced.
+    pub fn sides(&self) -> [Option<Money>; 2] {
+        let side = |at: usize, direction: Direction, charge: Money| {
+            let charged = || self.lines.iter().any(|line| line.unit.direction() == direction);
+            let known = self.state != PriceState::Unpriced && (!self.open[at] || charged());
+            known.then_some(charge)
+        };
+        [side(0, Direction::Input, self.input), side(1, Direction::Output, self.output)]
+    }
+
+    /// Notes that something of a unit has no price, or was not told.
+    pub(super) fn leave_open(&mut self, unit: Unit) {
+        match unit.direction() {
+            Direction::Input => self.open[0] = true,
+            Direction::Output => self.open[1] = true,
+            Direction::Neither => {}
+        }
+    }
+
     /// Makes it a quote of nothing to pay, whatever the usage. The currency stays that of the
     /// prices that would have held; without any there is none.
     pub(super) fn free(&mut self, reason: &str) {
@@ -227,6 +254,7 @@ impl Quote {
             if row.currency != currency {
                 let Some(rate) = book.rate(facts.tenant, &row.currency, &currency, facts.at) else {
                     no_rate = true;
+                    self.leave_open(unit);
                     let from = &row.currency;
                     self.remark(format_args!(
                         "no price for {unit}: no exchange rate from {from} to {currency} at that time"
@@ -279,124 +307,20 @@ impl Quote {
                     let priced = list.units.iter().zip(leaves).filter(|(u, _)| unit.contains(**u));
                     let priced = priced.fold(0i64, |sum, (_, leaf)| sum.saturating_add(*leaf));
                     let within_another = usage.used().any(|u| u != unit && u.contains(unit));
-                    if priced < usage.count(unit) && !within_another {
-                        missing = true;
-                        self.remark(format_args!("no price for {unit} at that time"));
+                    if priced >= usage.count(unit) || within_another {
+                        continue;
                     }
+                    let otherwise = |line: &Line| !line.unit.is_beside_the_call();
+                    if unit.measures_the_call() && self.lines.iter().any(otherwise) {
+                        self.remark(format_args!("{unit} have no price beside what is charged"));
+                        continue;
+                    }
+                    missing = true;
+                    self.leave_open(unit);
+                    self.remark(format_args!("no price for {unit} at that time"));
                 }
             }
         }
         missing
-    }
-}
-
-/// The charges of a usage at rows that were chosen already: how the cost of a settled call comes
-/// apart again. [`Line::row`] is the place in `rows`; of two rows for one unit the first counts.
-/// Exchange rates among the rows convert what is in their currency; commitments charge nothing.
-///
-/// # Errors
-/// When the counts contradict each other, or a charge is out of range.
-pub fn itemise(usage: &Usage, rows: &[PriceRow]) -> Result<Vec<Line>, UsageError> {
-    let mut places: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].kind.is_price()).collect();
-    let rates: Vec<&PriceRow> = rows.iter().filter(|r| r.kind == Kind::ExchangeRate).collect();
-    places.sort_by_key(|&i| (std::cmp::Reverse(rows[i].unit.depth()), rows[i].unit, i));
-    places.dedup_by_key(|i| rows[*i].unit);
-    let units: Vec<Unit> = places.iter().map(|&i| rows[i].unit).collect();
-    let mut leaves = Vec::new();
-    usage.leaves(&units, &mut leaves)?;
-    let mut lines = Vec::with_capacity(places.len());
-    for ((&row, unit), quantity) in places.iter().zip(units).zip(leaves) {
-        let per_request = unit == Unit::REQUESTS && !usage.knows(unit);
-        let quantity = if per_request { 1 } else { quantity };
-        if quantity == 0 {
-            continue;
-        }
-        let (price, per_quantity) = (rows[row].amount, rows[row].per_quantity);
-        let amount = charge(price, quantity, per_quantity).ok_or(UsageError::TooLarge { unit })?;
-        let rate = rates.iter().find(|rate| rate.model_name == rows[row].currency);
-        let amount = rate.map_or(Some(amount), |rate| converted(amount, rate));
-        let amount = amount.ok_or(UsageError::TooLarge { unit })?;
-        lines.push(Line { unit, quantity, price, per_quantity, amount, row });
-    }
-    Ok(lines)
-}
-
-/// An amount in the other currency; `None` outside the range of money.
-fn converted(amount: Money, rate: &PriceRow) -> Option<Money> {
-    scaled(amount, rate.amount, Money::from_whole(1).0)
-}
-
-/// Price × quantity ÷ quantity of the price; half to even on the 18th digit where it does not
-/// divide. `None` outside the range of money.
-fn charge(price: Money, quantity: i64, per_quantity: i64) -> Option<Money> {
-    let product = price.times(quantity)?.0;
-    let per = i128::from(per_quantity);
-    if per <= 0 {
-        return None;
-    }
-    let (whole, rest) = (product.div_euclid(per), product.rem_euclid(per));
-    let up = rest * 2 > per || (rest * 2 == per && whole % 2 != 0);
-    Some(Money(whole + i128::from(up)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quote_comes_apart_again_by_the_rows_it_names() {
-        let book = PriceBook::bundled().unwrap();
-        let counts = [
-            (Unit::INPUT, 300_000),
-            (Unit::CACHE_READ, 40_000),
-            (Unit::CACHE_WRITE, 9_000),
-            (Unit::OUTPUT, 700),
-            (Unit::REASONING, 300),
-        ];
-        let mut usage = Usage::default();
-        counts.iter().for_each(|(unit, count)| usage.set(*unit, *count));
-        // 1_795_564_800 s is 2026-11-25T00:00:00Z
-        let at = 1_795_564_800_000_000;
-        for (provider, model) in [
-            ("openai", "gpt-4o"),
-            ("anthropic", "claude-sonnet-4-5"),
-            ("gcp.gemini", "gemini-2.5-pro"),
-        ] {
-            let facts = crate::prices::CallFacts {
-                tenant: None,
-                provider: Some(provider),
-                request_model: Some(model),
-                response_model: None,
-                service_tier: None,
-                region: None,
-                server_address: None,
-                at,
-                usage: &usage,
-            };
-            let quote = book.quote(&facts);
-            assert!(quote.lines.len() > 1, "{model}: {quote:?}");
-            let rows: Vec<PriceRow> =
-                quote.lines.iter().map(|line| book.row(line.row).0.clone()).collect();
-            let of = |line: &Line| (line.unit, line.quantity, line.price, line.amount);
-            let again: Vec<_> = itemise(&usage, &rows).unwrap().iter().map(of).collect();
-            assert_eq!(again, quote.lines.iter().map(of).collect::<Vec<_>>(), "{model}");
-        }
-    }
-
-    #[test]
-    fn charges_are_exact_and_round_half_to_even_where_they_must() {
-        let money = |t: &str| Money::parse(t).unwrap();
-        // $3.75 per million × 379 tokens = 3.75 × 379 / 1,000,000 = 0.00142125
-        assert_eq!(charge(money("3.75"), 379, 1_000_000), Some(money("0.00142125")));
-        // 12 decimals ÷ 10^6 = 18 decimals: the finest price of one token is still exact.
-        assert_eq!(
-            charge(money("0.000000000001"), 1, 1_000_000),
-            Some(money("0.000000000000000001"))
-        );
-        // $0.36 per 3,600 s × 7 s = 0.0007
-        assert_eq!(charge(money("0.36"), 7, 3_600), Some(money("0.0007")));
-        // $0.04 per 3,600 s × 1 s = 0.0000111…: cut after 18 digits.
-        assert_eq!(charge(money("0.04"), 1, 3_600), Some(money("0.000011111111111111")));
-        assert_eq!(charge(money("99999999999999999999"), i64::MAX, 1), None);
     }
 }

@@ -48,9 +48,8 @@ impl Shape {
     pub(super) fn of(list: usize, cut: Cut, counts: &Counts, marks: Marks) -> Shape {
         let said = marks.basis as u64 | u64::from(marks.cache_hit) << 2;
         let said = said | u64::from(cut.band) << 8;
-        let counted = u64::from(counts.used) << 32 | u64::from(counts.told) << 48;
-        let sets = u64::from(cut.charged) << 16 | counted;
-        Shape(u128::from(said | sets) | (list as u128) << 64)
+        let sets = u64::from(cut.charged) << 16 | u64::from(counts.used) << 32;
+        Shape(u128::from(said | sets) | u128::from(counts.told) << 64 | (list as u128) << 96)
     }
 }
 

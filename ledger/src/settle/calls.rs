@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::buffer::Buffer;
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, is_not_null};
-use spanledger_schemas::tables::calls::TABLE;
+use spanledger_schemas::tables::calls::{MEASURES, TABLE};
 use spanledger_schemas::time;
 
 use super::chunk::OWNER_COLUMNS;
@@ -152,9 +152,10 @@ fn attribute_of<'a>(sources: &'a str, column: &str) -> Option<&'a str> {
 
 /// Whether a span or a log record tells the usage.
 fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringViewArray, SettleError> {
-    let (input, output) = (int(facts, "input_tokens")?, int(facts, "output_tokens")?);
+    let measures = MEASURES.iter().map(|name| column_of(facts, name));
+    let measures = measures.collect::<Result<Vec<_>, _>>()?;
     let source = |(i, call): (usize, &Call)| {
-        let told = input.is_valid(i) || output.is_valid(i);
+        let told = measures.iter().any(|column| column.is_valid(i));
         told.then_some(if call.usage_of_record { "log-record" } else { "span" })
     };
     Ok(calls.iter().enumerate().map(source).collect())

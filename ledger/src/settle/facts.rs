@@ -2,15 +2,17 @@
 //! `log_records` share: hashes of what two items of one call agree in, and how much is told of the
 //! usage. It compares nothing (that is `twins`).
 
-use arrow::array::{Array, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray};
+use arrow::datatypes::Float64Type;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
+use super::calls::column_of;
 use super::view::{Facts, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
-pub(super) const COLUMNS: [&str; 20] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "response_id",
     "request_model",
     "response_model",
@@ -31,6 +33,12 @@ pub(super) const COLUMNS: [&str; 20] = [
     "output_audio_tokens",
     "input_image_tokens",
     "output_image_tokens",
+    "rerank_searches",
+    "input_images",
+    "output_images",
+    "input_characters",
+    "input_document_pages",
+    "audio_seconds",
 ];
 
 /// Where the token columns begin.
@@ -38,6 +46,12 @@ const TOKENS: usize = 9;
 
 /// Of them, those that show by a number above zero that usage is reported.
 const USAGE: usize = 3;
+
+/// Where the other counts begin, each of which shows it too.
+const OTHERS: usize = 20;
+
+/// The last of them, a length in seconds.
+const AUDIO: usize = 25;
 
 /// The columns of a batch.
 pub(super) struct FactColumns {
@@ -50,6 +64,9 @@ pub(super) struct FactColumns {
     error: StringViewArray,
     basis: StringViewArray,
     tokens: Vec<Int64Array>,
+    /// Those of which any row tells anything: most batches have none.
+    others: Vec<Int64Array>,
+    audio: Option<Float64Array>,
 }
 
 impl FactColumns {
@@ -58,7 +75,15 @@ impl FactColumns {
     /// # Errors
     /// When one is missing or of another type.
     pub(super) fn of(batch: &RecordBatch) -> Result<FactColumns, SettleError> {
-        let tokens = COLUMNS[TOKENS..].iter().map(|c| int(batch, c).cloned());
+        let tokens = COLUMNS[TOKENS..OTHERS].iter().map(|c| int(batch, c).cloned());
+        let mut others = Vec::new();
+        for name in &COLUMNS[OTHERS..AUDIO] {
+            let column = int(batch, name)?;
+            if column.null_count() < column.len() {
+                others.push(column.clone());
+            }
+        }
+        let audio = column_of(batch, COLUMNS[AUDIO])?.as_primitive_opt::<Float64Type>();
         Ok(FactColumns {
             response_id: text(batch, "response_id")?,
             models: [text(batch, "request_model")?, text(batch, "response_model")?],
@@ -69,18 +94,23 @@ impl FactColumns {
             error: text(batch, "error_type")?,
             basis: text(batch, "usage_basis")?,
             tokens: tokens.collect::<Result<_, _>>()?,
+            others,
+            audio: audio.filter(|audio| audio.null_count() < audio.len()).cloned(),
         })
     }
 
     /// Whether a row reports usage above zero.
     pub(super) fn usage(&self, i: usize) -> bool {
-        self.tokens[..USAGE].iter().any(|c| c.is_valid(i) && c.value(i) > 0)
+        let counted = |c: &Int64Array| c.is_valid(i) && c.value(i) > 0;
+        self.tokens[..USAGE].iter().chain(&self.others).any(counted)
+            || self.audio.as_ref().is_some_and(|c| c.is_valid(i) && c.value(i) > 0.0)
     }
 
     /// What a row says.
     pub(super) fn row(&self, i: usize, start_ns: i64) -> Facts {
         let told = |column: &Int64Array| column.is_valid(i).then(|| column.value(i));
-        let leaves = self.tokens.iter().filter(|c| c.is_valid(i)).count();
+        let leaves = self.tokens.iter().chain(&self.others).filter(|c| c.is_valid(i)).count()
+            + usize::from(self.audio.as_ref().is_some_and(|c| c.is_valid(i)));
         let basis = at(&self.basis, i);
         Facts {
             start_ns,

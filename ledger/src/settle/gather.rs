@@ -20,7 +20,7 @@ use super::view::RowRef;
 use crate::prices::columns::int;
 
 /// Columns that tell usage: they come from where a call's usage is told best.
-const USAGE_COLUMNS: [&str; 19] = [
+const USAGE_COLUMNS: [&str; 25] = [
     "usage_basis",
     "usage_reason",
     "input_tokens",
@@ -37,9 +37,15 @@ const USAGE_COLUMNS: [&str; 19] = [
     "input_image_tokens",
     "output_image_tokens",
     "web_searches",
+    "rerank_searches",
     "tool_calls",
+    "input_images",
     "output_images",
     "audio_seconds",
+    "input_audio_seconds",
+    "output_audio_seconds",
+    "input_characters",
+    "input_document_pages",
 ];
 
 /// Columns that a duplicate may tell where the call itself does not: one library knows the model

@@ -51,11 +51,11 @@ pub enum UsageError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Usage {
     counts: [i64; UNITS],
-    known: u64,
+    known: u128,
 }
 
 // `known` has one bit per unit.
-const _: () = assert!(UNITS <= 64);
+const _: () = assert!(UNITS <= 128);
 
 impl Default for Usage {
     fn default() -> Self {
@@ -64,8 +64,9 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// Usage from reported counts. Cache writes told apart by lifetime only are summed; under
-    /// [`Basis::Exclusive`] the cached tokens are added to the input.
+    /// Usage from reported counts. Cache writes told apart by lifetime only are summed, and so is
+    /// audio that is heard and spoken; under [`Basis::Exclusive`] the cached tokens are added to the
+    /// input.
     ///
     /// # Errors
     /// When a count is negative, or a part alone exceeds its whole.
@@ -77,10 +78,14 @@ impl Usage {
             }
             usage.set(unit, count);
         }
-        let lifetimes = [Unit::CACHE_WRITE_5M, Unit::CACHE_WRITE_1H];
-        if !usage.knows(Unit::CACHE_WRITE) && lifetimes.iter().any(|&u| usage.knows(u)) {
-            let sum = usage.sum(&lifetimes, Unit::CACHE_WRITE)?;
-            usage.set(Unit::CACHE_WRITE, sum);
+        for (whole, parts) in [
+            (Unit::CACHE_WRITE, [Unit::CACHE_WRITE_5M, Unit::CACHE_WRITE_1H]),
+            (Unit::AUDIO_SECONDS, [Unit::INPUT_AUDIO_SECONDS, Unit::OUTPUT_AUDIO_SECONDS]),
+        ] {
+            if !usage.knows(whole) && parts.iter().any(|&u| usage.knows(u)) {
+                let sum = usage.sum(&parts, whole)?;
+                usage.set(whole, sum);
+            }
         }
         if basis == Basis::Exclusive {
             let parts = [Unit::INPUT, Unit::CACHE_READ, Unit::CACHE_WRITE];
@@ -176,7 +181,7 @@ impl std::fmt::Debug for Usage {
 }
 
 /// The units whose bits are set, ascending.
-struct Units(u64);
+struct Units(u128);
 
 impl Iterator for Units {
     type Item = Unit;

@@ -1,6 +1,7 @@
 //! The units usage is counted and priced in, one table. Gives each unit's name, the quantity a
 //! price is quoted for, and which unit contains which. The vocabulary is that of genai-prices
-//! (`data_units`, MIT), so that its prices need no translation. It holds no counts and no prices.
+//! (`data_units`, MIT), so that its prices need no translation, and of ours what it lacks: images,
+//! video by the second, time of a GPU. It holds no counts and no prices.
 
 /// What a unit counts, as a set: a unit contains every unit that has all its features and more,
 /// so `input_tokens` contains `cache_read_tokens`, which contains `cache_audio_read_tokens`.
@@ -32,6 +33,13 @@ const SOCIAL_SEARCH: Features = 1 << 22;
 const STORAGE_SEARCH: Features = 1 << 23;
 const CODE_EXECUTION: Features = 1 << 24;
 const REQUESTS: Features = 1 << 25;
+const IMAGES: Features = 1 << 26;
+const GPU: Features = 1 << 27;
+
+/// What measures a call otherwise than by tokens.
+const MEASURES: Features = CHARACTERS | MESSAGES | SECONDS | PIXELS | PAGES | IMAGES | RERANK;
+/// What is counted beside the call itself: what its tools did, and that it was made.
+const BESIDE: Features = WEB_SEARCH | SOCIAL_SEARCH | STORAGE_SEARCH | CODE_EXECUTION | REQUESTS;
 
 /// One unit: an index into the table of all units.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,6 +139,12 @@ const TABLE: &[Definition] = &[
     counted("social_searches", "social_searches_kcount", 1_000, SOCIAL_SEARCH),
     counted("storage_searches", "storage_searches_kcount", 1_000, STORAGE_SEARCH),
     counted("code_executions", "code_executions_kcount", 1_000, CODE_EXECUTION),
+    counted("input_images", "input_images", 1, IMAGES | IN),
+    counted("output_images", "output_images", 1, IMAGES | OUT),
+    counted("input_video_seconds", "input_video_hours", 3_600, SECONDS | IN | VIDEO),
+    counted("output_video_seconds", "output_video_hours", 3_600, SECONDS | OUT | VIDEO),
+    // No span tells it of a call: prices, quotes and drafts know it.
+    counted("gpu_seconds", "gpu_hours", 3_600, GPU),
     counted("requests", "requests_kcount", 1_000, REQUESTS),
     // Without a feature: contains every unit. Rules hold for it (a discount, a commitment);
     // nothing is counted or priced in it.
@@ -158,10 +172,26 @@ impl Unit {
     pub const INPUT_IMAGE: Unit = Unit(18);
     /// Image output.
     pub const OUTPUT_IMAGE: Unit = Unit(19);
-    /// Searches of the web.
-    pub const WEB_SEARCHES: Unit = Unit(54);
     /// Reasoning output.
     pub const REASONING: Unit = Unit(35);
+    /// Characters read.
+    pub const INPUT_CHARACTERS: Unit = Unit(45);
+    /// Audio by its length, heard and spoken.
+    pub const AUDIO_SECONDS: Unit = Unit(47);
+    /// Audio heard.
+    pub const INPUT_AUDIO_SECONDS: Unit = Unit(48);
+    /// Audio spoken.
+    pub const OUTPUT_AUDIO_SECONDS: Unit = Unit(49);
+    /// Pages of documents read.
+    pub const INPUT_PAGES: Unit = Unit(51);
+    /// Searches that a reranking is billed as.
+    pub const RERANK_SEARCHES: Unit = Unit(53);
+    /// Searches of the web.
+    pub const WEB_SEARCHES: Unit = Unit(54);
+    /// Images read.
+    pub const INPUT_IMAGES: Unit = Unit(58);
+    /// Images made.
+    pub const OUTPUT_IMAGES: Unit = Unit(59);
     /// Calls of the API.
     pub const REQUESTS: Unit = Unit((UNITS - 2) as u8);
     /// Every unit: what a rule holds for that names none. It is never counted.
@@ -230,10 +260,25 @@ impl Unit {
 
     /// Whether providers are known to bill the unit at another rate than the unit around it, so
     /// that taking the rate of the whole for want of its own is worth a remark. Reasoning, text
-    /// and citation tokens are billed as what contains them unless a price says otherwise.
+    /// and citation tokens are billed as what contains them unless a price says otherwise, and so
+    /// is everything that is no tokens.
     pub fn usually_has_own_price(self) -> bool {
-        self.definition().features & (READ | WRITE | TTL_1H | AUDIO | IMAGE | VIDEO) != 0
+        let features = self.definition().features;
+        features & TOKENS != 0
+            && features & (READ | WRITE | TTL_1H | AUDIO | IMAGE | VIDEO) != 0
             && self != Unit::CACHE_WRITE_5M
+    }
+
+    /// Whether it measures what tokens may measure too: images, audio and video by their length,
+    /// characters, messages, pixels, pages, searches of a reranking.
+    pub fn measures_the_call(self) -> bool {
+        self.definition().features & MEASURES != 0
+    }
+
+    /// Whether it is counted beside the call itself: searches and code that its tools ran, and the
+    /// request.
+    pub fn is_beside_the_call(self) -> bool {
+        self.definition().features & BESIDE != 0
     }
 
     fn definition(self) -> &'static Definition {
@@ -271,6 +316,14 @@ mod tests {
             (Unit::INPUT_IMAGE, "input_image_tokens"),
             (Unit::OUTPUT_IMAGE, "output_image_tokens"),
             (Unit::WEB_SEARCHES, "web_searches"),
+            (Unit::INPUT_CHARACTERS, "input_characters"),
+            (Unit::AUDIO_SECONDS, "audio_seconds"),
+            (Unit::INPUT_AUDIO_SECONDS, "input_audio_seconds"),
+            (Unit::OUTPUT_AUDIO_SECONDS, "output_audio_seconds"),
+            (Unit::INPUT_PAGES, "input_document_pages"),
+            (Unit::RERANK_SEARCHES, "rerank_searches"),
+            (Unit::INPUT_IMAGES, "input_images"),
+            (Unit::OUTPUT_IMAGES, "output_images"),
             (Unit::REASONING, "reasoning_tokens"),
             (Unit::REQUESTS, "requests"),
         ];
@@ -286,6 +339,9 @@ mod tests {
         assert!(contains("input_audio_tokens", "cache_audio_read_tokens"));
         assert!(contains("cache_write_tokens", "cache_write_1h_tokens"));
         assert!(contains("audio_seconds", "input_audio_seconds"));
+        assert!(!contains("audio_seconds", "input_video_seconds"));
+        assert!(!contains("input_image_tokens", "input_images"));
+        assert!(!contains("input_images", "output_images"));
         assert!(!contains("cache_read_tokens", "input_tokens"));
         assert!(!contains("output_tokens", "cache_read_tokens"));
         assert!(!contains("web_searches", "storage_searches"));

@@ -4,7 +4,7 @@
 use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 use spanledger_schemas::usage_metrics::CountedBy;
 
-use crate::questions::counters;
+use crate::questions::{answer::tells_usage, counters};
 
 /// The three statements.
 pub(super) struct Statements {
@@ -37,6 +37,7 @@ impl Statements {
         let window = within("at");
         // No provider caches what it embeds: nothing is missing where an embedding tells no cached tokens.
         // A span that came twice is one: both its rows say the same, or the fuller one is meant.
+        let tells_usage = tells_usage();
         let spans = format!(
             "WITH ai AS (
   SELECT trace_id, span_id, min(service_name) AS service, min(dialect) AS dialect,
@@ -51,7 +52,7 @@ impl Statements {
 ), called AS (
   SELECT trace_id, span_id, service_name, dialect, team, user_id, operation, streaming, usage_basis,
     usage_reason, price_state, price_reason, status_code,
-    input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS usage
+    {tells_usage} AS usage
   FROM calls WHERE true{call_window}
 )
 SELECT coalesce(ai.service, c.service_name) AS service, coalesce(ai.dialect, c.dialect) AS dialect,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use spanledger_schemas::tables;
+use spanledger_schemas::tables::{self, calls::MEASURES};
 
 use super::id::{Id, Subject};
 use super::read::{Reader, Row};
@@ -50,8 +50,19 @@ const INPUT: [&str; 7] = [
 ];
 const OUTPUT: [&str; 4] =
     ["output_text_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"];
-const COUNTS: [&str; 5] =
-    ["web_searches", "tool_calls", "output_images", "audio_seconds", "gateway_cache_hit"];
+const COUNTS: [&str; 11] = [
+    "web_searches",
+    "rerank_searches",
+    "tool_calls",
+    "input_images",
+    "output_images",
+    "audio_seconds",
+    "input_audio_seconds",
+    "output_audio_seconds",
+    "input_characters",
+    "input_document_pages",
+    "gateway_cache_hit",
+];
 
 /// Everything known of the one span or call.
 pub(super) struct Case {
@@ -331,7 +342,9 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
     let (told, counted) = (case.told(), case.counted());
     let scope = told.text("scope_name").unwrap_or_default();
     let mend = |problem| Some(advice::on(scope, problem).to_owned());
+    let otherwise = MEASURES.iter().any(|column| counted.known(column).is_some());
     let says = match counted.text("usage_basis") {
+        None if otherwise => "usage is told in counts that are no tokens",
         None => "no usage was reported",
         Some("inclusive") => "reported input is read as containing the cached tokens",
         Some("exclusive") => "reported input is read as standing beside the cached tokens",
@@ -378,6 +391,7 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
     let basis = counted.text("usage_basis");
     let reason = counted.text("usage_reason").unwrap_or("no rule").to_owned();
     match basis {
+        None if otherwise => {}
         None if told.known("streaming") == Some(&Value::Bool(true)) => unknown.push(Unknown {
             what: "usage",
             why: "the stream came without usage".to_owned(),

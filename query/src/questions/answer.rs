@@ -9,6 +9,7 @@ use arrow::datatypes::{Float64Type, Int64Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use spanledger_schemas::tables::calls::MEASURES;
 use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 
 use super::beside::{self, PeriodPrice};
@@ -78,6 +79,11 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
+/// Whether a row of `calls` says how large the call was, as SQL.
+pub(crate) fn tells_usage() -> String {
+    MEASURES.map(|column| format!("{column} IS NOT NULL")).join(" OR ")
+}
+
 /// The coverage of a window: one row, in the order of [`Coverage`]'s fields, and the first call.
 pub(super) fn coverage_sql(ask: &Ask) -> String {
     let priced = "FILTER (WHERE price_state = 'priced')";
@@ -93,10 +99,11 @@ pub(super) fn coverage_sql(ask: &Ask) -> String {
     format!(
         "SELECT count(*), count(*) {priced}, count(team), count(user_id), sum({tokens}), \
          sum({tokens}) {priced}, \
-         count(*) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL), \
+         count(*) FILTER (WHERE {}), \
          count(*) FILTER (WHERE usage_basis = 'estimated'), \
          count(*) FILTER (WHERE strpos(usage_reason, '{PERHAPS_ESTIMATED}') > 0), \
          CAST(min(start_unix_ns) AS BIGINT), {team_cost}, {user_cost}\nFROM {}\nWHERE {}",
+        tells_usage(),
         ask.calls(),
         ask.conditions(ask.from, ask.to)
     )

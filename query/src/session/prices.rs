@@ -348,6 +348,7 @@ pub(super) fn calls_of(
         let kind = tables::calls::TABLE.column(name).map_or(Kind::Text, |column| column.kind);
         let wanted = match kind {
             Kind::Int => DataType::Int64,
+            Kind::Float => DataType::Float64,
             Kind::Bool => DataType::Boolean,
             _ => DataType::Utf8,
         };

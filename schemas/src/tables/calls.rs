@@ -15,6 +15,18 @@ pub static TABLE: Table = Table {
     key: &["tenant", "trace_id", "span_id"],
 };
 
+/// The columns of which any says how large a call was. Where none does, its usage is not known.
+pub const MEASURES: [&str; 8] = [
+    "input_tokens",
+    "output_tokens",
+    "rerank_searches",
+    "input_images",
+    "output_images",
+    "audio_seconds",
+    "input_characters",
+    "input_document_pages",
+];
+
 const COLUMNS: &[Column] = &[
     date("started_at"),
     TENANT,
@@ -89,7 +101,7 @@ const COLUMNS: &[Column] = &[
         "usage_source",
         Text,
         "",
-        "span or log-record: what tells the usage; null without usage",
+        "span or log-record: what tells the usage, in tokens or in other counts; null without any",
         "the one that tells more of it",
     ),
     optional("input_tokens", Int, "tokens", "all input", "spans"),
@@ -124,9 +136,15 @@ const COLUMNS: &[Column] = &[
     optional("input_image_tokens", Int, "tokens", "image input", "spans"),
     optional("output_image_tokens", Int, "tokens", "image output", "spans"),
     optional("web_searches", Int, "", "web searches the provider made", "spans"),
+    optional("rerank_searches", Int, "", "searches that a reranking is billed as", "spans"),
     optional("tool_calls", Int, "", "tool calls the provider made", "spans"),
+    optional("input_images", Int, "", "images read", "spans"),
     optional("output_images", Int, "", "images made", "spans"),
     optional("audio_seconds", Float, "s", "audio heard or spoken", "spans"),
+    optional("input_audio_seconds", Float, "s", "audio heard", "spans"),
+    optional("output_audio_seconds", Float, "s", "audio spoken", "spans"),
+    optional("input_characters", Int, "", "characters read, as speech is billed by", "spans"),
+    optional("input_document_pages", Int, "", "pages of documents read", "spans"),
     optional(
         "reported_cost",
         Decimal,
@@ -150,12 +168,18 @@ const COLUMNS: &[Column] = &[
         "list cost; null when unpriced, never zero for unknown (I-6)",
         "usage × price rows",
     ),
-    optional("input_cost", Decimal, "currency", "part of the cost for input", "usage × price rows"),
+    optional(
+        "input_cost",
+        Decimal,
+        "currency",
+        "part of the cost for input; null when unpriced, and when nothing of it is known (I-6)",
+        "usage × price rows",
+    ),
     optional(
         "output_cost",
         Decimal,
         "currency",
-        "part of the cost for output",
+        "part of the cost for output; null as input_cost is",
         "usage × price rows",
     ),
     optional("currency", Text, "ISO 4217", "currency of the cost", "prices"),

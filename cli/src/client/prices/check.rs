@@ -21,8 +21,8 @@ use crate::client::table::Answer;
 
 const ARROW: &str = "application/vnd.apache.arrow.stream";
 
-/// Units whose use is known per model: the leaves of `calls`.
-const LEAVES: [(&str, Unit); 7] = [
+/// Units whose use is known per model: the leaves of `calls`, and what it counts beside tokens.
+const LEAVES: [(&str, Unit); 14] = [
     ("input_uncached_tokens", Unit::INPUT),
     ("cache_read_tokens", Unit::CACHE_READ),
     ("cache_write_tokens", Unit::CACHE_WRITE),
@@ -30,6 +30,13 @@ const LEAVES: [(&str, Unit); 7] = [
     ("input_audio_tokens", Unit::INPUT_AUDIO),
     ("output_audio_tokens", Unit::OUTPUT_AUDIO),
     ("input_image_tokens", Unit::INPUT_IMAGE),
+    ("web_searches", Unit::WEB_SEARCHES),
+    ("rerank_searches", Unit::RERANK_SEARCHES),
+    ("input_images", Unit::INPUT_IMAGES),
+    ("output_images", Unit::OUTPUT_IMAGES),
+    ("input_audio_seconds", Unit::INPUT_AUDIO_SECONDS),
+    ("input_characters", Unit::INPUT_CHARACTERS),
+    ("input_document_pages", Unit::INPUT_PAGES),
 ];
 
 /// Compares and prints.
@@ -48,8 +55,10 @@ pub async fn run(
         rows.extend(PriceRow::of_batch(&batch)?);
     }
     let book = PriceBook::believed_at(rows, i64::MAX)?;
-    let sums: Vec<_> =
-        LEAVES.iter().map(|(name, _)| format!("CAST(sum({name}) AS BIGINT) AS {name}")).collect();
+    let sums: Vec<_> = LEAVES
+        .iter()
+        .map(|(name, _)| format!("CAST(round(sum({name})) AS BIGINT) AS {name}"))
+        .collect();
     let query = format!(
         "SELECT provider, model, {} FROM calls WHERE model IS NOT NULL GROUP BY provider, model",
         sums.join(", ")

@@ -12,6 +12,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES, otel_genai::NAMES],
     inside: otel_genai::INSIDE,
     server_ttft: ServerTtft::SecondsOfStreams,
+    operations: &[("*", "image", "image_generation")],
     ..PLAIN
 };
 
@@ -20,4 +21,6 @@ const NAMES: &[Name] = &[
     ("gen_ai.environment", Fact::Environment, 0),
     ("gen_ai.application_name", Fact::Service, 0),
     ("gen_ai.usage.cached_input_tokens", Fact::CacheRead, 35),
+    // Of what AssemblyAI transcribed, as it answered.
+    ("gen_ai.request.audio_duration", Fact::InputAudioSeconds, 0),
 ];

@@ -119,6 +119,19 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.usage.server_tool_use.web_search_requests", Fact::WebSearches, 0),
     ("gen_ai.usage.details.web_search_requests", Fact::WebSearches, 1),
     ("gen_ai.usage.details.web_searches", Fact::WebSearches, 2),
+    // What is used beside tokens has no names in the conventions yet. Langtrace, of Cohere:
+    ("gen_ai.usage.search_units", Fact::RerankSearches, 0),
+    // LangWatch's gateway; genai-otel-instrument (TraceVerde), which counts images read by
+    // `image_count` where none are made.
+    ("gen_ai.usage.input_chars", Fact::Characters, 0),
+    ("gen_ai.usage.characters", Fact::Characters, 1),
+    ("gen_ai.usage.audio_seconds", Fact::InputAudioSeconds, 0),
+    ("gen_ai.usage.audio_duration_seconds", Fact::AudioSeconds, 0),
+    ("gen_ai.usage.image_count", Fact::ImageCount, 0),
+    // Tracy (JetBrains).
+    ("gen_ai.response.image.count", Fact::Images, 0),
+    // Microsoft.Extensions.DocumentExtraction.
+    ("gen_ai.usage.pages_processed", Fact::Pages, 0),
     // Written by Logfire, OpenLIT, OpenRouter's and other exporters, in US dollars.
     ("gen_ai.usage.cost", Fact::Cost, 0),
     ("gen_ai.usage.total_cost", Fact::Cost, 1),

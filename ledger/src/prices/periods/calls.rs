@@ -3,16 +3,17 @@
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringViewArray};
 
-use crate::prices::columns::{deciding_columns, int, text};
+use crate::prices::columns::{int, text};
+use crate::prices::counts::CountColumns;
 use crate::prices::{CallFacts, PriceError};
-use crate::usage::{Unit, Usage};
+use crate::usage::Usage;
 
 /// The columns of a batch of calls.
 pub(super) struct Columns {
     texts: [StringViewArray; 6],
     ids: [StringViewArray; 2],
     pub(super) start: Int64Array,
-    counts: Vec<(Unit, Int64Array)>,
+    counts: CountColumns,
     pub(super) cache_hit: Option<BooleanArray>,
 }
 
@@ -32,29 +33,18 @@ impl Columns {
         }
         let texts = <[StringViewArray; 6]>::try_from(texts)
             .map_err(|_| PriceError::Column { column: "provider".to_owned() })?;
-        let mut counts = Vec::new();
-        // Token columns have the names of their units.
-        for name in deciding_columns() {
-            if let Some(unit) = Unit::named(name) {
-                counts.push((unit, int(calls, name)?.clone()));
-            }
-        }
         let cache_hit = calls.column_by_name("gateway_cache_hit").and_then(|c| c.as_boolean_opt());
         Ok(Columns {
             texts,
             ids: [text(calls, "trace_id")?, text(calls, "span_id")?],
             start: int(calls, "start_unix_ns")?.clone(),
-            counts,
+            counts: CountColumns::of(calls)?,
             cache_hit: cache_hit.cloned(),
         })
     }
 
     pub(super) fn usage(&self, i: usize) -> Usage {
-        let mut usage = Usage::default();
-        for (unit, column) in self.counts.iter().filter(|(_, column)| column.is_valid(i)) {
-            usage.set(*unit, column.value(i));
-        }
-        usage
+        self.counts.usage(i)
     }
 
     pub(super) fn facts<'a>(&'a self, i: usize, usage: &'a Usage) -> CallFacts<'a> {

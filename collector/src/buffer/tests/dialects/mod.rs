@@ -6,6 +6,7 @@ mod contents;
 mod costs;
 mod counts;
 mod items;
+mod measures;
 mod owners;
 
 use std::sync::Arc;
