@@ -19,6 +19,7 @@ mod prices;
 pub mod quantiles;
 pub(crate) mod rewrites;
 mod series;
+mod spilled;
 pub mod statement;
 pub mod units;
 
@@ -54,9 +55,10 @@ use crate::limits;
 use crate::settings::QuerySettings;
 use catalog::TenantTables;
 use information_schema::InformationSchema;
-use memory::QueryPool;
+use memory::{Budget, QueryPool};
 use pg_catalog::PgCatalog;
 use prices::{PriceCache, SnapshotPrices};
+use spilled::Spilled;
 
 /// Name of the catalog that holds the tables; PostgreSQL clients call it the database.
 pub const CATALOG: &str = "spanledger";
@@ -72,8 +74,9 @@ pub(crate) struct Sessions {
     pg_catalog: Arc<PgCatalog>,
     described: Arc<describe::Tables>,
     runtime: Arc<RuntimeEnv>,
-    query_memory_max: usize,
+    query_max: usize,
     prices: Arc<PriceCache>,
+    _spilled: Option<Spilled>,
 }
 
 impl Sessions {
@@ -83,17 +86,21 @@ impl Sessions {
     /// When the spill folder cannot be used.
     pub(crate) fn new(settings: &QuerySettings) -> Result<Self, QueryError> {
         let memory_max = usize::try_from(settings.memory_max).unwrap_or(usize::MAX);
+        let budget = Budget::of(settings);
         let mut runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(memory_max)))
             .with_max_temp_directory_size(settings.spill_max)
+            .with_max_spill_merge_fan_in(limits::SPILL_MERGE_FILES_MAX)
             .with_metadata_cache_limit(limits::METADATA_CACHE_BYTES);
+        let mut spilled = None;
         if let Some(folder) = &settings.spill_dir {
+            spilled = Some(Spilled::claim(folder)?);
             runtime = runtime.with_temp_file_path(folder);
         }
         let runtime = runtime.build_arc()?;
         let context = SessionContext::new_with_state(
             SessionStateBuilder::new_with_default_features()
-                .with_config(config(settings.partitions()))
+                .with_config(config(&budget))
                 .with_runtime_env(Arc::clone(&runtime))
                 .with_catalog_list(catalogs_of(described_tables()?, None)?)
                 .build(),
@@ -114,8 +121,9 @@ impl Sessions {
             pg_catalog,
             described,
             runtime,
-            query_memory_max: (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize,
+            query_max: budget.query_max,
             prices: Arc::default(),
+            _spilled: spilled,
         })
     }
 
@@ -128,7 +136,7 @@ impl Sessions {
     ) -> Result<Session, QueryError> {
         let shared = &self.runtime.memory_pool;
         let pool: Arc<dyn MemoryPool> =
-            Arc::new(QueryPool::new(Arc::clone(shared), self.query_memory_max));
+            Arc::new(QueryPool::new(Arc::clone(shared), self.query_max));
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
             .with_memory_pool(pool)
             .build_arc()?;
@@ -248,17 +256,18 @@ impl Session {
     }
 }
 
-fn config(partitions: usize) -> SessionConfig {
+fn config(budget: &Budget) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         // Ours, in the catalog: the planner would put its own before it.
         .with_information_schema(false)
-        .with_target_partitions(partitions);
+        .with_target_partitions(budget.partitions);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     // What a text literal or a cast to `timestamp with time zone` means, and what it prints as.
     options.execution.time_zone = Some("UTC".to_owned());
+    budget.configure(&mut options.execution);
     config
 }
 
