@@ -2,11 +2,14 @@
 //! tenant (I-10), with the functions and the memory that queries may use.
 //! Takes the snapshot's providers and SQL text, gives checked logical plans. It runs nothing.
 
+pub(crate) mod activity;
 pub mod catalog;
+mod correlated;
 mod describe;
 pub mod functions;
 mod increases;
 mod information_schema;
+mod json_build;
 pub mod memory;
 mod operators;
 mod overlay;
@@ -17,6 +20,7 @@ mod pg_functions;
 pub(crate) mod pg_types;
 mod prices;
 pub mod quantiles;
+mod reader;
 pub(crate) mod rewrites;
 mod series;
 mod spilled;
@@ -53,6 +57,7 @@ use spanledger_schemas::tables::{span_verdicts, spans};
 use crate::error::QueryError;
 use crate::limits;
 use crate::settings::QuerySettings;
+use activity::Activity;
 use catalog::TenantTables;
 use information_schema::InformationSchema;
 use memory::{Budget, QueryPool};
@@ -71,7 +76,7 @@ pub type Providers = BTreeMap<&'static str, Arc<dyn TableProvider>>;
 /// What all sessions share: functions, PostgreSQL's catalog, memory, spill space, caches.
 pub(crate) struct Sessions {
     template: SessionState,
-    pg_catalog: Arc<PgCatalog>,
+    pg_catalog: PgCatalog,
     described: Arc<describe::Tables>,
     runtime: Arc<RuntimeEnv>,
     query_max: usize,
@@ -115,7 +120,7 @@ impl Sessions {
             .catalog(CATALOG)
             .and_then(|catalog| catalog.schema("pg_catalog"))
             .ok_or_else(|| QueryError::Failed("pg_catalog was not set up".to_owned()))?;
-        let pg_catalog = Arc::new(PgCatalog::new(pg_catalog, Arc::clone(&described)));
+        let pg_catalog = PgCatalog::new(pg_catalog, Arc::clone(&described));
         Ok(Self {
             template: context.state(),
             pg_catalog,
@@ -125,6 +130,11 @@ impl Sessions {
             prices: Arc::default(),
             _spilled: spilled,
         })
+    }
+
+    /// The statements that run.
+    pub(crate) fn activity(&self) -> &Activity {
+        self.pg_catalog.activity()
     }
 
     /// A session for one query of one tenant.
@@ -144,16 +154,17 @@ impl Sessions {
         let version = versions.get(tables_of::prices::TABLE.name).copied().unwrap_or_default();
         let prices = SnapshotPrices::new(priced, version, tenant, Arc::clone(&self.prices));
         let tables: Arc<dyn SchemaProvider> = Arc::new(TenantTables::new(tables, tenant));
+        let pg_catalog = Arc::new(self.pg_catalog.of(tenant));
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_runtime_env(runtime)
             .with_catalog_list(catalogs_of(
                 tables,
-                Some(Arc::clone(&self.pg_catalog) as Arc<dyn SchemaProvider>),
+                Some(Arc::clone(&pg_catalog) as Arc<dyn SchemaProvider>),
             )?)
             .build();
         prices.register(&mut state)?;
         let context = SessionContext::new_with_state(state);
-        let (pg_catalog, described) = (Arc::clone(&self.pg_catalog), Arc::clone(&self.described));
+        let described = Arc::clone(&self.described);
         Ok(Session { context, versions, prices, pg_catalog, described })
     }
 }
@@ -175,7 +186,7 @@ impl Session {
         params: Option<ParamValues>,
     ) -> Result<LogicalPlan, QueryError> {
         let statement = DfStatement::Statement(Box::new(statement.clone()));
-        let plan = self.context.state().statement_to_plan(statement).await?;
+        let plan = correlated::joined(self.context.state().statement_to_plan(statement).await?)?;
         // The second lock on the same door: no plan that writes, whatever the text was.
         let reading = SQLOptions::new()
             .with_allow_ddl(false)
