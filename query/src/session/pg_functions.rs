@@ -34,8 +34,9 @@ pub(super) fn register(context: &SessionContext) {
             Arc::new(|_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)))),
         )));
     }
-    for (name, signature, answer) in ANSWERS {
-        let signature = Signature::new(signature(), Volatility::Stable);
+    for (name, takes, answer) in ANSWERS {
+        let takes = if takes == 0 { TypeSignature::Nullary } else { TypeSignature::Any(takes) };
+        let signature = Signature::new(takes, Volatility::Stable);
         context.register_udf(ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
             name,
             signature,
@@ -47,16 +48,16 @@ pub(super) fn register(context: &SessionContext) {
     }
 }
 
-/// Functions with one answer: everything of the catalog but the information schema is found without
-/// naming its schema, and this server follows no other.
-const ANSWERS: [(&str, fn() -> TypeSignature, bool); 7] = [
-    ("pg_is_in_recovery", || TypeSignature::Nullary, false),
-    ("pg_collation_is_visible", || TypeSignature::Any(1), true),
-    ("pg_conversion_is_visible", || TypeSignature::Any(1), true),
-    ("pg_function_is_visible", || TypeSignature::Any(1), true),
-    ("pg_opclass_is_visible", || TypeSignature::Any(1), true),
-    ("pg_operator_is_visible", || TypeSignature::Any(1), true),
-    ("pg_type_is_visible", || TypeSignature::Any(1), true),
+/// Functions with one answer, and how many arguments they take: everything of the catalog but the
+/// information schema is found without naming its schema, and this server follows no other.
+const ANSWERS: [(&str, usize, bool); 7] = [
+    ("pg_is_in_recovery", 0, false),
+    ("pg_collation_is_visible", 1, true),
+    ("pg_conversion_is_visible", 1, true),
+    ("pg_function_is_visible", 1, true),
+    ("pg_opclass_is_visible", 1, true),
+    ("pg_operator_is_visible", 1, true),
+    ("pg_type_is_visible", 1, true),
 ];
 
 /// Functions that write down how an object was made: of none is it known.
