@@ -77,17 +77,42 @@ pub enum QueryError {
     Failed(String),
 }
 
-/// What the planner's and the kernels' words mean to a client of PostgreSQL, the first that fits.
-const INVALID: [(&[&str], &str); 9] = [
-    (&["table '", "not found"], "42P01"),
-    (&["No field named"], "42703"),
-    (&["Invalid function"], "42883"),
-    (&["mbiguous"], "42702"),
-    (&["GROUP BY"], "42803"),
-    (&["ivide by zero"], "22012"),
-    (&["verflow"], "22003"),
-    (&["annot cast"], "22P02"),
-    (&["arsing error"], "22007"),
+/// What the planner's and the kernels' words mean to a client: the words, the SQLSTATE, and what to do
+/// about it; the first whose words are all there.
+const INVALID: [(&[&str], &str, &str); 11] = [
+    (
+        &["No field named ctid"],
+        "42703",
+        "rows have no place of their own here: read the table whole (DuckDB: SET \
+         pg_use_ctid_scan = false)",
+    ),
+    (
+        &["table '", "not found"],
+        "42P01",
+        "SELECT table_name FROM information_schema.tables lists the tables",
+    ),
+    (
+        &["No field named"],
+        "42703",
+        "SELECT table_name, column_name FROM information_schema.columns lists the columns; texts \
+         stand in single quotes",
+    ),
+    (
+        &["Invalid function"],
+        "42883",
+        "functions are DataFusion's and many of PostgreSQL's: look for another name of it",
+    ),
+    (&["mbiguous"], "42702", "say of which table the column is: table.column"),
+    (&["GROUP BY"], "42803", "group by the column too, or aggregate it: max(column)"),
+    (
+        &["Correlated scalar subquery"],
+        "42000",
+        "aggregate what the inner query selects, max(column), or join its table",
+    ),
+    (&["ivide by zero"], "22012", "divide by nullif(divisor, 0), which gives null there"),
+    (&["verflow"], "22003", "cast to a wider type before: bigint, numeric or double precision"),
+    (&["annot cast"], "22P02", "TRY_CAST(value AS type) gives null for what is none"),
+    (&["arsing error"], "22007", "instants are written '2026-11-25T08:00:00Z', days '2026-11-25'"),
 ];
 
 impl QueryError {
@@ -111,11 +136,7 @@ impl QueryError {
     pub fn sqlstate(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "42601",
-            Self::Invalid(text) => {
-                let known =
-                    INVALID.iter().find(|(words, _)| words.iter().all(|w| text.contains(w)));
-                known.map_or("42000", |(_, code)| code)
-            }
+            Self::Invalid(text) => known(text).map_or("42000", |(code, _)| code),
             Self::Parameter { .. } => "22023",
             Self::ReadOnly { .. } => "25006",
             Self::UnknownQuestion(_) => "42883",
@@ -153,8 +174,8 @@ impl QueryError {
     }
 
     /// What the caller may do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> &'static str {
+        match self {
             Self::ReadOnly { .. } => "use SELECT, WITH, VALUES, EXPLAIN or SHOW",
             Self::NotFound(_) => {
                 "look the id up with SQL; rows are visible about a second after they were \
@@ -165,13 +186,15 @@ impl QueryError {
             Self::Unsupported(_) => {
                 "write it another way: not all of PostgreSQL's SQL is planned here"
             }
-            Self::Invalid(text) if text.contains("No field named ctid") => {
-                "rows have no place of their own here: read the table whole (DuckDB: SET \
-                 pg_use_ctid_scan = false)"
+            Self::Invalid(text) => known(text).map_or(
+                "check the types of columns (information_schema.columns) and what functions take",
+                |(_, hint)| hint,
+            ),
+            Self::Parameter { .. } => {
+                "GET /api/v1/questions and /api/v1/openapi.json say what parameters there are and \
+                 what each takes"
             }
-            Self::Invalid(_) if self.sqlstate() == "42P01" => {
-                "SELECT table_name FROM information_schema.tables lists the tables"
-            }
+            Self::Page { .. } => "name it in the header `accept`",
             Self::Format(_) => {
                 "accept application/json, text/csv, application/vnd.apache.arrow.stream or \
                  application/vnd.apache.parquet"
@@ -179,6 +202,7 @@ impl QueryError {
             Self::Deadline(_) => {
                 "narrow the time range, aggregate, or raise the setting `query.timeout`"
             }
+            Self::Cancelled => "its client stopped it or left; ask again",
             Self::Busy(_) => "try again in a second, or raise the setting `query.concurrency_max`",
             Self::Rows(_) => "add a LIMIT, aggregate, or raise the setting `query.rows_max`",
             Self::Bytes(_) => "select fewer columns or rows, or aggregate",
@@ -186,8 +210,9 @@ impl QueryError {
                 "narrow the time range, group by fewer columns, or raise the setting \
                  `query.memory_max`"
             }
-            _ => return None,
-        })
+            Self::Store(_) => "GET /health/ready says what is wrong with the tables",
+            Self::Failed(_) => "a fault of the server: its log says more",
+        }
     }
 
     /// The outcome's label in metrics.
@@ -201,6 +226,12 @@ impl QueryError {
             _ => "refused",
         }
     }
+}
+
+/// SQLSTATE and advice for what the planner or a kernel says.
+fn known(text: &str) -> Option<(&'static str, &'static str)> {
+    let known = INVALID.iter().find(|(words, ..)| words.iter().all(|w| text.contains(w)));
+    known.map(|(_, code, hint)| (*code, *hint))
 }
 
 /// What planning or running has to say, as an outcome.

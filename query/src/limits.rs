@@ -22,6 +22,26 @@ pub const PARAMETERS_MAX: usize = 10_000;
 /// Share of the shared memory that one query may take: a second one must still fit beside it.
 pub const QUERY_MEMORY_SHARE: f64 = 0.6;
 
+/// Memory below which a part of a query is not worth having: a hash table, a sort and what merges
+/// need would each hold a batch or two.
+pub const PARTITION_BYTES_MIN: usize = 16 * 1024 * 1024;
+
+/// Memory that a part of a sort sets aside to merge what it has written to disk: two files, two
+/// batches of each, and the keys of their rows beside them, of rows of a KiB.
+pub const SORT_RESERVE_MAX: usize = 16 * 1024 * 1024;
+
+/// A wide row: a point or a span with the attributes of its resource.
+pub const WIDE_ROW_BYTES: usize = 1024;
+
+/// Rows of a batch. Fewer than these cost more to handle than to compute; more fit no cache.
+pub const BATCH_ROWS_MIN: usize = 1024;
+/// See [`BATCH_ROWS_MIN`].
+pub const BATCH_ROWS_MAX: usize = 8192;
+
+/// Files of sorted rows that are merged at a time. Each takes four batches of memory, so that with
+/// no bound the first part of a query that merges takes all, and the others have nothing left.
+pub const SPILL_MERGE_FILES_MAX: usize = 16;
+
 /// Parquet footers kept parsed. One takes some 50 KB with page indexes; 64 MiB are the 1,000 or
 /// so files that compaction leaves active.
 pub const METADATA_CACHE_BYTES: usize = 64 * 1024 * 1024;

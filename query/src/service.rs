@@ -23,6 +23,7 @@ use tracing::field::Empty;
 
 use crate::error::QueryError;
 use crate::execute::{Admission, Batches, Bounds, Executor};
+use crate::session::activity::Listed;
 use crate::session::statement::StatementParser;
 use crate::session::{Session, Sessions, units};
 use crate::settings::QuerySettings;
@@ -34,6 +35,8 @@ pub struct Caller {
     pub tenant: String,
     /// `http`, `pg` or `cli`, for metrics.
     pub door: &'static str,
+    /// Process id that its connection was told, by which a statement is stopped; none but on `pg`.
+    pub pid: Option<i32>,
     /// Stops the query when the caller says so.
     pub cancel: CancellationToken,
     /// A deadline sooner than the server's.
@@ -48,6 +51,7 @@ pub struct Running {
     pub tables: BTreeMap<&'static str, i64>,
     batches: Batches,
     meter: Meter,
+    _listed: Listed,
 }
 
 /// Answers queries over one store. Cheap to clone.
@@ -90,6 +94,7 @@ impl QueryService {
         Caller {
             tenant: self.inner.settings.tenant.clone(),
             door,
+            pid: None,
             cancel: CancellationToken::new(),
             timeout: None,
         }
@@ -165,6 +170,7 @@ impl QueryService {
         match opened.instrument(meter.span.clone()).await {
             Ok((admission, session)) => Ok(Pinned {
                 service: self.clone(),
+                tenant: caller.tenant.clone(),
                 session,
                 bounds,
                 admission,
@@ -183,6 +189,9 @@ impl QueryService {
         params: Option<ParamValues>,
         shape: Shape,
     ) -> Result<Running, QueryError> {
+        let Caller { tenant, door, pid, .. } = caller;
+        let activity = self.inner.sessions.activity();
+        let listed = activity.enter(tenant, door, *pid, statement.to_string());
         let started = async {
             let bounds = self.bounds(caller);
             let admission = self.inner.executor.admit().await?;
@@ -193,7 +202,9 @@ impl QueryService {
             Ok((units, tables, batches))
         };
         match started.instrument(meter.span.clone()).await {
-            Ok((units, tables, batches)) => Ok(Running { units, tables, batches, meter }),
+            Ok((units, tables, batches)) => {
+                Ok(Running { units, tables, batches, meter, _listed: listed })
+            }
             Err(error) => Err(meter.failed(error)),
         }
     }
@@ -247,6 +258,7 @@ struct Planned {
 /// One snapshot, for several statements.
 pub(crate) struct Pinned {
     service: QueryService,
+    tenant: String,
     session: Arc<Session>,
     bounds: Bounds,
     admission: Admission,
@@ -263,6 +275,8 @@ impl Pinned {
     async fn read(&self, text: &str) -> Result<Rows, QueryError> {
         let inner = &self.service.inner;
         let statement = inner.parser.parse_one(text)?;
+        let activity = inner.sessions.activity();
+        let _listed = activity.enter(&self.tenant, self.meter.door, None, text.to_owned());
         let planned = self.service.plan(&self.session, statement, None, Ok, &self.bounds).await?;
         let (state, admission) = (self.session.state(), self.admission.clone());
         let batches = inner.executor.run(state, planned.plan, &self.bounds, admission)?;

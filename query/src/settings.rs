@@ -21,7 +21,8 @@ pub struct QuerySettings {
     pub memory_max: u64,
     /// Disk for spilled rows, in bytes; a query that needs more fails.
     pub spill_max: u64,
-    /// Folder for spilled rows; the system's temporary folder when unset.
+    /// Folder for spilled rows; what killed processes left there is removed at the start. The system's
+    /// temporary folder when unset, where nobody does that.
     pub spill_dir: Option<PathBuf>,
     /// Rows one answer may have.
     pub rows_max: u64,

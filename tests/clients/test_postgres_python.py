@@ -113,18 +113,44 @@ def test_asyncpg(spanledger, traffic):
     asyncio.run(read())
 
 
-def test_sqlalchemy_queries_and_streams(spanledger, traffic):
+@pytest.fixture
+def engine(spanledger):
     host, port = spanledger.pg
     engine = sqlalchemy.create_engine(f"postgresql+psycopg://spanledger@{host}:{port}/spanledger")
+    yield engine
+    engine.dispose()
+
+
+def test_sqlalchemy_reflects_tables(spanledger, traffic, engine):
     inspector = sqlalchemy.inspect(engine)
-    assert {"calls", "spans", "billing_lines"} <= set(inspector.get_table_names())
+    tables = [row[0] for row in spanledger.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")]
+    assert sorted(inspector.get_table_names()) == sorted(tables)
     assert inspector.get_schema_names() == ["information_schema", "public"]
+    assert inspector.has_table("calls") and not inspector.has_table("nothing")
+    for nothing in (inspector.get_foreign_keys, inspector.get_indexes, inspector.get_unique_constraints):
+        assert nothing("calls") == []
     assert inspector.get_pk_constraint("calls")["constrained_columns"] == []
-    # Columns are named here: it asks for them in ways that the door does not know yet.
-    names = ("request_model", "service_name", "span_id")
-    columns = [sqlalchemy.Column(name, sqlalchemy.Text) for name in names]
-    cost = sqlalchemy.Column("cost", sqlalchemy.NUMERIC(38, 18))
-    calls = sqlalchemy.Table("calls", sqlalchemy.MetaData(), *columns, cost)
+    assert inspector.get_view_names() == inspector.get_sequence_names() == inspector.get_enums() == []
+    assert inspector.get_table_comment("calls")["text"]
+
+    columns = {column["name"]: column for column in inspector.get_columns("calls")}
+    told = "SELECT column_name, is_nullable FROM information_schema.columns WHERE table_name = 'calls' AND table_schema = 'public'"
+    assert [(name, "YES" if column["nullable"] else "NO") for name, column in columns.items()] == [
+        tuple(row) for row in spanledger.rows(f"{told} ORDER BY ordinal_position")
+    ]
+    cost = columns["cost"]["type"]
+    assert (type(cost), cost.precision, cost.scale) == (sqlalchemy.NUMERIC, 38, 18)
+    assert isinstance(columns["input_tokens"]["type"], sqlalchemy.BIGINT)
+    assert columns["started_at"]["type"].timezone
+    assert len(columns["cost"]["comment"]) > 10
+
+    metadata = sqlalchemy.MetaData()
+    metadata.reflect(engine)
+    assert sorted(metadata.tables) == sorted(tables)
+
+
+def test_sqlalchemy_asks_what_it_reflected(traffic, engine):
+    calls = sqlalchemy.Table("calls", sqlalchemy.MetaData(), autoload_with=engine)
     query = (
         sqlalchemy.select(calls.c.request_model, sqlalchemy.func.sum(calls.c.cost))
         .where(calls.c.service_name == "traffic", calls.c.span_id.in_(SPAN_IDS))
@@ -132,7 +158,47 @@ def test_sqlalchemy_queries_and_streams(spanledger, traffic):
     )
     with engine.connect() as connection:
         assert connection.execute(query).all() == [("gpt-4o", sum(call.cost for call in TRAFFIC))]
-        series = sqlalchemy.text("SELECT value FROM generate_series(1, 5000)")
-        rows = connection.execution_options(stream_results=True, max_row_buffer=100).execute(series)
-        assert sum(row.value for row in rows) == 5_000 * 5_001 // 2
-    engine.dispose()
+
+
+def test_sqlalchemy_streams_inside_transactions_in_transactions(traffic, engine):
+    series = sqlalchemy.text("SELECT value FROM generate_series(1, 5000)")
+    stream = {"stream_results": True, "max_row_buffer": 100}
+    with engine.connect() as connection, connection.begin():
+        with connection.begin_nested():
+            rows = connection.execute(series, execution_options=stream)
+            assert sum(row.value for row in rows) == 5_000 * 5_001 // 2
+        with pytest.raises(sqlalchemy.exc.ProgrammingError), connection.begin_nested():
+            connection.execute(sqlalchemy.text("SELECT nothing FROM calls"))
+        with connection.begin_nested(), connection.begin_nested():
+            rows = connection.execute(series, execution_options=stream)
+            assert [row.value for row in rows.fetchmany(3)] == [1, 2, 3]
+        assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
+
+
+def test_running_statements_are_listed_and_stopped(spanledger, connection):
+    host, port = spanledger.pg
+    endless = (
+        "SELECT count(*) FROM generate_series(1, 1000000) AS a(x)"
+        " CROSS JOIN generate_series(1, 1000000) AS b(y) WHERE (x * y) % 1000003 = -1"
+    )
+    listed = "SELECT pid, state, query_start <= now() FROM pg_stat_activity WHERE query LIKE '%CROSS JOIN%1000003%' AND query NOT LIKE '%pg_stat%'"
+
+    async def run():
+        other = await psycopg.AsyncConnection.connect(host=host, port=port, user="spanledger", dbname="spanledger")
+        async with other:
+            running = asyncio.create_task(other.execute(endless))
+            for _ in range(100):
+                await asyncio.sleep(0.1)
+                if rows := connection.execute(listed).fetchall():
+                    break
+            assert rows == [(other.info.backend_pid, "active", True)]
+            other.cancel()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                await running
+        for _ in range(100):
+            if not connection.execute(listed).fetchall():
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail("the statement is still listed")
+
+    asyncio.run(run())

@@ -145,6 +145,7 @@ fn start_query(
         concurrent_max: set.concurrency_max,
         memory_max: set.memory_max.0,
         rows_max: set.rows_max,
+        spill_dir: Some(settings.data_dir.join("spill")),
         pg: PgSettings { connections_max: settings.pg.connections_max, login, tls },
         ..QuerySettings::default()
     };

@@ -293,7 +293,7 @@ impl From<QueryError> for Failure {
         let status = StatusCode::from_u16(error.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let problem = Problem::new(status, error.title(), error.to_string());
-        Self(problem.with_hint(error.hint().unwrap_or_default()))
+        Self(problem.with_hint(error.hint()))
     }
 }
 

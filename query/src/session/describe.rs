@@ -1,11 +1,11 @@
 //! What our tables and columns mean, as PostgreSQL's clients ask for it: `pg_description`,
-//! `col_description`, `obj_description`, `to_regclass`. The words are those of `schemas`; the object
+//! `col_description`, `obj_description`, `to_regclass`, `pg_table_is_visible`. The words are those of `schemas`; the object
 //! ids those that the catalog gives out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, Int32Array, StringArray};
+use arrow::array::{Array, AsArray, BooleanArray, Int32Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -28,6 +28,8 @@ pub(super) struct Tables(OnceLock<Ids>);
 #[derive(Debug, Default)]
 struct Ids {
     tables: BTreeMap<i32, &'static Table>,
+    /// Those found without naming their schema: our tables and PostgreSQL's catalog.
+    visible: BTreeSet<i32>,
     /// Of `pg_class` itself, by which the catalog says that an object is a table.
     pg_class: Option<i32>,
 }
@@ -42,19 +44,30 @@ impl Tables {
             return Ok(());
         }
         let rows = SessionContext::new().read_table(pg_class)?;
-        let rows = rows.select_columns(&["oid", "relname"])?.collect().await?;
+        let rows = rows.select_columns(&["oid", "relname", "relnamespace"])?.collect().await?;
         let mut found = Ids::default();
+        let (mut all, mut searched) = (Vec::new(), BTreeSet::new());
         for batch in rows {
             let ids = cast(batch.column(0), &DataType::Int32)?;
             let names = cast(batch.column(1), &DataType::Utf8)?;
-            for (id, name) in ids.as_primitive::<Int32Type>().iter().zip(names.as_string::<i32>()) {
-                if let (Some(id), Some(table)) = (id, name.and_then(tables::find)) {
+            let schemas = cast(batch.column(2), &DataType::Int32)?;
+            let ids = ids.as_primitive::<Int32Type>();
+            let schemas = schemas.as_primitive::<Int32Type>();
+            for row in 0..batch.num_rows() {
+                let (id, schema) = (ids.value(row), schemas.value(row));
+                all.push((id, schema));
+                let name = names.as_string::<i32>().value(row);
+                if let Some(table) = tables::find(name) {
                     found.tables.insert(id, table);
-                } else if name == Some("pg_class") {
-                    found.pg_class = id;
+                    searched.insert(schema);
+                } else if name == "pg_class" {
+                    found.pg_class = Some(id);
+                    searched.insert(schema);
                 }
             }
         }
+        let visible = all.into_iter().filter(|(_, schema)| searched.contains(schema));
+        found.visible = visible.map(|(id, _)| id).collect();
         // Whoever came first has read the same.
         let _ = self.0.set(found);
         Ok(())
@@ -62,6 +75,10 @@ impl Tables {
 
     fn get(&self, id: i32) -> Option<&'static Table> {
         self.0.get()?.tables.get(&id).copied()
+    }
+
+    fn visible(&self, id: i32) -> Option<bool> {
+        Some(self.0.get()?.visible.contains(&id))
     }
 
     /// The object id of a table by its name, with or without its schema, quoted or not.
@@ -125,7 +142,7 @@ pub(super) async fn descriptions(
 
 /// Adds the functions.
 pub(super) fn register(context: &SessionContext, tables: &Arc<Tables>) {
-    for what in [What::Column, What::Object, What::Shared, What::Id] {
+    for what in What::ALL {
         let signature = Signature::variadic_any(Volatility::Stable);
         let function = Describe { what, tables: Arc::clone(tables), signature };
         context.register_udf(ScalarUDF::new_from_impl(function));
@@ -157,10 +174,12 @@ enum What {
     Shared,
     /// `to_regclass(name)`.
     Id,
+    /// `pg_table_is_visible(table)`.
+    Visible,
 }
 
 impl What {
-    const ALL: [Self; 4] = [Self::Column, Self::Object, Self::Shared, Self::Id];
+    const ALL: [Self; 5] = [Self::Column, Self::Object, Self::Shared, Self::Id, Self::Visible];
 
     fn name(self) -> &'static str {
         match self {
@@ -168,6 +187,7 @@ impl What {
             Self::Object => "obj_description",
             Self::Shared => "shobj_description",
             Self::Id => "to_regclass",
+            Self::Visible => "pg_table_is_visible",
         }
     }
 }
@@ -203,7 +223,11 @@ impl ScalarUDFImpl for Describe {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(if self.what == What::Id { DataType::Int32 } else { DataType::Utf8 })
+        Ok(match self.what {
+            What::Id => DataType::Int32,
+            What::Visible => DataType::Boolean,
+            What::Column | What::Object | What::Shared => DataType::Utf8,
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -218,6 +242,10 @@ impl ScalarUDFImpl for Describe {
         }
         let ids = cast(first, &DataType::Int32)?;
         let ids = ids.as_primitive::<Int32Type>();
+        if self.what == What::Visible {
+            let visible = ids.iter().map(|id| self.tables.visible(id?));
+            return Ok(ColumnarValue::Array(Arc::new(visible.collect::<BooleanArray>())));
+        }
         let columns = match (self.what, arrays.get(1)) {
             (What::Column, Some(columns)) => Some(cast(columns, &DataType::Int32)?),
             _ => None,
@@ -237,7 +265,7 @@ impl ScalarUDFImpl for Describe {
                     let field = position.and_then(|at| shape.fields().get(at));
                     Ok(field.and_then(|field| meaning(table, field.name())))
                 }
-                What::Shared | What::Id => Ok(None),
+                What::Shared | What::Id | What::Visible => Ok(None),
             }
         };
         let said = (0..ids.len()).map(say).collect::<Result<StringArray>>()?;

@@ -1,26 +1,77 @@
-//! Memory of one query: a pool that hands every request on to the pool all queries share, and
-//! refuses what exceeds the query's own part, so that one query cannot starve the others (I-9).
+//! Memory of queries: how much of it each may take and in what pieces, and the pool of one query,
+//! which hands every request on to the pool all queries share and refuses what exceeds the query's
+//! own part, so that one query cannot starve the others (I-9).
+//!
+//! What sorts or groups within its memory writes to disk what does not fit, which works only while
+//! each of its operators can hold a batch and merge two: so within a query, memory that can be spilled
+//! is shared out evenly, and what merges need is set aside before anything is sorted.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use datafusion::common::config::{ConfigNonZeroUsize, SpillCompression};
+use datafusion::common::resources_datafusion_err;
+use datafusion::config::ExecutionOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{
-    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
+
+use crate::limits;
+use crate::settings::QuerySettings;
+
+/// How the memory of the settings is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Bytes that one query may take.
+    pub(crate) query_max: usize,
+    /// Parts that a query is split into: as many as asked for, but none of them so small that it
+    /// would write batch by batch.
+    pub(crate) partitions: usize,
+    /// Bytes that each part of a sort sets aside to merge what it has written.
+    pub(crate) sort_reserve: usize,
+    /// Rows of a batch: two of them, of wide rows, are merged within what is set aside.
+    pub(crate) batch_rows: usize,
+}
+
+impl Budget {
+    /// The budget of these settings.
+    pub(crate) fn of(settings: &QuerySettings) -> Self {
+        let memory_max = usize::try_from(settings.memory_max).unwrap_or(usize::MAX);
+        let query_max = (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize;
+        let fitting = query_max / limits::PARTITION_BYTES_MIN;
+        let partitions = settings.partitions().min(fitting).max(1);
+        // All queries that may run at once set aside half of the memory, and one an eighth of its part.
+        let beside_others = memory_max / (2 * settings.concurrent_max.max(1) * partitions);
+        let sort_reserve =
+            limits::SORT_RESERVE_MAX.min(beside_others).min(query_max / (8 * partitions));
+        let rows = sort_reserve / (2 * limits::WIDE_ROW_BYTES);
+        let batch_rows = rows.clamp(limits::BATCH_ROWS_MIN, limits::BATCH_ROWS_MAX);
+        Self { query_max, partitions, sort_reserve, batch_rows }
+    }
+
+    /// Tells the operators.
+    pub(crate) fn configure(&self, options: &mut ExecutionOptions) {
+        options.sort_spill_reservation_bytes = self.sort_reserve;
+        if let Ok(rows) = ConfigNonZeroUsize::try_new(self.batch_rows) {
+            options.batch_size = rows;
+        }
+        // Sorted rows repeat what they are sorted by, and attributes with it.
+        options.spill_compression = SpillCompression::Lz4Frame;
+    }
+}
 
 /// A query's part of the shared memory.
 #[derive(Debug)]
 pub(crate) struct QueryPool {
     shared: Arc<dyn MemoryPool>,
-    used: AtomicUsize,
+    own: FairSpillPool,
     max: usize,
 }
 
 impl QueryPool {
     pub(crate) fn new(shared: Arc<dyn MemoryPool>, max: usize) -> Self {
-        Self { shared, used: AtomicUsize::new(0), max }
+        Self { shared, own: FairSpillPool::new(max), max }
     }
 }
 
@@ -30,42 +81,44 @@ impl MemoryPool for QueryPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
+        self.own.register(consumer);
         self.shared.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
+        self.own.unregister(consumer);
         self.shared.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.used.fetch_add(additional, Ordering::Relaxed);
+        self.own.grow(reservation, additional);
         self.shared.grow(reservation, additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.used.fetch_sub(shrink, Ordering::Relaxed);
+        self.own.shrink(reservation, shrink);
         self.shared.shrink(reservation, shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let used = self.used.fetch_add(additional, Ordering::Relaxed) + additional;
-        let granted = if used > self.max {
-            Err(datafusion::common::resources_datafusion_err!(
-                "{} asked for {additional} bytes more, which makes {used} of at most {} for one query",
+        self.own.try_grow(reservation, additional).map_err(|_| {
+            resources_datafusion_err!(
+                "{} has {} bytes and asked for {additional} more, with {} of at most {} taken by the query",
                 reservation.consumer().name(),
+                reservation.size(),
+                self.own.reserved(),
                 self.max
-            ))
-        } else {
-            self.shared.try_grow(reservation, additional)
-        };
+            )
+        })?;
+        let granted = self.shared.try_grow(reservation, additional);
         if granted.is_err() {
-            self.used.fetch_sub(additional, Ordering::Relaxed);
+            self.own.shrink(reservation, additional);
         }
         granted
     }
 
     fn reserved(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.own.reserved()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -84,6 +137,8 @@ mod tests {
     use super::*;
     use datafusion::execution::memory_pool::GreedyMemoryPool;
 
+    const MIB: usize = 1 << 20;
+
     #[test]
     fn a_query_takes_its_part_and_gives_it_back() {
         let shared: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
@@ -96,8 +151,69 @@ mod tests {
         assert_eq!(one.reserved(), 0, "a refusal leaves nothing reserved");
         assert!(a.try_grow(60).is_ok());
         assert!(b.try_grow(41).is_err(), "the shared pool has 40 left");
+        assert_eq!(two.reserved(), 0, "nor does one of the shared pool");
         assert!(b.try_grow(40).is_ok());
         drop(a);
         assert_eq!((one.reserved(), shared.reserved()), (0, 40));
+    }
+
+    #[test]
+    fn what_can_be_spilled_leaves_room_for_the_other_parts_of_the_query() {
+        let shared: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
+        let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(shared, 60));
+        let sorter = |name| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
+        let (one, two) = (sorter("one"), sorter("two"));
+        assert!(one.try_grow(31).is_err(), "half of 60 is the other one's");
+        assert!(one.try_grow(30).is_ok() && two.try_grow(30).is_ok());
+    }
+
+    #[test]
+    fn every_limit_gives_sorts_room_to_merge() {
+        let check = |memory_max: usize, threads, concurrent_max, expect: Budget| {
+            let settings = QuerySettings {
+                memory_max: memory_max as u64,
+                partitions: threads,
+                concurrent_max,
+                ..QuerySettings::default()
+            };
+            assert_eq!(Budget::of(&settings), expect, "{memory_max}");
+        };
+        // 0.6 of 1,000 MiB; 16 MiB at most for each of 2 parts, of which 1,000 / (2 · 16 · 2) = 15.6;
+        // 8,000 rows of 2 KiB are that.
+        check(
+            1_000 * MIB,
+            2,
+            16,
+            Budget {
+                query_max: 600 * MIB,
+                partitions: 2,
+                sort_reserve: 1_000 * MIB / 64,
+                batch_rows: 8_000,
+            },
+        );
+        // 60 MiB make 3 parts of at least 16; 100 / (2 · 16 · 3) is 1.04 MiB.
+        check(
+            100 * MIB,
+            64,
+            16,
+            Budget {
+                query_max: 60 * MIB,
+                partitions: 3,
+                sort_reserve: 100 * MIB / 96,
+                batch_rows: 1_024,
+            },
+        );
+        // One query at a time: an eighth of its 6 MiB, 0.75.
+        check(
+            10 * MIB,
+            64,
+            1,
+            Budget {
+                query_max: 6 * MIB,
+                partitions: 1,
+                sort_reserve: 6 * MIB / 8,
+                batch_rows: 1_024,
+            },
+        );
     }
 }

@@ -2,11 +2,14 @@
 //! tenant (I-10), with the functions and the memory that queries may use.
 //! Takes the snapshot's providers and SQL text, gives checked logical plans. It runs nothing.
 
+pub(crate) mod activity;
 pub mod catalog;
+mod correlated;
 mod describe;
 pub mod functions;
 mod increases;
 mod information_schema;
+mod json_build;
 pub mod memory;
 mod operators;
 mod overlay;
@@ -17,8 +20,10 @@ mod pg_functions;
 pub(crate) mod pg_types;
 mod prices;
 pub mod quantiles;
+mod reader;
 pub(crate) mod rewrites;
 mod series;
+mod spilled;
 pub mod statement;
 pub mod units;
 
@@ -52,11 +57,13 @@ use spanledger_schemas::tables::{span_verdicts, spans};
 use crate::error::QueryError;
 use crate::limits;
 use crate::settings::QuerySettings;
+use activity::Activity;
 use catalog::TenantTables;
 use information_schema::InformationSchema;
-use memory::QueryPool;
+use memory::{Budget, QueryPool};
 use pg_catalog::PgCatalog;
 use prices::{PriceCache, SnapshotPrices};
+use spilled::Spilled;
 
 /// Name of the catalog that holds the tables; PostgreSQL clients call it the database.
 pub const CATALOG: &str = "spanledger";
@@ -69,11 +76,12 @@ pub type Providers = BTreeMap<&'static str, Arc<dyn TableProvider>>;
 /// What all sessions share: functions, PostgreSQL's catalog, memory, spill space, caches.
 pub(crate) struct Sessions {
     template: SessionState,
-    pg_catalog: Arc<PgCatalog>,
+    pg_catalog: PgCatalog,
     described: Arc<describe::Tables>,
     runtime: Arc<RuntimeEnv>,
-    query_memory_max: usize,
+    query_max: usize,
     prices: Arc<PriceCache>,
+    _spilled: Option<Spilled>,
 }
 
 impl Sessions {
@@ -83,17 +91,21 @@ impl Sessions {
     /// When the spill folder cannot be used.
     pub(crate) fn new(settings: &QuerySettings) -> Result<Self, QueryError> {
         let memory_max = usize::try_from(settings.memory_max).unwrap_or(usize::MAX);
+        let budget = Budget::of(settings);
         let mut runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(memory_max)))
             .with_max_temp_directory_size(settings.spill_max)
+            .with_max_spill_merge_fan_in(limits::SPILL_MERGE_FILES_MAX)
             .with_metadata_cache_limit(limits::METADATA_CACHE_BYTES);
+        let mut spilled = None;
         if let Some(folder) = &settings.spill_dir {
+            spilled = Some(Spilled::claim(folder)?);
             runtime = runtime.with_temp_file_path(folder);
         }
         let runtime = runtime.build_arc()?;
         let context = SessionContext::new_with_state(
             SessionStateBuilder::new_with_default_features()
-                .with_config(config(settings.partitions()))
+                .with_config(config(&budget))
                 .with_runtime_env(Arc::clone(&runtime))
                 .with_catalog_list(catalogs_of(described_tables()?, None)?)
                 .build(),
@@ -108,15 +120,21 @@ impl Sessions {
             .catalog(CATALOG)
             .and_then(|catalog| catalog.schema("pg_catalog"))
             .ok_or_else(|| QueryError::Failed("pg_catalog was not set up".to_owned()))?;
-        let pg_catalog = Arc::new(PgCatalog::new(pg_catalog, Arc::clone(&described)));
+        let pg_catalog = PgCatalog::new(pg_catalog, Arc::clone(&described));
         Ok(Self {
             template: context.state(),
             pg_catalog,
             described,
             runtime,
-            query_memory_max: (memory_max as f64 * limits::QUERY_MEMORY_SHARE) as usize,
+            query_max: budget.query_max,
             prices: Arc::default(),
+            _spilled: spilled,
         })
+    }
+
+    /// The statements that run.
+    pub(crate) fn activity(&self) -> &Activity {
+        self.pg_catalog.activity()
     }
 
     /// A session for one query of one tenant.
@@ -128,7 +146,7 @@ impl Sessions {
     ) -> Result<Session, QueryError> {
         let shared = &self.runtime.memory_pool;
         let pool: Arc<dyn MemoryPool> =
-            Arc::new(QueryPool::new(Arc::clone(shared), self.query_memory_max));
+            Arc::new(QueryPool::new(Arc::clone(shared), self.query_max));
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
             .with_memory_pool(pool)
             .build_arc()?;
@@ -136,16 +154,17 @@ impl Sessions {
         let version = versions.get(tables_of::prices::TABLE.name).copied().unwrap_or_default();
         let prices = SnapshotPrices::new(priced, version, tenant, Arc::clone(&self.prices));
         let tables: Arc<dyn SchemaProvider> = Arc::new(TenantTables::new(tables, tenant));
+        let pg_catalog = Arc::new(self.pg_catalog.of(tenant));
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
             .with_runtime_env(runtime)
             .with_catalog_list(catalogs_of(
                 tables,
-                Some(Arc::clone(&self.pg_catalog) as Arc<dyn SchemaProvider>),
+                Some(Arc::clone(&pg_catalog) as Arc<dyn SchemaProvider>),
             )?)
             .build();
         prices.register(&mut state)?;
         let context = SessionContext::new_with_state(state);
-        let (pg_catalog, described) = (Arc::clone(&self.pg_catalog), Arc::clone(&self.described));
+        let described = Arc::clone(&self.described);
         Ok(Session { context, versions, prices, pg_catalog, described })
     }
 }
@@ -167,7 +186,7 @@ impl Session {
         params: Option<ParamValues>,
     ) -> Result<LogicalPlan, QueryError> {
         let statement = DfStatement::Statement(Box::new(statement.clone()));
-        let plan = self.context.state().statement_to_plan(statement).await?;
+        let plan = correlated::joined(self.context.state().statement_to_plan(statement).await?)?;
         // The second lock on the same door: no plan that writes, whatever the text was.
         let reading = SQLOptions::new()
             .with_allow_ddl(false)
@@ -248,17 +267,18 @@ impl Session {
     }
 }
 
-fn config(partitions: usize) -> SessionConfig {
+fn config(budget: &Budget) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         // Ours, in the catalog: the planner would put its own before it.
         .with_information_schema(false)
-        .with_target_partitions(partitions);
+        .with_target_partitions(budget.partitions);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     // What a text literal or a cast to `timestamp with time zone` means, and what it prints as.
     options.execution.time_zone = Some("UTC".to_owned());
+    budget.configure(&mut options.execution);
     config
 }
 

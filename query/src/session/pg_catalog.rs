@@ -21,30 +21,54 @@ use datafusion::scalar::ScalarValue;
 use pgwire::api::Type;
 use spanledger_schemas::tables;
 
+use super::activity::{self, Activity};
 use super::describe::{Tables, descriptions};
 use super::functions::PG_SETTINGS;
 use super::{catalog, pg_types};
 
-/// The crate's catalog, mended.
+/// The crate's catalog, mended, as one tenant sees it.
 #[derive(Debug)]
 pub(super) struct PgCatalog {
     crates: Arc<dyn SchemaProvider>,
     described: Arc<Tables>,
+    activity: Activity,
+    tenant: String,
 }
 
 impl PgCatalog {
+    /// The catalog of no tenant yet.
     pub(super) fn new(crates: Arc<dyn SchemaProvider>, described: Arc<Tables>) -> Self {
-        Self { crates, described }
+        Self { crates, described, activity: Activity::default(), tenant: String::new() }
+    }
+
+    /// The catalog of a tenant.
+    pub(super) fn of(&self, tenant: &str) -> Self {
+        Self {
+            crates: Arc::clone(&self.crates),
+            described: Arc::clone(&self.described),
+            activity: self.activity.clone(),
+            tenant: tenant.to_owned(),
+        }
+    }
+
+    /// The statements that run, of all tenants.
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activity
     }
 }
 
 #[async_trait]
 impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
-        self.crates.table_names()
+        let mut names = self.crates.table_names();
+        names.push(activity::NAME.to_owned());
+        names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        if name == activity::NAME {
+            return Ok(Some(Arc::new(self.activity.rows(&self.tenant)?)));
+        }
         match self.crates.table(name).await? {
             Some(attributes) if name == "pg_attribute" => Ok(Some(Arc::new(mended(attributes)?))),
             Some(classes) if name == "pg_class" => Ok(Some(Arc::new(with_rights(classes)?))),
@@ -63,11 +87,14 @@ impl SchemaProvider for PgCatalog {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>, DataFusionError> {
+        if name == activity::NAME {
+            return Ok(Some(TableType::View));
+        }
         self.crates.table_type(name).await
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.crates.table_exist(name)
+        name == activity::NAME || self.crates.table_exist(name)
     }
 }
 
@@ -121,12 +148,18 @@ fn mended(attributes: Arc<dyn TableProvider>) -> Result<ViewTable> {
     Ok(ViewTable::new(rows.project(columns)?.build()?, None))
 }
 
-/// `pg_class` with the column of rights, of which none are given: the crate has none.
+/// `pg_class` with the columns of rights and options, of which none are given: the crate has neither.
 fn with_rights(classes: Arc<dyn TableProvider>) -> Result<ViewTable> {
     let schema = classes.schema();
     let mut columns: Vec<_> = schema.fields().iter().map(|field| ident(field.name())).collect();
-    if schema.column_with_name("relacl").is_none() {
-        columns.push(lit(ScalarValue::Utf8(None)).alias("relacl"));
+    let none = [
+        ("relacl", ScalarValue::Utf8(None)),
+        ("reloptions", ScalarValue::new_null_list(DataType::Utf8, true, 1)),
+    ];
+    for (name, null) in none {
+        if schema.column_with_name(name).is_none() {
+            columns.push(lit(null).alias(name));
+        }
     }
     let rows = LogicalPlanBuilder::scan("pg_class", provider_as_source(classes), None)?;
     Ok(ViewTable::new(rows.project(columns)?.build()?, None))

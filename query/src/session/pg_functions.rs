@@ -10,17 +10,19 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, SimpleScalarUDF,
-    Volatility, create_udf,
+    TypeSignature, Volatility, create_udf,
 };
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
 use super::functions::pg_setting;
+use super::json_build::JsonBuildObject;
 
 /// Adds the functions.
 pub(super) fn register(context: &SessionContext) {
     let signature = Signature::variadic_any(Volatility::Immutable);
     context.register_udf(ScalarUDF::new_from_impl(FormatText { signature }));
+    context.register_udf(ScalarUDF::new_from_impl(JsonBuildObject::new()));
     context.register_udf(set_config());
     context.register_udf(expand_array());
     context.register_udf(generate_subscripts());
@@ -32,14 +34,31 @@ pub(super) fn register(context: &SessionContext) {
             Arc::new(|_: &[ColumnarValue]| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)))),
         )));
     }
-    let no = ColumnarValue::Scalar(ScalarValue::Boolean(Some(false)));
-    let say = move |_: &[ColumnarValue]| Ok(no.clone());
-    let in_recovery = Arc::new(say);
-    let kind = DataType::Boolean;
-    let in_recovery =
-        create_udf("pg_is_in_recovery", vec![], kind, Volatility::Stable, in_recovery);
-    context.register_udf(in_recovery);
+    for (name, takes, answer) in ANSWERS {
+        let takes = if takes == 0 { TypeSignature::Nullary } else { TypeSignature::Any(takes) };
+        let signature = Signature::new(takes, Volatility::Stable);
+        context.register_udf(ScalarUDF::new_from_impl(SimpleScalarUDF::new_with_signature(
+            name,
+            signature,
+            DataType::Boolean,
+            Arc::new(move |_: &[ColumnarValue]| {
+                Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(answer))))
+            }),
+        )));
+    }
 }
+
+/// Functions with one answer, and how many arguments they take: everything of the catalog but the
+/// information schema is found without naming its schema, and this server follows no other.
+const ANSWERS: [(&str, usize, bool); 7] = [
+    ("pg_is_in_recovery", 0, false),
+    ("pg_collation_is_visible", 1, true),
+    ("pg_conversion_is_visible", 1, true),
+    ("pg_function_is_visible", 1, true),
+    ("pg_opclass_is_visible", 1, true),
+    ("pg_operator_is_visible", 1, true),
+    ("pg_type_is_visible", 1, true),
+];
 
 /// Functions that write down how an object was made: of none is it known.
 const DEFINITIONS: [&str; 9] = [

@@ -5,6 +5,9 @@ use arrow::datatypes::DataType;
 use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use pgwire::api::Type;
 
+/// Marks a column of text that is JSON, in its field's metadata.
+pub(crate) const JSON: &str = "pg.json";
+
 /// Whether a column is JSON there: what PostgreSQL has no type for that its clients know.
 pub(crate) fn is_json(kind: &DataType) -> bool {
     match kind {

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use regex::Regex;
 
-use super::patterns;
+use super::{activity, patterns};
 use crate::error::QueryError;
 
 /// What a column is called that stands in a query a second time, with its number behind it.
@@ -26,7 +26,7 @@ struct Rewrite {
     instead: &'static str,
 }
 
-const TEXTS: [Rewrite; 7] = [
+const TEXTS: [Rewrite; 5] = [
     // Grafana's question for the schemas of the search path, which the parser's own rewrites answer
     // by none, so that its query builder lists no tables: here it is the one schema there is.
     Rewrite {
@@ -64,24 +64,6 @@ const TEXTS: [Rewrite; 7] = [
         pattern: r"(?i)\b(\w+)\.oid\s*=\s*(\w+)\.typreceive\b",
         instead: "${1}.proname = ${2}.typreceive",
     },
-    // Npgsql's question for the types of ranges, of the same kind.
-    Rewrite {
-        word: "rngmultitypid",
-        pattern: concat!(
-            r"(?is)\(\s*SELECT\s+rngtypid\s+FROM\s+pg_range\s+",
-            r"WHERE\s+rngmultitypid\s*=\s*typ\.oid\s*\)",
-        ),
-        instead: "(SELECT max(rngtypid) FROM pg_range WHERE rngmultitypid = typ.oid)",
-    },
-    // pgjdbc's question for the types: a query for each row, which the planner has not.
-    Rewrite {
-        word: "typrelid",
-        pattern: concat!(
-            r"(?is)\(\s*SELECT\s+c\.relkind\s*=\s*'c'\s+FROM\s+pg_catalog\.pg_class\s+c\s+",
-            r"WHERE\s+c\.oid\s*=\s*t\.typrelid\s*\)",
-        ),
-        instead: "(t.typrelid IN (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'c'))",
-    },
 ];
 
 /// The text with what its reader would not understand in other words.
@@ -99,7 +81,7 @@ pub(super) fn of_text(text: &str) -> Cow<'_, str> {
 
 /// What PostgreSQL says otherwise than the planner: computed names as `regclass`, which the parser's
 /// own rewrites leave to a cast that takes numbers only; patterns of times; the column of a series,
-/// which has the name of its alias; and columns that stand twice.
+/// which has the name of its alias; columns that stand twice; and statistics without their schema.
 ///
 /// # Errors
 /// [`QueryError::Unsupported`] for a pattern that the planner cannot write.
@@ -167,6 +149,15 @@ impl VisitorMut for Rewriter {
                 let expr = std::mem::replace(expr, Expr::value(Value::Null));
                 *item = SelectItem::ExprWithAlias { expr, alias };
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Statistics of the server, which are found without their schema as the catalog is.
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<QueryError> {
+        if relation.to_string().eq_ignore_ascii_case(activity::NAME) {
+            *relation =
+                ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new(activity::NAME)]);
         }
         ControlFlow::Continue(())
     }

@@ -2,7 +2,7 @@
 //! OpenTelemetry metrics data model tells series apart, gives 128 bits of their hash as text. It
 //! is a name for grouping and ordering, and nothing is stored under it.
 
-use std::hash::Hasher as _;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StringBuilder, StringViewArray};
@@ -13,7 +13,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, ident,
 };
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What tells series of one tenant apart: resource, scope, name, unit, kind of the points and
 /// temporality, and the point's own attributes ("Opentelemetry Protocol data model": identity).
@@ -79,14 +79,32 @@ impl ScalarUDFImpl for SeriesId {
             .map(|arg| Part::of(&arg.to_array(rows)?))
             .collect::<Result<Vec<Part>>>()?;
         let mut ids = StringBuilder::with_capacity(rows, rows * 32);
+        let mut identity = Identity::default();
         for row in 0..rows {
-            let mut hash = Xxh3::new();
-            for part in &parts {
-                part.write(row, &mut hash);
+            if write!(ids, "{:032x}", identity.of(&parts, row)).is_err() {
+                return exec_err!("series_id: an id cannot be written");
             }
-            ids.append_value(format!("{:032x}", hash.digest128()));
+            ids.append_value("");
         }
         Ok(ColumnarValue::Array(Arc::new(ids.finish())))
+    }
+}
+
+/// The identity of one row after the other, written out. Hashing what is written at once costs a
+/// fraction of hashing it piece by piece.
+#[derive(Default)]
+struct Identity {
+    row: Vec<u8>,
+    entry: Vec<u8>,
+}
+
+impl Identity {
+    fn of(&mut self, parts: &[Part], row: usize) -> u128 {
+        self.row.clear();
+        for part in parts {
+            part.write(row, self);
+        }
+        xxh3_128(&self.row)
     }
 }
 
@@ -109,35 +127,38 @@ impl Part {
         Ok(Part::Map { map: Box::new(map.clone()), keys, values })
     }
 
-    fn write(&self, row: usize, hash: &mut Xxh3) {
+    fn write(&self, row: usize, identity: &mut Identity) {
         match self {
-            Part::Text(texts) => write_text(texts.is_valid(row).then(|| texts.value(row)), hash),
-            Part::Map { map, .. } if map.is_null(row) => write_text(None, hash),
+            Part::Text(texts) => {
+                write_text(texts.is_valid(row).then(|| texts.value(row)), &mut identity.row);
+            }
+            Part::Map { map, .. } if map.is_null(row) => write_text(None, &mut identity.row),
             Part::Map { map, keys, values } => {
                 // A sum does not know the order in which a client happened to send attributes.
                 let offsets = map.value_offsets();
                 let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
                 let entries = (from..to).fold(0u128, |sum, entry| {
-                    let mut hash = Xxh3::new();
-                    write_text(Some(keys.value(entry)), &mut hash);
-                    write_text(values.is_valid(entry).then(|| values.value(entry)), &mut hash);
-                    sum.wrapping_add(hash.digest128())
+                    identity.entry.clear();
+                    write_text(Some(keys.value(entry)), &mut identity.entry);
+                    let value = values.is_valid(entry).then(|| values.value(entry));
+                    write_text(value, &mut identity.entry);
+                    sum.wrapping_add(xxh3_128(&identity.entry))
                 });
-                hash.update(&(to - from).to_le_bytes());
-                hash.update(&entries.to_le_bytes());
+                identity.row.extend((to - from).to_le_bytes());
+                identity.row.extend(entries.to_le_bytes());
             }
         }
     }
 }
 
 /// A text with its length before it, so that no two lists of texts are written alike.
-fn write_text(text: Option<&str>, hash: &mut Xxh3) {
+fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
     match text {
-        None => hash.write_u8(0),
+        None => out.push(0),
         Some(text) => {
-            hash.write_u8(1);
-            hash.update(&text.len().to_le_bytes());
-            hash.update(text.as_bytes());
+            out.push(1);
+            out.extend(text.len().to_le_bytes());
+            out.extend(text.as_bytes());
         }
     }
 }
@@ -153,12 +174,8 @@ mod tests {
             Part::Text(texts) => texts.len(),
             Part::Map { map, .. } => map.len(),
         };
-        let one = |row| {
-            let mut hash = Xxh3::new();
-            parts.iter().for_each(|part| part.write(row, &mut hash));
-            format!("{:032x}", hash.digest128())
-        };
-        (0..rows).map(one).collect()
+        let mut identity = Identity::default();
+        (0..rows).map(|row| format!("{:032x}", identity.of(&parts, row))).collect()
     }
 
     fn maps(rows: &[&[(&str, Option<&str>)]]) -> ArrayRef {

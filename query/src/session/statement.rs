@@ -4,19 +4,19 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Query, Select, SetExpr, Statement, Visit, Visitor};
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
+use super::reader::Reader;
 use super::rewrites;
 use crate::error::QueryError;
 use crate::limits;
 use crate::questions::expand;
 
 /// Reads SQL texts.
-pub(crate) struct StatementParser(PostgresCompatibilityParser);
+pub(crate) struct StatementParser(Reader);
 
 impl StatementParser {
     pub(crate) fn new() -> Self {
-        Self(PostgresCompatibilityParser::new())
+        Self(Reader::new())
     }
 
     /// Every statement of the text, unchecked.
@@ -29,7 +29,7 @@ impl StatementParser {
             )));
         }
         let text = rewrites::of_text(text);
-        let mut statements = self.0.parse(&text).map_err(|e| QueryError::Syntax(e.to_string()))?;
+        let mut statements = self.0.read(&text).map_err(|e| QueryError::Syntax(e.to_string()))?;
         rewrites::of_statements(&mut statements)?;
         if statements.len() > limits::STATEMENTS_MAX {
             return Err(QueryError::Syntax(format!(

@@ -126,12 +126,30 @@ async fn failures_are_problems_with_a_hint() {
         assert_eq!(body["status"], status, "{query}");
         let detail = body["detail"].as_str().unwrap();
         assert!(detail.contains(part), "{query}: {detail}");
+        let hint = body["hint"].as_str().unwrap();
+        assert!(!hint.is_empty(), "{query}: no hint");
+        hint.to_owned()
     };
     check("SELEC 1", 400, "SELEC").await;
     check("SELECT nothing FROM calls", 400, "nothing").await;
     check("SELECT * FROM nothing", 400, "nothing").await;
     check("DELETE FROM calls", 403, "DELETE FROM").await;
     check("SELECT 1; SELECT 2", 400, "2 statements").await;
+    for (query, part, hint) in [
+        ("SELECT nothing(1)", "nothing", "another name"),
+        ("SELECT model, sum(cost) FROM calls", "GROUP BY", "max(column)"),
+        ("SELECT model FROM calls JOIN spans USING (span_id)", "mbiguous", "table.column"),
+        ("SELECT 1 / 0", "ivide by zero", "nullif"),
+        ("SELECT CAST('x' AS INT)", "annot cast", "TRY_CAST"),
+        (
+            "SELECT (SELECT s.name FROM spans s WHERE s.span_id = c.span_id) FROM calls c",
+            "aggregated",
+            "max(column)",
+        ),
+    ] {
+        let given = check(query, 400, part).await;
+        assert!(given.contains(hint), "{query}: {given}");
+    }
     let (status, body) = sql(&world, json!({"sql": "SELECT 1"})).await;
     assert_eq!((status, body["title"].as_str()), (422, Some("invalid request")), "{body}");
 }

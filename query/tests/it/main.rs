@@ -24,4 +24,5 @@ mod plans;
 mod prices;
 mod questions;
 mod slt;
+mod spill;
 mod verdicts;

@@ -95,7 +95,11 @@ impl Form {
             return Err(unsupported("a delimiter or quote beyond ASCII"));
         }
         if kind == Kind::Binary && form.header {
-            return Err(failure("42601", "cannot specify HEADER in BINARY mode".to_owned(), None));
+            return Err(failure(
+                "42601",
+                "cannot specify HEADER in BINARY mode".to_owned(),
+                "leave HEADER out, or say FORMAT csv",
+            ));
         }
         Ok(form)
     }
@@ -188,7 +192,7 @@ fn is_utf8(name: &str) -> bool {
 
 fn unsupported(what: &str) -> PgWireError {
     let hint = "use FORMAT text, csv or binary, with DELIMITER, NULL, QUOTE or HEADER";
-    failure("0A000", format!("COPY does not write {what}"), Some(hint))
+    failure("0A000", format!("COPY does not write {what}"), hint)
 }
 
 fn data(bytes: Bytes) -> PgWireBackendMessage {

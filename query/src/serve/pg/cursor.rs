@@ -57,11 +57,11 @@ impl Cursors {
         let mut cursors = self.map();
         if cursors.contains_key(&declared.name) {
             let exists = format!("cursor \"{}\" already exists", declared.name);
-            return Err(failure("42P03", exists, Some("close it, or choose another name")));
+            return Err(failure("42P03", exists, "close it, or choose another name"));
         }
         if cursors.len() >= limits::PG_CURSORS_MAX {
             let many = format!("the connection has {} cursors, the most allowed", cursors.len());
-            return Err(failure("53400", many, Some("close some")));
+            return Err(failure("53400", many, "close some"));
         }
         let rows = tokio::sync::Mutex::new(Rows::Waiting(params));
         let cursor = Cursor { schema, declared: declared.clone(), rows };
@@ -100,7 +100,7 @@ impl Cursors {
 
 fn unknown(name: &str) -> PgWireError {
     let message = format!("cursor \"{name}\" does not exist");
-    failure("34000", message, Some("without WITH HOLD a cursor ends with its transaction"))
+    failure("34000", message, "without WITH HOLD a cursor ends with its transaction")
 }
 
 impl Cursor {

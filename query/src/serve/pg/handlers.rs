@@ -212,7 +212,9 @@ pub(super) fn caller<C: ClientInfo + ?Sized>(
     stop: &Stop,
     client: &C,
 ) -> Caller {
+    let (pid, _) = client.pid_and_secret_key();
     Caller {
+        pid: Some(pid),
         cancel: stop.next(),
         timeout: session::statement_timeout(client),
         ..service.anyone("pg")

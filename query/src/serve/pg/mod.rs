@@ -221,7 +221,7 @@ impl From<QueryError> for PgWireError {
         }
         let mut info =
             ErrorInfo::new("ERROR".to_owned(), error.sqlstate().to_owned(), error.to_string());
-        info.hint = error.hint().map(str::to_owned);
+        info.hint = Some(error.hint().to_owned());
         PgWireError::UserError(Box::new(info))
     }
 }

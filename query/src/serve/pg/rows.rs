@@ -18,10 +18,7 @@ use pgwire::types::format::FormatOptions;
 
 use super::numeric::Numeric;
 use crate::error::QueryError;
-use crate::session::pg_types;
-
-/// Marks a column of text that is JSON, in its field's metadata.
-pub(super) const JSON: &str = "pg.json";
+use crate::session::pg_types::{self, JSON};
 
 /// The columns as they are described to the client.
 ///
@@ -114,12 +111,16 @@ pub(super) fn write<E: Encoder>(
 
 /// A message that does not fit those before it.
 pub(super) fn violation(message: String) -> PgWireError {
-    failure("08P01", message, None)
+    failure(
+        "08P01",
+        message,
+        "the client's library broke the protocol: see whether it has a newer version",
+    )
 }
 
 /// A failure with its SQLSTATE, and what to do about it.
-pub(super) fn failure(code: &str, message: String, hint: Option<&str>) -> PgWireError {
+pub(super) fn failure(code: &str, message: String, hint: &str) -> PgWireError {
     let mut info = ErrorInfo::new("ERROR".to_owned(), code.to_owned(), message);
-    info.hint = hint.map(str::to_owned);
+    info.hint = Some(hint.to_owned());
     PgWireError::UserError(Box::new(info))
 }

@@ -86,7 +86,7 @@ impl Suspended {
         });
         if all.len() >= limits::PG_CURSORS_MAX {
             let many = format!("the connection has {} open portals, the most allowed", all.len());
-            return Err(failure("53400", many, Some("close some, or read them to their end")));
+            return Err(failure("53400", many, "close some, or read them to their end"));
         }
         all.push(Arc::downgrade(&state));
         Ok(())

@@ -114,7 +114,7 @@ pub(super) fn inside<C: ClientInfo + ?Sized>(client: &C, what: &str) -> PgWireRe
         return Ok(());
     }
     let message = format!("{what} can only be used in transaction blocks");
-    Err(failure("25P01", message, Some("send BEGIN first")))
+    Err(failure("25P01", message, "send BEGIN first"))
 }
 
 /// The deadline that the client has set for its statements.
@@ -196,7 +196,7 @@ fn shown(name: &str) -> String {
 
 fn unknown(name: &str) -> PgWireError {
     let message = format!("unrecognized configuration parameter \"{name}\"");
-    failure("42704", message, Some("settings of the server itself are in its settings file"))
+    failure("42704", message, "settings of the server itself are in its settings file")
 }
 
 fn text(value: &Expr) -> String {

@@ -22,10 +22,10 @@ use pgwire::error::PgWireResult;
 
 use super::handlers::Prepared;
 use super::numeric::Numeric;
-use super::rows::{JSON, failure, violation};
+use super::rows::{failure, violation};
 use crate::error::QueryError;
 use crate::session::functions::JsonText;
-use crate::session::pg_types::is_json;
+use crate::session::pg_types::{JSON, is_json};
 
 /// A parameter as the plan wants it, and as the client sends it unless it says otherwise.
 #[derive(Debug, Clone)]
@@ -137,8 +137,13 @@ fn number(portal: &Portal<Prepared>, i: usize) -> PgWireResult<ScalarValue> {
         let text = std::str::from_utf8(raw).map_err(|e| e.to_string());
         text.and_then(Numeric::from_text)
     };
-    let number =
-        read.map_err(|why| failure("22P02", format!("parameter ${}: {why}", i + 1), None))?;
+    let number = read.map_err(|why| {
+        failure(
+            "22P02",
+            format!("parameter ${}: {why}", i + 1),
+            "send a decimal number of at most 38 digits",
+        )
+    })?;
     Ok(ScalarValue::Decimal128(Some(number.unscaled), DECIMAL128_MAX_PRECISION, number.scale))
 }
 

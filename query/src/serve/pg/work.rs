@@ -70,7 +70,7 @@ impl Work {
         }
         let message =
             "current transaction is aborted, commands ignored until end of transaction block";
-        Err(failure("25P02", message.to_owned(), Some("send ROLLBACK")))
+        Err(failure("25P02", message.to_owned(), "send ROLLBACK"))
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read(parser: &StatementParser, text: &str) -> PgWireResult<Vec<Wor
         statements.into_iter().map(|one| of(parser, one)).collect::<PgWireResult<_>>()?;
     if many && work.iter().any(|work| matches!(work, Work::Copy(..))) {
         let alone = "COPY is refused among other statements".to_owned();
-        return Err(failure("0A000", alone, Some("send COPY alone")));
+        return Err(failure("0A000", alone, "send COPY alone"));
     }
     Ok(work)
 }
@@ -123,7 +123,7 @@ fn of(parser: &StatementParser, statement: Statement) -> PgWireResult<Work> {
         }
         Statement::Copy { to: true, .. } => {
             let file = "COPY to a file or a program of the server is refused".to_owned();
-            Err(failure("42501", file, Some("use COPY ... TO STDOUT, or \\copy in psql")))
+            Err(failure("42501", file, "use COPY ... TO STDOUT, or \\copy in psql"))
         }
         statement => Ok(Work::Query(reading(statement)?)),
     }
@@ -149,7 +149,9 @@ fn rows(direction: &FetchDirection) -> PgWireResult<Option<usize>> {
     let count = |limit: &ValueWithSpan| {
         let text = limit.value.to_string();
         let count = text.parse().map(Some);
-        count.map_err(|_| failure("22023", format!("cannot fetch `{text}` rows"), None))
+        count.map_err(|_| {
+            failure("22023", format!("cannot fetch `{text}` rows"), "say a number, or ALL")
+        })
     };
     match direction {
         FetchDirection::Next | FetchDirection::Forward { limit: None } => Ok(Some(1)),
@@ -159,7 +161,7 @@ fn rows(direction: &FetchDirection) -> PgWireResult<Option<usize>> {
         }
         _ => {
             let forward = "cursor can only scan forward".to_owned();
-            Err(failure("55000", forward, Some("declare the cursor again to start over")))
+            Err(failure("55000", forward, "declare the cursor again to start over"))
         }
     }
 }

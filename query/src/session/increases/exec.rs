@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Float64Builder, Int64Array, Int64Builder,
-    StringArray, StringBuilder, StringViewArray,
+    StringArray, StringBuilder,
 };
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef};
@@ -36,7 +36,7 @@ pub(super) const READ: [&str; 10] = [
     "start_unix_ns",
     "time_unix_ns",
     "received_at",
-    COUNTED_AS,
+    DELTA,
     "no_value",
     "value",
     "value_int",
@@ -44,8 +44,9 @@ pub(super) const READ: [&str; 10] = [
     "sum",
 ];
 
-/// Temporality as the fold takes it: that of a summary is cumulative, though OTLP does not say so.
-pub(super) const COUNTED_AS: &str = "counted_as";
+/// Temporality as the fold takes it: whether it is delta, null where it is not known. As text it would
+/// be a sixth of what is sorted.
+pub(super) const DELTA: &str = "delta";
 
 /// The order of the rows: series by series, run by run, by time, what arrived first before what
 /// repeats it.
@@ -217,7 +218,7 @@ impl Pass {
 /// The columns of a batch that the fold reads.
 struct Points<'a> {
     series: StringArray,
-    counted_as: StringViewArray,
+    delta: &'a BooleanArray,
     no_value: &'a BooleanArray,
     start: &'a Int64Array,
     time: &'a Int64Array,
@@ -237,7 +238,7 @@ impl<'a> Points<'a> {
         }
         Ok(Points {
             series: cast(&batch["series_id"], &DataType::Utf8)?.as_string().clone(),
-            counted_as: cast(&batch[COUNTED_AS], &DataType::Utf8View)?.as_string_view().clone(),
+            delta: batch[DELTA].as_boolean(),
             no_value: batch["no_value"].as_boolean(),
             start: int(batch, "start_unix_ns"),
             time: int(batch, "time_unix_ns"),
@@ -249,11 +250,7 @@ impl<'a> Points<'a> {
     }
 
     fn delta(&self, row: usize) -> Option<bool> {
-        match self.counted_as.is_valid(row).then(|| self.counted_as.value(row))? {
-            "delta" => Some(true),
-            "cumulative" => Some(false),
-            _ => None,
-        }
+        self.delta.is_valid(row).then(|| self.delta.value(row))
     }
 
     fn point(&self, row: usize) -> Point {

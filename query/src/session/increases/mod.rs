@@ -19,7 +19,6 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::provider_as_source;
-use datafusion::functions::expr_fn::coalesce;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     BinaryExpr, LogicalPlanBuilder, Operator, TableProviderFilterPushDown, TableType, ident, lit,
@@ -31,7 +30,7 @@ use datafusion::scalar::ScalarValue;
 use spanledger_schemas::tables::{metric_increases, metric_points};
 
 use crate::limits::INCREASE_LOOK_BACK;
-use exec::{COUNTED_AS, IncreasesExec, READ, WRITTEN};
+use exec::{DELTA, IncreasesExec, READ, WRITTEN};
 
 /// Columns that are the same for all points of a series: a filter on them takes or leaves it whole.
 const OF_SERIES: [&str; 13] = [
@@ -127,7 +126,7 @@ impl TableProvider for Increases {
         let passed = wanted.filter(|name| !WRITTEN.contains(name) && !READ.contains(name));
         let columns: Vec<Expr> = READ
             .into_iter()
-            .map(|name| if name == COUNTED_AS { counted_as() } else { Ok(ident(name)) })
+            .map(|name| if name == DELTA { delta() } else { Ok(ident(name)) })
             .chain(passed.map(|name| Ok(ident(name))))
             .collect::<Result<_>>()?;
         let points = provider_as_source(Arc::clone(&self.points));
@@ -148,10 +147,13 @@ fn counters() -> Expr {
     sum.or(ident("metric_kind").in_list(kinds, false))
 }
 
-/// Temporality; a summary counts from its start ("Summary (Legacy)" of the data model).
-fn counted_as() -> Result<Expr> {
-    let of_summary = when(ident("metric_kind").eq(lit("summary")), lit("cumulative")).end()?;
-    Ok(coalesce(vec![ident("temporality"), of_summary]).alias(COUNTED_AS))
+/// Temporality; a summary counts from its start ("Summary (Legacy)" of the data model), though OTLP
+/// does not say so.
+fn delta() -> Result<Expr> {
+    let told = |word: &str| ident("temporality").eq(lit(word));
+    let summary = ident("temporality").is_null().and(ident("metric_kind").eq(lit("summary")));
+    let known = when(told("delta"), lit(true)).when(told("cumulative").or(summary), lit(false));
+    Ok(known.end()?.alias(DELTA))
 }
 
 fn ns_of(duration: Duration) -> i64 {
