@@ -76,6 +76,10 @@ fn batch(table: &'static Table, rows: &[Value]) -> RecordBatch {
             ("start_at", _) => number(&|r| Some(r["start_s"].as_i64()? * 1_000_000)),
             ("received_at", _) => number(&|r| Some(r["received_s"].as_i64()? * 1_000_000)),
             (_, DataType::Int64) => number(&|r| r[name].as_i64()),
+            (_, DataType::Float64) => {
+                let numbers = rows.iter().map(|r| r[name].as_f64());
+                Arc::new(numbers.collect::<arrow::array::Float64Array>())
+            }
             (_, DataType::Utf8) => {
                 let texts = rows.iter().map(|r| r[name].as_str());
                 Arc::new(texts.collect::<arrow::array::StringArray>())
