@@ -55,7 +55,6 @@ pub fn load(flags: &ServeFlags) -> Result<Effective, settings::SettingsError> {
 }
 
 /// A misspelt variable sets nothing; who set it shall see that.
-#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 fn warn_of_unknown_variables() {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in settings::unknown_variables(names) {
