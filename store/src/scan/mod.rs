@@ -4,5 +4,4 @@
 pub(crate) mod plan;
 pub(crate) mod provider;
 mod prune;
-mod readers;
 pub(crate) mod rows;

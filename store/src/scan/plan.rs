@@ -9,6 +9,7 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -23,7 +24,6 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore};
 use spanledger_schemas::{Kind, Table};
 
-use super::readers::Readers;
 use crate::log::ActiveFile;
 use crate::write::stats::FileStats;
 use crate::{limits, paths};
@@ -33,8 +33,8 @@ use crate::{limits, paths};
 pub(crate) struct Reading {
     /// Where data files are read from.
     pub(crate) store: Arc<dyn ObjectStore>,
-    /// Parquet footers with their page indexes, kept between queries: the first look at a large
-    /// file costs 30 ms, the next 0.1.
+    /// Parquet footers, kept between queries: the first look at a large file costs 30 ms, the
+    /// next 0.1.
     pub(crate) footers: Arc<FileMetadataCache>,
 }
 
@@ -74,10 +74,13 @@ pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn Executi
     let date = Arc::new(schema.field(0).clone());
     let table_schema =
         TableSchema::builder(Arc::new(stored)).with_table_partition_cols(vec![date]).build();
-    let readers = Readers::new(Arc::clone(&reading.store), Arc::clone(&reading.footers));
+    let factory = CachedParquetFileReaderFactory::new(
+        Arc::clone(&reading.store),
+        Arc::clone(&reading.footers),
+    );
     let source = ParquetSource::new(table_schema)
         .with_table_parquet_options(options)
-        .with_parquet_file_reader_factory(Arc::new(readers))
+        .with_parquet_file_reader_factory(Arc::new(factory))
         .with_metadata_size_hint(limits::FOOTER_HINT_BYTES)
         .with_pushdown_filters(true)
         .with_reorder_filters(true)

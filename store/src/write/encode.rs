@@ -213,7 +213,7 @@ fn is_dictionary(column: &Column) -> bool {
 }
 
 /// Whether the pages of a row group differ in a column, because rows are in its order or nearly so.
-/// The bounds of the other columns' pages prune nothing, and readers keep them all in memory.
+/// Bounds of the other columns' pages prune nothing, and a reader that wants some reads them all.
 fn is_in_order(table: &Table, column: &Column) -> bool {
     table.sort_by.contains(&column.name)
         || column.kind == Kind::Instant
