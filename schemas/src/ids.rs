@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 /// A trace id: 16 bytes, not all zero (OTLP `Span.trace_id`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId(pub [u8; 16]);
@@ -118,6 +120,15 @@ macro_rules! id {
 }
 
 id!(TraceId, 16, "trace_id");
+
+impl TraceId {
+    /// The trace of a session's log records that were written in none: made from the session's
+    /// name, so that `calls` and `contents` put them into the same one.
+    pub fn of_session(session: &str) -> TraceId {
+        TraceId(xxh3_128(session.as_bytes()).to_be_bytes())
+    }
+}
+
 id!(SpanId, 8, "span_id");
 
 #[cfg(test)]

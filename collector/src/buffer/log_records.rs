@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use arrow::array::{
     ArrayRef, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
 };
+use spanledger_schemas::ids::{SpanId, TraceId};
 use spanledger_schemas::{tables, time};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::call_columns::{CallColumns, first};
 use super::columns::{
@@ -121,16 +123,13 @@ impl LogColumns {
 
         let mut content_bytes = None;
         let mut position = record.time_unix_ns.saturating_add(record_number);
-        let place = record.trace_id.zip(record.span_id).map(|(trace_id, span_id)| Place {
-            tenant: receipt.tenant,
-            trace_id,
-            span_id,
-            at_unix_ns: record.time_unix_ns,
-        });
+        let mut place = None;
         let mut content = |kind: ContentKind, field: &str, value: Value<'_>| {
             *content_bytes.get_or_insert(0) += value.len() as i64;
-            // Content belongs to a span; without one only its length is kept.
-            if let (true, Some(place)) = (rules.capture, &place) {
+            if rules.capture {
+                let place = place.get_or_insert_with(|| {
+                    place_of(receipt, group, record, record_number, event_name, &normal)
+                });
                 contents.append(place, kind, field, position, value, rules);
                 position += 1;
             }
@@ -251,5 +250,34 @@ impl LogColumns {
             self.resource_attributes.finish(),
         ]);
         batch(&tables::log_records::TABLE, columns)
+    }
+}
+
+/// Where the content of a record belongs: to the span it was written in, else to the record itself,
+/// in the trace of its session. `number` is the record's in its request: what comes twice gets the
+/// same place.
+fn place_of<'t>(
+    receipt: &Receipt<'t>,
+    group: &LogGroup<'_>,
+    record: &LogRecordView<'_, '_>,
+    number: i64,
+    event_name: Option<&str>,
+    normal: &Normalised<'_>,
+) -> Place<'t> {
+    let mut hash = Xxh3::new();
+    let service = first(&group.resource.service_name, &normal.service_name);
+    for text in [service.unwrap_or_default(), group.scope.name, event_name.unwrap_or_default()] {
+        hash.update(text.as_bytes());
+        hash.update(b"\0");
+    }
+    hash.update(&record.time_unix_ns.to_le_bytes());
+    hash.update(&number.to_le_bytes());
+    let of_session = || normal.session.as_deref().map(TraceId::of_session);
+    let trace_id = record.trace_id.or_else(of_session);
+    Place {
+        tenant: receipt.tenant,
+        trace_id: trace_id.unwrap_or_else(|| TraceId(hash.digest128().to_be_bytes())),
+        span_id: record.span_id.unwrap_or_else(|| SpanId(hash.digest().to_be_bytes())),
+        at_unix_ns: record.time_unix_ns,
     }
 }

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use arrow::array::{ArrayRef, Date32Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder,
+};
 use spanledger_schemas::{semconv, tables, time};
 
 use super::call_columns::{CallColumns, first};
@@ -75,6 +77,7 @@ pub(super) struct SpanColumns {
     span_role: StringBuilder,
     duplicate_of: StringBuilder,
     call: CallColumns,
+    covers_call: BooleanBuilder,
     content_bytes: Int64Builder,
     span_attributes: TextMaps,
     resource_attributes: TextMaps,
@@ -96,6 +99,7 @@ impl SpanColumns {
         let normal = normalise::span(builder, &group.resource, &group.scope, span);
         self.identity(receipt, group, span, &normal);
         self.call.append(&normal, builder.sources(&normal));
+        self.covers_call.append_option(normal.covers_call);
         let fates = builder.fates();
         let place = Place {
             tenant: receipt.tenant,
@@ -274,6 +278,7 @@ impl SpanColumns {
         ];
         columns.extend(self.call.finish());
         columns.extend([
+            done(&mut self.covers_call),
             done(&mut self.content_bytes),
             self.span_attributes.finish(),
             self.resource_attributes.finish(),

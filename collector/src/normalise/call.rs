@@ -120,6 +120,8 @@ pub(super) fn read<'a>(
         ttft_ms,
         queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
         duration_ms: duration_ms(said, speaks, item),
+        covers_call: (role == SpanRole::Call && speaks.is_some_and(|d| d.usage_is_call))
+            .then_some(false),
         retries: reported::retries(said),
         server_address,
         agent,

@@ -224,6 +224,8 @@ pub struct Normalised<'a> {
     pub queue_ms: Option<f64>,
     /// How long the call took in milliseconds, where an attribute says it.
     pub duration_ms: Option<f64>,
+    /// False where a span is a part of the call that it tells of.
+    pub covers_call: Option<bool>,
     /// Requests made before this one.
     pub retries: Option<i64>,
     /// Host that answered.

@@ -49,6 +49,8 @@ mod pricer;
 
 mod allowance;
 
+mod texts;
+
 mod groups;
 
 mod answers;

@@ -11,7 +11,8 @@ use arrow::array::{
 };
 use arrow::buffer::Buffer;
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, is_not_null};
+use arrow::compute::{cast, is_not_null, not, nullif};
+use arrow::datatypes::DataType;
 use spanledger_schemas::tables::calls::{MEASURES, TABLE};
 use spanledger_schemas::time;
 
@@ -36,7 +37,7 @@ pub(super) fn build(
     let facts = gathered.columns(calls)?;
     let prices = price_columns(pricer, &facts)?;
     let start = int(&facts, "start_unix_ns")?;
-    let duration = int(&facts, "duration_ns")?;
+    let duration = &duration(&facts)?;
     let schema = TABLE.scan_schema();
     let columns = schema.fields().iter().map(|field| -> Result<ArrayRef, SettleError> {
         let array: ArrayRef = match field.name().as_str() {
@@ -64,6 +65,13 @@ pub(super) fn build(
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// How long the calls took; unknown where a span is only a part of its call.
+fn duration(facts: &RecordBatch) -> Result<Int64Array, SettleError> {
+    let of_span = int(facts, "duration_ns")?;
+    let covers = cast(column_of(facts, "covers_call")?, &DataType::Boolean)?;
+    Ok(nullif(of_span, &not(covers.as_boolean())?)?.as_primitive().clone())
 }
 
 /// The column of that name.

@@ -53,7 +53,7 @@ const DECIDING: [&str; 11] = [
 const TOOL: &str = "execute_tool";
 
 /// Columns that rows of `calls` are made of under another name.
-const RENAMED: [&str; 3] = ["start_at", "duration_ns", "column_sources"];
+const RENAMED: [&str; 4] = ["start_at", "duration_ns", "covers_call", "column_sources"];
 
 /// The columns of table `spans` that decide.
 pub(super) fn columns_deciding() -> impl Iterator<Item = &'static str> {

@@ -231,18 +231,33 @@ impl Rounds {
         self.write(&snapshot, &outcome, state).await?;
         round.traces += outcome.traces.len();
         self.count(&outcome.calls, round);
+        // Prices may have come while these calls were on their way, and been applied to all that
+        // were there (`prices::reprice`): then they are decided once more, by the new ones.
+        let outdated = self.look_for_prices().await;
+        let done = state == CallState::Settled && matches!(outdated, Ok(false));
         for (key, written) in outcome.traces {
-            self.open.settled(key, written, state == CallState::Settled);
+            self.open.settled(key, written, done);
+        }
+        if outdated? && state == CallState::Settled {
+            self.open.put_back(&due);
         }
         Ok(())
     }
 
-    async fn refresh_prices(&mut self, snapshot: &Snapshot) -> Result<(), SettleError> {
+    /// Takes the newest prices. Returns whether they are of another version than before.
+    async fn look_for_prices(&mut self) -> Result<bool, SettleError> {
+        let snapshot = self.store.snapshot().await?;
+        self.refresh_prices(&snapshot).await
+    }
+
+    /// Takes the prices of a snapshot. Returns whether they are of another version than before.
+    async fn refresh_prices(&mut self, snapshot: &Snapshot) -> Result<bool, SettleError> {
         let version = snapshot.versions().get(prices::TABLE.name).copied().unwrap_or_default();
-        if self.pricer.as_ref().is_none_or(|(known, _)| *known != version) {
+        let known = self.pricer.as_ref().is_some_and(|(known, _)| *known == version);
+        if !known {
             self.pricer = Some((version, Pricer::new(load(snapshot).await?)));
         }
-        Ok(())
+        Ok(!known)
     }
 
     /// Metrics of what was written.

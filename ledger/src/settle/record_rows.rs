@@ -11,8 +11,9 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use spanledger_schemas::ids::TraceId;
 use spanledger_schemas::tables::{log_records, spans};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::SettleError;
 use super::calls::named;
@@ -125,7 +126,7 @@ impl Ids {
             let (session, of_trace) = (&texts[3], &texts[1]);
             trace.push(match (of_trace.is_valid(i), session.is_valid(i)) {
                 (true, _) => of_trace.value(i).to_owned(),
-                (_, true) => format!("{:032x}", xxh3_128(session.value(i).as_bytes())),
+                (_, true) => TraceId::of_session(session.value(i)).to_string(),
                 _ => format!("{:032x}", hash.digest128()),
             });
             record.push(format!("{:016x}", hash.digest()));

@@ -141,8 +141,9 @@ fn general(problem: Problem) -> &'static str {
              `stream_options={\"include_usage\": true}`; a stream that the client left has none"
         }
         NoUsage => {
-            "look at one of them with `explain call`: OpenAI streams send usage only with \
-             `stream_options={\"include_usage\": true}`, and some libraries tell none for embeddings"
+            "`explain call` shows all that one of them told; when no count is among it, a newer version of \
+             the library, or another, has to read it from the reply: many leave out embeddings, images \
+             and speech, and streams that they do not call so"
         }
         UsageEstimated => {
             "ask for the usage of streams (`stream_options={\"include_usage\": true}`), so that the \

@@ -7,7 +7,7 @@ use crate::table::{Column, Table, optional, required};
 /// The table.
 pub static TABLE: Table = Table {
     name: "contents",
-    row: "one prompt, completion or tool payload of a span; only when `contents.capture` is on",
+    row: "one prompt, completion or tool payload of a span or log record; only when `contents.capture` is on",
     written_by: "collector",
     columns: COLUMNS,
     sort_by: &["trace_id", "span_id"],
@@ -18,8 +18,20 @@ pub static TABLE: Table = Table {
 const COLUMNS: &[Column] = &[
     date("at"),
     TENANT,
-    required("trace_id", Text, "32 hex digits", "trace of the span", "OTLP trace_id"),
-    required("span_id", Text, "16 hex digits", "span the content belongs to", "OTLP span_id"),
+    required(
+        "trace_id",
+        Text,
+        "32 hex digits",
+        "trace of the span; of a log record in none, that of its session in `calls`, else one of its own",
+        "OTLP trace_id, or a hash",
+    ),
+    required(
+        "span_id",
+        Text,
+        "16 hex digits",
+        "span the content belongs to; of a log record in none, the record",
+        "OTLP span_id, or a hash",
+    ),
     required("at", Instant, "", "start of the span, or time of the event", "OTLP"),
     required(
         "kind",

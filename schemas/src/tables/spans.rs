@@ -1,7 +1,7 @@
 //! `spans`: what was received, normalised. Unit: one span of one OTLP request.
 
 use super::{TENANT, call_facts, date};
-use crate::table::Kind::{Instant, Int, Text, TextMap};
+use crate::table::Kind::{Bool, Instant, Int, Text, TextMap};
 use crate::table::{Column, Table, joined, optional, required};
 
 /// The table.
@@ -72,6 +72,13 @@ const IDENTITY: &[Column] = &[
 ];
 
 const REST: &[Column] = &[
+    optional(
+        "covers_call",
+        Bool,
+        "",
+        "false where the span is a part of the call that it tells of, which then took longer by an unknown time",
+        "dialect",
+    ),
     optional(
         "content_bytes",
         Int,

@@ -15,11 +15,14 @@ pub(super) const QUERY: &str = "\
     SELECT span_id, response_id, usage_basis, start_unix_ns, duration_ms, input_tokens, \
            cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
            coalesce(dialect, '') || ' ' || coalesce(model, ''), \
-           usage_reason \
+           usage_reason, ttft_ms \
     FROM calls ORDER BY start_unix_ns";
 
 /// The leaves that a truth has, as it names them.
 const LEAVES: [&str; 5] = ["input_total", "cache_read", "cache_write", "output_total", "reasoning"];
+
+/// By how much two processes of one machine may read its clock apart.
+const CLOCKS_APART_MS: f64 = 3.0;
 
 /// A row of `calls`.
 #[derive(Debug)]
@@ -29,7 +32,8 @@ pub(super) struct Call {
     /// The numbers are counted and it is clear what they contain.
     sure: bool,
     start: i64,
-    end: i64,
+    took_ms: Option<f64>,
+    ttft_ms: Option<f64>,
     /// In the order of [`LEAVES`].
     leaves: [Option<i64>; 5],
     what: String,
@@ -38,19 +42,22 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn of(row: &Value) -> Call {
         let text = |i: usize| row[i].as_str().map(str::to_owned);
-        let start = number(&row[3]).unwrap();
-        let took = row[4].as_f64().unwrap();
         Call {
             span: text(0).unwrap(),
             response: text(1),
             // Where a library marks no guess of its own, the reason says that it may be one.
             sure: !matches!(row[2].as_str(), Some("unknown" | "estimated") | None)
                 && !text(11).is_some_and(|reason| reason.contains(PERHAPS_ESTIMATED)),
-            start,
-            end: start + (took * 1e6) as i64,
+            start: number(&row[3]).unwrap(),
+            took_ms: row[4].as_f64(),
+            ttft_ms: row[12].as_f64(),
             leaves: std::array::from_fn(|i| number(&row[5 + i])),
             what: text(10).unwrap_or_default(),
         }
+    }
+
+    fn end(&self) -> i64 {
+        self.start + (self.took_ms.unwrap_or_default() * 1e6) as i64
     }
 
     fn tells_usage(&self) -> bool {
@@ -71,6 +78,8 @@ struct Request<'a> {
     leaves: [i64; 5],
     start: i64,
     end: i64,
+    /// From the request to the first byte of its answer.
+    first_byte_ms: f64,
 }
 
 impl<'a> Request<'a> {
@@ -83,7 +92,18 @@ impl<'a> Request<'a> {
             leaves: LEAVES.map(|l| number(&truth["billed"][l]).unwrap_or_default()),
             start: number(&truth["start_unix_nano"]).unwrap_or_default(),
             end: number(&truth["end_unix_nano"]).unwrap_or_default(),
+            first_byte_ms: truth["ttfb_ms"].as_f64().unwrap_or_default(),
         }
+    }
+
+    /// What of a call's latency cannot be: the client waits at least as long as the provider works.
+    fn too_fast(&self, call: &Call) -> Option<String> {
+        let worked = (self.end - self.start) as f64 / 1e6;
+        let pairs = [("took", call.took_ms, worked), ("ttft", call.ttft_ms, self.first_byte_ms)];
+        pairs.into_iter().find_map(|(what, said, at_least)| {
+            let said = said.filter(|ms| ms + CLOCKS_APART_MS < at_least)?;
+            Some(format!("{what} {said} ms, of the provider {at_least}"))
+        })
     }
 
     /// Whether a call carries one of its ids.
@@ -94,7 +114,8 @@ impl<'a> Request<'a> {
 
     /// Whether a call has its numbers and its time; the client sees it a little longer.
     fn same_numbers(&self, call: &Call) -> bool {
-        let near = call.start <= self.end + 2_000_000_000 && self.start <= call.end + 2_000_000_000;
+        let near =
+            call.start <= self.end + 2_000_000_000 && self.start <= call.end() + 2_000_000_000;
         let uncached = self.leaves[0] - self.leaves[1] - self.leaves[2];
         let input = call.leaves[0].is_none_or(|n| n == self.leaves[0] || n == uncached);
         // Of an answer that was cut the client may have counted a part.
@@ -201,6 +222,9 @@ impl Tally {
                 self.complain(call, &format!("is a guess, billed {:?}", request.leaves));
             }
             return;
+        }
+        if let Some(wrong) = by_id.and_then(|_| request.too_fast(call)) {
+            self.complain(call, &wrong);
         }
         self.input.1 += call.leaves[0].unwrap_or_default();
         self.output.1 += call.leaves[3].unwrap_or_default();

@@ -59,7 +59,8 @@ pub(super) struct Dialect {
     pub(super) operations: &'static [(&'static str, &'static str, &'static str)],
     /// Beginnings of the names of usage that is a sum over calls.
     pub(super) sums: &'static [&'static str],
-    /// Whether usage makes a span a call although it names no model.
+    /// Whether usage makes a span a call although it names no model: it is a part of the call then,
+    /// the one in which the provider told the usage.
     pub(super) usage_is_call: bool,
     /// Log events whose duration is not the call's.
     pub(super) waits: &'static [&'static str],

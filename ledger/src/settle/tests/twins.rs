@@ -133,6 +133,18 @@ async fn answer_from_a_gateways_cache_costs_nothing() {
 }
 
 #[tokio::test]
+async fn call_of_which_a_span_covers_only_a_part_has_no_duration() {
+    let mut house = House::new().await;
+    let mut part = call(1, 1, 0);
+    part["covers_call"] = false.into();
+    house.receive(&[part, call(1, 2, 0)]).await;
+    house.round(20).await;
+    // Both spans last two seconds.
+    let expected = expect(&[((1, 1), &["null"]), ((1, 2), &["2000"])]);
+    assert_eq!(house.calls(&["duration_ms"]).await, expected);
+}
+
+#[tokio::test]
 async fn owner_says_which_attribute_of_which_span_it_is() {
     let mut house = House::new().await;
     let mut root = span(1, 1, 0, json!({ "team": "search", "user_id": "ann" }));

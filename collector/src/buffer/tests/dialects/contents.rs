@@ -4,7 +4,9 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use serde_json::{Value, json};
 
 use super::{Case, START, attributes, by};
-use crate::buffer::tests::Row;
+use crate::buffer::ContentRules;
+use crate::buffer::tests::{Row, rows_of};
+use crate::frame::Signal;
 
 const SAID: &str = "my mail is alice@example.com";
 
@@ -146,4 +148,28 @@ fn payloads_of_a_library_that_was_never_met_stay_out() {
     let row = by("acme.web", "").span(json!({"acme.user_prompt": SAID}));
     assert!(format!("{row:?}").contains("alice"));
     assert_eq!(row["content_bytes"], None);
+}
+
+// Codex writes `codex.user_prompt` in no span. The trace is the one that `calls` has for records of
+// the session: XXH3 of its name, 128 bits (by Python's `xxhash`).
+#[test]
+fn what_was_said_in_no_span_is_kept_by_session() {
+    let rules = || ContentRules { capture: true, ..ContentRules::default() };
+    let kept = |said: Value| {
+        let body = by("codex_exec", "").logs(said);
+        let again = rows_of(Signal::Logs, body.clone(), "contents", rules());
+        let rows = rows_of(Signal::Logs, body, "contents", rules());
+        assert_eq!(rows, again);
+        let [row] = <[Row; 1]>::try_from(rows).unwrap();
+        row
+    };
+    let mut said = json!({ "event.name": "codex.user_prompt", "prompt": SAID });
+    let alone = kept(said.clone());
+    said["conversation.id"] = "s-1".into();
+    let row = kept(said);
+    assert_eq!(row["body"].as_deref(), Some(SAID));
+    assert_eq!(row["field"].as_deref(), Some("prompt"));
+    assert_eq!(row["trace_id"].as_deref(), Some("83e7aecf49b0c8236c0a94fc1286f81b"));
+    assert_eq!(alone["body"].as_deref(), Some(SAID));
+    assert_ne!(alone["trace_id"], row["trace_id"]);
 }

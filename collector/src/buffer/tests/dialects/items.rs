@@ -183,6 +183,19 @@ fn events_of_codex_tell_how_long_a_request_took_and_that_it_failed() {
     check(&failed, &[("record_role", "call"), ("error_type", "429"), ("duration_ms", "55.0")]);
 }
 
+// Codex 0.169: usage is on `handle_responses`, of 0.5 to 2.5 ms, inside a request of 109 and 209.
+#[test]
+fn span_of_codex_that_tells_usage_is_not_as_long_as_the_call() {
+    let part = by("codex_exec", "").span(json!({
+        "gen_ai.usage.input_tokens": 9422, "gen_ai.usage.output_tokens": 405,
+    }));
+    check(&part, &[("span_role", "call"), ("covers_call", "false")]);
+    let turn = by("codex_exec", "").span(json!({
+        "model": "gpt-5-mini", "codex.turn.token_usage.input_tokens": 9422,
+    }));
+    check(&turn, &[("span_role", "rollup"), ("covers_call", "-")]);
+}
+
 // OpenLIT 1.45 told of 16 of 18 streams a first token before the server had sent its first byte.
 #[test]
 fn openlits_time_to_first_token_is_not_believed() {

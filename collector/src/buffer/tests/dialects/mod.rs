@@ -112,6 +112,11 @@ impl Case<'_> {
     }
 
     fn record(&self, said: serde_json::Value) -> Row {
+        self.row(Signal::Logs, self.logs(said))
+    }
+
+    /// A log record that was written in no span.
+    fn logs(&self, said: serde_json::Value) -> Vec<u8> {
         let (resource, scope) = self.parts();
         let record = LogRecord {
             time_unix_nano: START,
@@ -123,7 +128,7 @@ impl Case<'_> {
         let request = ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs { resource, scope_logs, schema_url: String::new() }],
         };
-        self.row(Signal::Logs, request.encode_to_vec())
+        request.encode_to_vec()
     }
 }
 

@@ -68,6 +68,7 @@ fn span_row(
     set("received_at", Some((NOW / 1000).to_string()));
     set("span_role", Some(role.into()));
     set("duplicate_of", None);
+    set("covers_call", None);
 
     let is_said = |a: &KeyValue| is_content(&a.key) || is_unlisted(ai, a);
     let mut content: Vec<i64> = vec![];
