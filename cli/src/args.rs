@@ -85,12 +85,22 @@ pub struct DemoFlags {
     pub exit: bool,
 }
 
-/// Where a client command finds the server.
-#[derive(Debug, ClapArgs)]
+/// Where a client command finds the server, and as whom it comes.
+#[derive(Debug, Clone, ClapArgs)]
 pub struct Server {
     /// HTTP door of the server
     #[arg(long, env = "SPANLEDGER_URL", default_value = "http://127.0.0.1:9700")]
     pub url: String,
+    /// Token of your tenant, one of the server's `auth.tokens`
+    #[arg(long, env = "SPANLEDGER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+impl Server {
+    /// The server of this process, which needs no token.
+    pub fn at(url: &str) -> Server {
+        Server { url: url.to_owned(), token: None }
+    }
 }
 
 /// Form of an answer.

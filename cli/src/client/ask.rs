@@ -7,20 +7,20 @@ use anyhow::{Context as _, anyhow};
 use super::http::{block_on, send};
 use super::out;
 use super::sql::{accept, stream};
-use crate::args::AskFlags;
+use crate::args::{AskFlags, Server};
 
 /// Asks and prints the answer, or the list of questions.
 pub fn main(flags: &AskFlags) -> anyhow::Result<()> {
     block_on(async {
         if flags.list {
-            return list(&flags.server.url).await;
+            return list(&flags.server).await;
         }
         let question = flags.question.as_deref().context("which question? see `ask --list`")?;
         let request = reqwest::Client::new()
             .get(format!("{}/api/v1/questions/{question}", flags.server.url))
             .header("accept", accept(flags.format))
             .query(&parameters(flags)?);
-        stream(send(request, &flags.server.url).await?, flags.format).await
+        stream(send(request, &flags.server).await?, flags.format).await
     })
 }
 
@@ -62,10 +62,10 @@ struct Catalogue {
     questions: Vec<Question>,
 }
 
-async fn list(url: &str) -> anyhow::Result<()> {
-    let request = reqwest::Client::new().get(format!("{url}/api/v1/questions"));
+async fn list(server: &Server) -> anyhow::Result<()> {
+    let request = reqwest::Client::new().get(format!("{}/api/v1/questions", server.url));
     let catalogue: Catalogue =
-        send(request, url).await?.json().await.context("reading the list")?;
+        send(request, server).await?.json().await.context("reading the list")?;
     let mut out = out::stdout();
     for question in catalogue.questions {
         writeln!(out, "{:10} {}", question.name, question.about)?;

@@ -20,6 +20,6 @@ pub fn main(flags: &DoctorFlags) -> anyhow::Result<()> {
             .get(format!("{}/api/v1/doctor", flags.server.url))
             .header("accept", accept)
             .query(&window);
-        stream(send(request, &flags.server.url).await?, format).await
+        stream(send(request, &flags.server).await?, format).await
     })
 }

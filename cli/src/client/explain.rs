@@ -25,6 +25,6 @@ pub fn main(flags: &ExplainFlags) -> anyhow::Result<()> {
             path.push(subject).extend(flags.id.split('/'));
         }
         let request = reqwest::Client::new().get(url).header("accept", accept);
-        stream(send(request, &flags.server.url).await?, format).await
+        stream(send(request, &flags.server).await?, format).await
     })
 }

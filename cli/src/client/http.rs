@@ -4,6 +4,8 @@ use anyhow::{Context as _, anyhow};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
+use crate::args::Server;
+
 /// Runs a client command to its end.
 pub fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
@@ -25,10 +27,15 @@ struct Problem {
 ///
 /// # Errors
 /// When the server cannot be reached, or refuses.
-pub async fn send(request: RequestBuilder, server: &str) -> anyhow::Result<Response> {
+pub async fn send(request: RequestBuilder, server: &Server) -> anyhow::Result<Response> {
+    let request = match &server.token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
     let response = request.send().await.with_context(|| {
+        let url = &server.url;
         format!(
-            "no answer from {server}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)"
+            "no answer from {url}; is `spanledger serve` running there? (--url, SPANLEDGER_URL)"
         )
     })?;
     let status = response.status();

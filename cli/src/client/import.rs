@@ -27,7 +27,7 @@ pub fn main(flags: &ImportFlags) -> anyhow::Result<()> {
                 .query(&query)
                 .header("content-length", size)
                 .body(reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(file)));
-            let response = send(request, &server.url)
+            let response = send(request, server)
                 .await
                 .with_context(|| format!("`{}` was not imported", path.display()))?;
             say(&name, &response.json().await.context("reading the report")?)?;

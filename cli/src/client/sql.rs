@@ -28,7 +28,7 @@ pub fn main(flags: &SqlFlags) -> anyhow::Result<()> {
             .post(format!("{}/api/v1/sql", flags.server.url))
             .header("accept", accept(flags.format))
             .json(&serde_json::json!({ "query": query }));
-        stream(send(request, &flags.server.url).await?, flags.format).await
+        stream(send(request, &flags.server).await?, flags.format).await
     })
 }
 

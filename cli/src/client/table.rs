@@ -29,7 +29,7 @@ pub struct Column {
     pub type_name: String,
 }
 
-/// Digits shown after the point of a float or amount; the exact value is in CSV and JSON.
+/// Digits shown after the point of a float, more of a small one; the exact value is in CSV and JSON.
 const DIGITS: usize = 4;
 
 impl Answer {
@@ -91,21 +91,28 @@ fn is_number(type_name: &str) -> bool {
             .any(|t| type_name.starts_with(t))
 }
 
-/// A value as a cell: unknown is `–`, floats and amounts are cut to four digits for the eye.
+/// A value as a cell: unknown is `–`, amounts are exact, floats are cut for the eye.
 fn shown(value: &Value, type_name: &str) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) if is_number(type_name) => short(text),
+        Value::String(text) if is_number(type_name) && !is_exact(type_name) => short(text),
         Value::String(text) => text.clone(),
         Value::Number(number) => short(&number.to_string()),
         other => other.to_string(),
     }
 }
 
-/// Rounds the decimal text of a number to [`DIGITS`] digits after the point.
+fn is_exact(type_name: &str) -> bool {
+    ["Decimal", "decimal", "numeric"].iter().any(|t| type_name.starts_with(t))
+}
+
+/// Rounds the text of a float to [`DIGITS`] digits after the point, or to as many that say something.
 fn short(number: &str) -> String {
     match number.parse::<f64>() {
-        Ok(value) if number.contains(['.', 'e', 'E']) => format!("{value:.DIGITS$}"),
+        Ok(value) if number.contains(['.', 'e', 'E']) => {
+            let zeros = if value == 0.0 { 0.0 } else { -value.abs().log10().ceil() };
+            format!("{value:.0$}", DIGITS + zeros.max(0.0) as usize)
+        }
         _ => number.to_owned(),
     }
 }
@@ -115,6 +122,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn floats_show_four_digits_that_say_something() {
+        let check = |number: &str, expect: &str| assert_eq!(short(number), expect);
+        check("12.345678", "12.3457");
+        check("0.5", "0.5000");
+        check("0.000123456", "0.0001235");
+        check("1e-30", "0.0000000000000000000000000000010000");
+        check("0.0", "0.0000");
+        check("7", "7");
+    }
+
+    #[test]
     fn unknown_is_shown_as_unknown_and_numbers_stand_right() {
         let answer: Answer = serde_json::from_str(
             r#"{"columns":[{"name":"model","type":"text"},{"name":"cost","type":"decimal(38,18)","unit":"USD"}],
@@ -122,7 +140,7 @@ mod tests {
         )
         .unwrap();
         let text = answer.render();
-        assert!(text.contains("1.2346"), "{text}");
+        assert!(text.contains("1.234567"), "{text}");
         assert!(text.contains('–'), "{text}");
         assert!(text.ends_with("2 rows in 3 ms, read from calls@7\n"), "{text}");
     }

@@ -9,7 +9,7 @@ use spanledger_collector::scrape::Target;
 
 use super::exposition::Exposition;
 use super::{Addresses, Fed, feed, limits, progress, words};
-use crate::args::DemoFlags;
+use crate::args::{self, DemoFlags};
 use crate::client::http::send;
 use crate::client::out;
 use crate::client::table::Answer;
@@ -139,7 +139,7 @@ fn questions(fed: &Fed) -> anyhow::Result<[Asked; 3]> {
 async fn ask(url: &str, question: &str, query: &[(&str, String)]) -> anyhow::Result<Answer> {
     let request =
         reqwest::Client::new().get(format!("{url}/api/v1/questions/{question}")).query(query);
-    send(request, url)
+    send(request, &args::Server::at(url))
         .await?
         .json()
         .await
@@ -155,7 +155,7 @@ async fn settled(url: &str, fed: &Fed) -> anyhow::Result<()> {
     let sql = serde_json::json!({ "query": "SELECT count(*) FROM calls" });
     loop {
         let request = reqwest::Client::new().post(format!("{url}/api/v1/sql")).json(&sql);
-        let answer: Answer = send(request, url).await?.json().await?;
+        let answer: Answer = send(request, &args::Server::at(url)).await?.json().await?;
         let calls = answer.rows.first().and_then(|row| row.first()?.as_u64()).unwrap_or(0);
         if calls >= fed.calls {
             return Ok(());

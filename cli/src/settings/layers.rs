@@ -13,9 +13,10 @@ use crate::args::ServeFlags;
 /// The settings file that is read when it exists and no other is named.
 const DEFAULT_FILE: &str = "spanledger.toml";
 
-/// Variables that are no settings: the file's name, the server's address of client commands, and
-/// the fault of a crash test.
-const OTHER_VARIABLES: [&str; 3] = ["SPANLEDGER_CONFIG", "SPANLEDGER_URL", "SPANLEDGER_FAULT"];
+/// Variables that are no settings: the file's name, the server of client commands and their token,
+/// and the fault of a crash test.
+const OTHER_VARIABLES: [&str; 4] =
+    ["SPANLEDGER_CONFIG", "SPANLEDGER_URL", "SPANLEDGER_TOKEN", "SPANLEDGER_FAULT"];
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]

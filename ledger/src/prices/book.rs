@@ -6,14 +6,17 @@
 //! How a call finds its model is written at the top of `matching`.
 //!
 //! Which price wins, unit by unit, the first that there is:
-//! 1. the user's own price for the call's tier or region;
+//! 1. the user's own price for the call's tier, that for its region before that for any;
 //! 2. the book's price for the call's tier;
-//! 3. the user's own standard price, of any region;
+//! 3. the user's own price for any call, that for the call's region first;
 //! 4. the book's price for the call's region, then its standard price.
 //!
+//! A price that begins above some size of the context leaves what is below to the next one. Bands that
+//! the user states for the same condition are one price, whenever each began.
+//!
 //! Among the user's own: what `prices set` set, then what contracts state, then list prices less a
-//! discount; within each the narrower row (a daily window), then the order of the file. A row of a
-//! tenant holds for its calls alone (I-10). Own rows name a provider as the book does, or as the
+//! discount; within each the narrower row (a daily window, then a model by its name before a pattern),
+//! then the order of the file. A row of a tenant holds for its calls alone (I-10). Own rows name a provider as the book does, or as the
 //! call does where the book knows none; a model by its own clause, or by the id of the book's model
 //! that the call was found to mean. A commitment that covers a call goes before all prices.
 
@@ -126,8 +129,8 @@ impl PriceBook {
         PriceBook::new(book.rows, Micros::MAX, book.providers.into())
     }
 
-    /// The prices as they would be believed under a draft of a contract, whatever contracts there
-    /// are: its rows in place of all own rows of its tenant.
+    /// The prices as they would be believed under a draft of a contract: its rows in place of those
+    /// that it replaces ([`Contract::replaces`](super::Contract::replaces)), and before all others.
     ///
     /// # Errors
     /// When a clause or window cannot be read.
@@ -136,8 +139,13 @@ impl PriceBook {
         draft: &super::Contract,
         at: Micros,
     ) -> Result<Arc<PriceBook>, PriceError> {
-        rows.retain(|r| r.believed_at(at) && !r.own());
-        rows.extend(draft.rows.iter().map(|r| PriceRow { known_from: Micros::MIN, ..r.clone() }));
+        rows.retain(|r| r.believed_at(at) && r.kind != Kind::Discounted && !draft.replaces(r));
+        rows.extend(draft.rows.iter().map(|r| PriceRow {
+            known_from: Micros::MIN,
+            // Before what is set by hand, too.
+            priority: r.priority - 2 * super::contract::PRIORITIES,
+            ..r.clone()
+        }));
         rows.iter_mut().for_each(|r| r.known_to = None);
         let rows = history::discount(rows, &bundled::resells()?, Micros::MIN);
         PriceBook::believed_at(rows, at)

@@ -2,7 +2,7 @@
 //! Takes our book, the map and what was used, gives the differences, those that move most money
 //! first. It says who differs, not who is right.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use spanledger_schemas::Money;
@@ -21,6 +21,10 @@ pub struct Used {
     pub provider: Option<String>,
     /// Model.
     pub model: String,
+    /// Tier it was served in.
+    pub service_tier: Option<String>,
+    /// The calls had more input tokens than this, and not more than the next band begins with.
+    pub context_over: i64,
     /// The unit.
     pub unit: Unit,
     /// How much of it, beyond the parts that are priced apart.
@@ -88,16 +92,16 @@ pub fn check(
 ) -> Checked {
     let mut pricer = Pricer::new(Arc::clone(book));
     let nothing = Usage::default();
-    let facts = |provider: Option<&str>, model: &str, tier| {
-        (provider.map(str::to_owned), model.to_owned(), tier)
+    let facts = |provider: Option<&str>, model: &str, tier: Option<&str>| {
+        (provider.map(str::to_owned), model.to_owned(), tier.map(str::to_owned))
     };
-    let mut rows_of = |key: &(Option<String>, String, Option<&'static str>)| {
+    let mut rows_of = |key: &(Option<String>, String, Option<String>)| {
         let facts = CallFacts {
             tenant: Some(tenant),
             provider: key.0.as_deref(),
             request_model: Some(&key.1),
             response_model: None,
-            service_tier: key.2,
+            service_tier: key.2.as_deref(),
             region: None,
             server_address: None,
             at,
@@ -109,13 +113,18 @@ pub fn check(
         };
         Some(prices.into_iter().map(owned).collect::<Vec<_>>())
     };
-    let mut quantities: HashMap<(Arc<str>, Arc<str>, Unit), i64> = HashMap::new();
+    // The row of a band for calls with so many input tokens.
+    fn of_band(bands: &[(Option<i64>, PriceRow)], tokens: i64) -> Option<&PriceRow> {
+        let holds = |(from, _): &&(Option<i64>, PriceRow)| from.is_none_or(|f| tokens > f);
+        bands.iter().rev().find(holds).map(|(_, row)| row)
+    }
+    // What was used at each row's price.
+    let mut quantities: HashMap<String, i64> = HashMap::new();
     for used in used {
-        let prices = rows_of(&facts(used.provider.as_deref(), &used.model, None));
-        for (unit, bands) in prices.into_iter().flatten() {
-            if let (true, Some((_, row))) = (unit == used.unit, bands.first()) {
-                let key = (Arc::clone(&row.provider), Arc::clone(&row.model_name), unit);
-                *quantities.entry(key).or_default() += used.quantity;
+        let key = facts(used.provider.as_deref(), &used.model, used.service_tier.as_deref());
+        for (_, bands) in rows_of(&key).into_iter().flatten().filter(|(u, _)| *u == used.unit) {
+            if let Some(row) = of_band(&bands, used.context_over + 1) {
+                *quantities.entry(row.id()).or_default() += used.quantity;
             }
         }
     }
@@ -125,6 +134,8 @@ pub fn check(
         by_call.entry(key).or_default().push(price);
     }
     let mut checked = Checked::default();
+    // Their map has one model under several keys.
+    let mut compared: HashSet<(String, Money, bool)> = HashSet::new();
     for (key, prices) in by_call {
         // A reseller that we do not know is not compared with the first party whose model it sells.
         let known = key.0.as_deref().is_some_and(|provider| book.knows_provider(provider));
@@ -135,8 +146,7 @@ pub fn check(
         for price in prices {
             let bands = ours.iter().find(|(unit, _)| *unit == price.unit).map(|(_, bands)| bands);
             let tokens = price.context_from.map_or(0, |from| from + 1);
-            let holds = |(from, _): &&(Option<i64>, PriceRow)| from.is_none_or(|f| tokens > f);
-            let row = bands.and_then(|bands| bands.iter().rev().find(holds)).map(|(_, row)| row);
+            let row = bands.and_then(|bands| of_band(bands, tokens));
             let Some(row) = row.filter(|row| row.service_tier.as_deref() == price.service_tier)
             else {
                 checked.only_theirs += 1;
@@ -148,13 +158,15 @@ pub fn check(
                 checked.only_theirs += 1;
                 continue;
             };
+            let id = row.id();
+            let quantity = quantities.get(&id).copied().unwrap_or_default();
+            if !compared.insert((id, theirs, price.perhaps_unknown)) {
+                continue;
+            }
             if theirs == row.amount && !price.perhaps_unknown {
                 checked.equal += 1;
                 continue;
             }
-            let standard = row.service_tier.is_none() && price.context_from.is_none();
-            let key = (Arc::clone(&row.provider), Arc::clone(&row.model_name), price.unit);
-            let quantity = quantities.get(&key).copied().filter(|_| standard).unwrap_or_default();
             let more = theirs - row.amount;
             let effect = scaled(more, Money::from_whole(quantity), per.0);
             let model = price.model.clone();
@@ -215,6 +227,8 @@ mod tests {
         let used = |unit, quantity| Used {
             provider: Some("openai".to_owned()),
             model: "gpt-4o-2024-08-06".to_owned(),
+            service_tier: None,
+            context_over: 0,
             unit,
             quantity,
         };

@@ -13,7 +13,7 @@
 //! unit = "input_tokens"               # any of `usage/unit.rs`; those beside tokens are listed below
 //! amount = 2.10                       # per unit's own quantity: a million tokens, 1,000 searches
 //! per = 1000000                       # another quantity
-//! service_tier = "batch"              # standard when left out; "*": any
+//! service_tier = "batch"              # left out: where nothing is said of the call's own; "*": any
 //! region = "eu"                       # any when left out
 //! context_from = 200000               # the whole call takes it above so many input tokens
 //! time_from = "16:30"                 # daily window in UTC
@@ -115,6 +115,27 @@ pub struct Contract {
     pub rows: Vec<PriceRow>,
 }
 
+impl Contract {
+    /// Whether it takes the place of an own row, as a draft: of what is stated of a provider whose
+    /// prices it states too, of a rate of a currency for which it has one, of the names of a provider
+    /// that it names.
+    pub fn replaces(&self, row: &PriceRow) -> bool {
+        let about = |kind: Kind| match kind {
+            Kind::ProviderName | Kind::ProviderHost | Kind::Resells => 0,
+            Kind::ExchangeRate => 1,
+            _ => 2,
+        };
+        let same = |new: &PriceRow| {
+            let of_it = match row.kind {
+                Kind::ExchangeRate => new.model_name == row.model_name,
+                _ => new.provider == row.provider || &*new.provider == "*",
+            };
+            about(new.kind) == about(row.kind) && of_it
+        };
+        row.own() && self.rows.iter().any(same)
+    }
+}
+
 /// Reads a file; `name` is the source's name when the file gives none.
 ///
 /// # Errors
@@ -146,13 +167,19 @@ pub fn read(
     ];
     let mut rows = Vec::new();
     for (at, entry) in file.provider.into_iter().enumerate() {
-        let place = format!("{source}, provider {}", at + 1);
+        let place = match entry.line {
+            Some(line) => format!("{source}, line {line}"),
+            None => format!("{source}, provider {}", at + 1),
+        };
         let reading = Reading { place: &place, tenant, source: &source, currency, now };
         rows.extend(own_providers::stated(&reading, at, &entry)?);
     }
     for (kind, entries) in kinds {
         for (at, entry) in entries.into_iter().enumerate() {
-            let place = format!("{source}, {} {}", kind.word(), at + 1);
+            let place = match entry.line {
+                Some(line) => format!("{source}, line {line}"),
+                None => format!("{source}, {} {}", kind.word(), at + 1),
+            };
             let reading = Reading { place: &place, tenant, source: &source, currency, now };
             rows.push(reading.row(kind, at, entry)?);
             if rows.len() > CONTRACT_ROWS_MAX {
@@ -162,6 +189,22 @@ pub fn read(
     }
     Ok(Contract { source, rows })
 }
+
+/// For how much an entry holds. What names more goes first, then the order of the file.
+#[derive(Clone, Copy)]
+enum Breadth {
+    /// Some hours of a day.
+    Window,
+    /// A model by its name.
+    Model,
+    /// Models by a pattern.
+    Pattern,
+    /// All models of a provider.
+    Provider,
+}
+
+/// The priorities of a file are below this.
+pub(super) const PRIORITIES: i64 = (Breadth::Provider as i64 + 1) * CONTRACT_ROWS_MAX as i64;
 
 /// What every entry of a file has in common.
 pub(super) struct Reading<'a> {
@@ -177,8 +220,19 @@ impl Reading<'_> {
         PriceError::Book { place: self.place.to_owned(), reason: reason.into() }
     }
 
-    fn row(&self, kind: Kind, at: usize, entry: Entry) -> Result<PriceRow, PriceError> {
+    fn row(&self, kind: Kind, at: usize, mut entry: Entry) -> Result<PriceRow, PriceError> {
         self.keys(kind, &entry)?;
+        for (key, text) in entry.names() {
+            *text = text.trim().to_owned();
+            if text.is_empty() {
+                return Err(
+                    self.wrong(format!("`{key}` is empty, expected a name, or no such key"))
+                );
+            }
+        }
+        if let Some(tokens) = entry.context_from.filter(|tokens| *tokens < 1) {
+            return Err(self.wrong(format!("context_from is {tokens}, expected at least 1")));
+        }
         let valid_from = self.instant("valid_from", entry.valid_from.as_deref())?;
         let valid_to = self.instant("valid_to", entry.valid_to.as_deref())?;
         if let (Some(from), Some(to)) = (valid_from, valid_to)
@@ -189,19 +243,24 @@ impl Reading<'_> {
         let needs = |key: &str, value: &Option<String>| {
             value.clone().ok_or_else(|| self.wrong(format!("`{key}` is missing")))
         };
-        let (provider, model_name, model_match) = match kind {
+        let (provider, model_name, clause) = match kind {
             Kind::ExchangeRate => {
                 let from = self.currency_code(&needs("from", &entry.from)?)?;
-                let clause = Clause::Equals(from.to_lowercase()).to_json().to_string();
+                let clause = Clause::Equals(from.to_lowercase());
                 ("fx".to_owned(), from, clause)
             }
             _ => {
-                let provider = needs("provider", &entry.provider)?.trim().to_lowercase();
+                let provider = needs("provider", &entry.provider)?.to_lowercase();
                 let provider = providers::book_id(&provider).map_or(provider, str::to_owned);
                 let any = kind == Kind::Discount;
                 let (name, clause) = self.model(&entry, any)?;
                 (provider, name, clause)
             }
+        };
+        let breadth = match &clause {
+            Clause::Equals(_) => Breadth::Model,
+            Clause::StartsWith(beginning) if beginning.is_empty() => Breadth::Provider,
+            _ => Breadth::Pattern,
         };
         let unit = match (kind, entry.unit.as_deref()) {
             (Kind::Price | Kind::Allowance, None) => return Err(self.wrong("`unit` is missing")),
@@ -221,7 +280,7 @@ impl Reading<'_> {
         };
         let number =
             number.as_ref().ok_or_else(|| self.wrong(format!("`{key}` is missing")))?.to_string();
-        let (amount, rounded) = price_of_text(&number, self.place)?;
+        let (amount, rounded) = price_of_text(key, &number, self.place)?;
         if kind == Kind::Discount && amount > Money::from_whole(100) {
             return Err(self.wrong(format!("percent is {amount}, expected at most 100")));
         }
@@ -230,6 +289,9 @@ impl Reading<'_> {
         }
         if kind == Kind::ExchangeRate && amount == Money::ZERO {
             return Err(self.wrong("rate is 0, expected more"));
+        }
+        if kind == Kind::ExchangeRate && entry.from == entry.to {
+            return Err(self.wrong("`from` and `to` are one currency, expected two"));
         }
         let currency = match kind {
             Kind::ExchangeRate => needs("to", &entry.to)?,
@@ -240,15 +302,12 @@ impl Reading<'_> {
             (Some(from), Some(to)) => Some((self.clock(from)?, self.clock(to)?)),
             _ => return Err(self.wrong("time_from and time_to go together")),
         };
-        // What names more goes first: a tier or a window before none, and a discount of a model
-        // before that of its provider; then the order of the file.
-        let narrow = window.is_some() || (kind == Kind::Discount && &*model_name != "*");
-        let priority = at as i64 + if narrow { 0 } else { CONTRACT_ROWS_MAX as i64 };
+        let breadth = if window.is_some() { Breadth::Window } else { breadth };
         Ok(PriceRow {
             tenant: self.tenant.into(),
             provider: provider.into(),
             model_name: model_name.into(),
-            model_match: model_match.into(),
+            model_match: clause.to_json().to_string().into(),
             unit,
             per_quantity: self.quantity(kind, unit, entry.per.as_ref(), valid_from, valid_to)?,
             amount,
@@ -257,7 +316,7 @@ impl Reading<'_> {
             time_window: window,
             service_tier: entry.service_tier.map(|t| t.to_lowercase().into()),
             region: entry.region.map(|r| r.to_lowercase().into()),
-            priority,
+            priority: at as i64 + breadth as i64 * CONTRACT_ROWS_MAX as i64,
             valid_from,
             valid_to,
             known_from: self.now,
@@ -305,25 +364,24 @@ impl Reading<'_> {
     }
 
     /// Name and clause of the models it holds for.
-    fn model(&self, entry: &Entry, any: bool) -> Result<(String, String), PriceError> {
+    fn model(&self, entry: &Entry, any: bool) -> Result<(String, Clause), PriceError> {
         let clause = match (&entry.model, &entry.clause) {
             (Some(_), Some(_)) => return Err(self.wrong("give `model` or `match`, not both")),
             (None, None) if any => Clause::StartsWith(String::new()),
             (None, None) => return Err(self.wrong("`model` or `match` is missing")),
-            (Some(model), None) => match model.trim().strip_suffix('*') {
+            (Some(model), None) => match model.strip_suffix('*') {
                 Some(beginning) => Clause::StartsWith(beginning.to_lowercase()),
-                None => Clause::Equals(model.trim().to_lowercase()),
+                None => Clause::Equals(model.to_lowercase()),
             },
             (None, Some(json)) => Clause::from_json(json)
                 .map_err(|source| PriceError::Clause { place: self.place.to_owned(), source })?,
         };
-        let json = clause.to_json().to_string();
         let name = match &clause {
             Clause::Equals(name) => name.clone(),
             Clause::StartsWith(name) => format!("{name}*"),
-            _ => json.clone(),
+            _ => clause.to_json().to_string(),
         };
-        Ok((name, json))
+        Ok((name, clause))
     }
 
     fn quantity(
@@ -479,7 +537,7 @@ mod tests {
         };
         let price =
             "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nunit = \"input_tokens\"\n";
-        check(&format!("{price}amount = -1"), "price is -1, expected zero or more");
+        check(&format!("{price}amount = -1"), "amount is -1, expected zero or more");
         check(&format!("{price}amount = nan"), "\"nan\", expected a JSON number");
         check(price, "`amount` is missing");
         check(&format!("{price}amount = 1\npercent = 2"), "`percent` means nothing in a price");

@@ -55,6 +55,26 @@ pub(super) struct Entry {
     pub(super) aliases: Option<Texts>,
     pub(super) hosts: Option<Texts>,
     pub(super) resells: Option<Texts>,
+    /// Where it stands in a file of lines.
+    #[serde(skip)]
+    pub(super) line: Option<usize>,
+}
+
+impl Entry {
+    /// The keys that name something, as far as they are there.
+    pub(super) fn names(&mut self) -> impl Iterator<Item = (&'static str, &mut String)> {
+        let names = [
+            ("provider", &mut self.provider),
+            ("model", &mut self.model),
+            ("unit", &mut self.unit),
+            ("currency", &mut self.currency),
+            ("from", &mut self.from),
+            ("to", &mut self.to),
+            ("service_tier", &mut self.service_tier),
+            ("region", &mut self.region),
+        ];
+        names.into_iter().filter_map(|(key, text)| Some((key, text.as_mut()?)))
+    }
 }
 
 /// Several texts: a list, or one text (a cell of CSV) in which they stand apart by spaces.
@@ -86,7 +106,8 @@ pub(super) fn read(bytes: &[u8], form: Form) -> Result<File, String> {
         Form::Toml => {
             let table = DeTable::parse(text).map_err(|e| e.to_string().trim().to_owned())?;
             let json = Value::Object(object(table.get_ref()));
-            serde_json::from_value(json).map_err(|e| e.to_string())
+            // With the entry and key that it is about: `price[1].amount: …`.
+            serde_path_to_error::deserialize(json).map_err(|e| e.to_string())
         }
         Form::Csv => lines(text),
     }
@@ -124,6 +145,10 @@ fn lines(text: &str) -> Result<File, String> {
     const NUMBERS: [&str; 5] = ["amount", "percent", "rate", "quantity", "context_from"];
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|e| e.to_string())?.clone();
+    if headers.len() == 1 && headers[0].contains([';', '\t']) {
+        let head = &headers[0];
+        return Err(format!("line 1: the columns are `{head}`, expected commas between them"));
+    }
     let mut file = File {
         contract: None,
         currency: None,
@@ -134,9 +159,12 @@ fn lines(text: &str) -> Result<File, String> {
         rate: Vec::new(),
         provider: Vec::new(),
     };
-    for (at, record) in reader.records().enumerate() {
-        let line = at + 2;
+    for record in reader.records() {
         let record = record.map_err(|e| e.to_string())?;
+        let line = record.position().map_or(0, |at| at.line() as usize);
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
         let mut entry = Map::new();
         let mut kind = "price";
         for (name, cell) in headers.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
@@ -161,8 +189,9 @@ fn lines(text: &str) -> Result<File, String> {
                 }
             }
         }
-        let entry = serde_json::from_value(Value::Object(entry))
+        let entry: Entry = serde_json::from_value(Value::Object(entry))
             .map_err(|e| format!("line {line}: {e}"))?;
+        let entry = Entry { line: Some(line), ..entry };
         match kind {
             "price" => file.price.push(entry),
             "discount" => file.discount.push(entry),

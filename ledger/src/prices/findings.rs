@@ -1,18 +1,22 @@
 //! Overlaps and gaps among prices: two rows that hold for the same thing at the same time, and a
-//! time between two rows in which neither holds; and, of what is new, models at zero for everything.
+//! time between two rows in which neither holds; and, of what is new, models at zero for everything,
+//! and names that the book does not know.
 //! Takes rows, gives what is odd about them, named.
 //! It mends nothing: of two that overlap the order at the top of `book` decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spanledger_schemas::Money;
 
+use super::PriceBook;
+use super::clause::Clause;
+use super::nearest::nearest;
 use super::row::{Kind, Micros, PriceRow};
 
 /// Something odd about prices.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
-    /// `overlap`, `gap` or `zero`.
+    /// `overlap`, `gap`, `zero` or `unknown`.
     pub kind: &'static str,
     /// Source, provider, model, unit and condition.
     pub place: String,
@@ -27,7 +31,7 @@ pub fn findings(rows: &[PriceRow], at: Micros) -> Vec<Finding> {
     for row in rows.iter().filter(looked_at) {
         same.entry(place(row)).or_default().push(row);
     }
-    let mut found = Vec::new();
+    let mut found = windows_that_overlap(&same);
     for (place, mut rows) in same {
         rows.sort_by_key(|r| (r.valid_from, r.valid_to));
         // The end of what held so far.
@@ -65,6 +69,106 @@ pub fn findings(rows: &[PriceRow], at: Micros) -> Vec<Finding> {
             if ends_later {
                 last = row;
             }
+        }
+    }
+    found
+}
+
+/// Own rows of the same thing whose daily windows are two that have minutes in common.
+fn windows_that_overlap(same: &BTreeMap<String, Vec<&PriceRow>>) -> Vec<Finding> {
+    let mut daily: BTreeMap<String, Vec<&PriceRow>> = BTreeMap::new();
+    let windowed = |row: &&&PriceRow| row.own() && row.time_window.is_some();
+    for row in same.values().flatten().filter(windowed) {
+        daily
+            .entry(place(&PriceRow { time_window: None, ..(*row).clone() }))
+            .or_default()
+            .push(row);
+    }
+    let mut found = Vec::new();
+    for (place, rows) in daily {
+        for (i, row) in rows.iter().enumerate() {
+            let (Some(a), Some((from, to))) = (&row.time_window, window(row)) else { continue };
+            let clashes = |other: &&&PriceRow| {
+                let Some((other_from, other_to)) = window(other) else { return false };
+                // One begins inside the other; a window may span midnight.
+                let inside = |minute: i64, from: i64, to: i64| {
+                    if from <= to {
+                        from <= minute && minute < to
+                    } else {
+                        minute >= from || minute < to
+                    }
+                };
+                row.time_window != other.time_window
+                    && row.overlaps(other)
+                    && (inside(other_from, from, to) || inside(from, other_from, other_to))
+            };
+            for other in rows[i + 1..].iter().filter(clashes) {
+                let Some(b) = &other.time_window else { continue };
+                found.push(Finding {
+                    kind: "overlap",
+                    place: place.clone(),
+                    detail: format!(
+                        "{} (daily {} to {}, {}) and {} (daily {} to {}, {}): the first holds",
+                        row.amount, a.0, a.1, row.source, other.amount, b.0, b.1, other.source
+                    ),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The daily window of a row in minutes.
+fn window(row: &PriceRow) -> Option<(i64, i64)> {
+    let minutes = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
+    };
+    let (from, to) = row.time_window.as_ref()?;
+    minutes(from).zip(minutes(to))
+}
+
+/// What was learned at an instant of providers and models that the book does not know: meant, where
+/// calls say these names, or misspelt.
+pub(super) fn unknown(book: &PriceBook, rows: &[PriceRow], learned: Micros) -> Vec<Finding> {
+    let mut named: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
+    let stated = |row: &&PriceRow| {
+        let kinds = [Kind::Price, Kind::Discount, Kind::Commitment, Kind::Allowance];
+        row.own()
+            && row.known_from == learned
+            && row.known_to.is_none()
+            && kinds.contains(&row.kind)
+    };
+    for row in rows.iter().filter(stated).filter(|row| &*row.provider != "*") {
+        named.insert((&row.provider, &row.model_name, &row.model_match));
+    }
+    let ours = |provider: &str| {
+        rows.iter().any(|r| {
+            r.kind == Kind::ProviderName && &*r.provider == provider && r.known_to.is_none()
+        })
+    };
+    let mut found: Vec<Finding> = Vec::new();
+    for (provider, model, clause) in named.into_iter().filter(|(provider, ..)| !ours(provider)) {
+        if !book.knows_provider(provider) {
+            let place = format!("provider {provider}");
+            if found.last().is_none_or(|last| last.place != place) {
+                let detail = "the book has no such provider: calls are meant that name it so";
+                found.push(Finding { kind: "unknown", place, detail: detail.to_owned() });
+            }
+            continue;
+        }
+        let clause =
+            serde_json::from_str(clause).ok().and_then(|json| Clause::from_json(&json).ok());
+        if clause.is_some_and(|clause| !book.lists(provider, &clause)) {
+            let near = nearest(book, Some(provider), model.trim_end_matches('*'));
+            let near = near.map(|near| format!("; it lists {near}")).unwrap_or_default();
+            found.push(Finding {
+                kind: "unknown",
+                place: format!("{provider}/{model}"),
+                detail: format!(
+                    "the book has no such model: calls are meant that name it so{near}"
+                ),
+            });
         }
     }
     found
@@ -164,6 +268,35 @@ mod tests {
         check(&[(jan, mar), (feb, apr)], &[("overlap", "2026-02-01T00:00:00Z to 2026-04-01")]);
         // What lies inside another is no end of it: no gap before April.
         check(&[(jan, apr), (feb, mar)], &[("overlap", "2026-02-01")]);
+    }
+
+    #[test]
+    fn windows_that_overlap_and_names_that_nobody_knows_are_named() {
+        let price =
+            |rest: &str| format!("[[price]]\nunit = \"input_tokens\"\namount = 1\n{rest}\n");
+        let named = "provider = \"openai\"\nmodel = \"gpt-4o\"\n";
+        let daily = |from: &str, to: &str| {
+            price(&format!("{named}time_from = \"{from}\"\ntime_to = \"{to}\""))
+        };
+        let rows = |text: &str| read(text.as_bytes(), Form::Toml, "default", "c", 7).unwrap().rows;
+        let count = |text: &str| findings(&rows(text), 7).len();
+        assert_eq!(count(&(daily("08:00", "16:00") + &daily("15:00", "20:00"))), 1);
+        assert_eq!(count(&(daily("08:00", "16:00") + &daily("16:00", "20:00"))), 0);
+        // Across midnight.
+        assert_eq!(count(&(daily("22:00", "06:00") + &daily("05:00", "07:00"))), 1);
+
+        let book = PriceBook::bundled().unwrap();
+        let places = |text: &str| -> Vec<String> {
+            unknown(&book, &rows(text), 7).into_iter().map(|f| f.place).collect()
+        };
+        let of = |provider: &str, model: &str| {
+            price(&format!("provider = \"{provider}\"\nmodel = \"{model}\""))
+        };
+        assert_eq!(places(&of("opnai", "gpt-4o")), ["provider opnai"]);
+        assert_eq!(places(&of("openai", "gpt-4oo")), ["openai/gpt-4oo"]);
+        assert_eq!(places(&(of("openai", "gpt-4o-2024-08-06") + &of("openai", "gpt-4*"))), [""; 0]);
+        let declared = "[[provider]]\nprovider = \"acme\"\n".to_owned() + &of("acme", "a-1");
+        assert_eq!(places(&declared), [""; 0]);
     }
 
     #[test]

@@ -322,14 +322,15 @@ fn amount(json: &Value, place: &str) -> Result<(Money, Option<Arc<str>>), PriceE
             });
         }
     };
-    price_of_text(&text, place)
+    price_of_text("price", &text, place)
 }
 
-/// The price a text says, and a remark when it had to be rounded to [`PRICE_DECIMALS_MAX`] digits.
+/// The price that a text says for a key, and a remark when it had to be rounded to [`PRICE_DECIMALS_MAX`] digits.
 ///
 /// # Errors
 /// When it is no decimal number, or below zero.
 pub(super) fn price_of_text(
+    key: &str,
     text: &str,
     place: &str,
 ) -> Result<(Money, Option<Arc<str>>), PriceError> {
@@ -338,7 +339,7 @@ pub(super) fn price_of_text(
     if exact < Money::ZERO {
         return Err(PriceError::Book {
             place: place.to_owned(),
-            reason: format!("price is {exact}, expected zero or more"),
+            reason: format!("{key} is {exact}, expected zero or more"),
         });
     }
     let rounded = price_decimals(exact);

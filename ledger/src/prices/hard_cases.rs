@@ -135,6 +135,11 @@ fn served_model_and_tier_are_priced_whatever_was_requested() {
     // `auto` was asked for, flex served: the served tier is what the column holds.
     assert_eq!(total("gpt-5.5", None, Some("flex")), priced("5"));
     assert_eq!(total("gpt-5.5", None, Some("auto")), priced("10"));
+    // A dated version that the book does not list yet is the model; another model is not.
+    assert_eq!(total("gpt-5.5", Some("gpt-5.5-2027-01-31"), None), priced("10"));
+    let part = ("10".to_owned(), PriceState::PartPriced);
+    assert_eq!(total("gpt-5.5", Some("gpt-5.5-hyper"), None), part);
+    assert_eq!(total("gpt-5.5", Some("claude-sonnet-4-5"), None), part);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use spanledger_schemas::Money;
 use super::bundled::Reseller;
 use super::clause::Clause;
 use super::genai::price_decimals;
+use super::providers::standard_tier;
 use super::row::{Kind, Micros, PriceRow};
 use crate::usage::Unit;
 
@@ -18,9 +19,9 @@ use crate::usage::Unit;
 pub(super) const RETIRED_PRIORITY: i64 = 1_000;
 
 /// Adds a newer book to the rows of older ones. A price that it repeats keeps its first date; one
-/// that it changed or dropped ends at the newer date; the prices of a model that it no longer
-/// lists stay believed, because calls of its time still need them, but lose against every model
-/// that it does list.
+/// that it changed or dropped, or finds or orders in another way, ends at the newer date; the prices
+/// of a model that it no longer lists stay believed, because calls of its time still need them, but
+/// lose against every model that it does list.
 pub(super) fn learn(
     older: Vec<PriceRow>,
     newer: Vec<PriceRow>,
@@ -36,20 +37,32 @@ pub(super) fn learn(
         news.entry(id).or_insert(row);
     }
     let mut history = Vec::with_capacity(older.len() + order.len());
+    let mut retired = Vec::new();
     for mut row in older {
         if row.known_to.is_none() {
-            if let Some(same) = news.remove(&row.id()) {
-                // The meaning is the same; how the model is found may have been refined.
-                row.model_match = same.model_match;
-                row.priority = same.priority;
-            } else if listed.contains(&(Arc::clone(&row.provider), Arc::clone(&row.model_name))) {
-                row.known_to = Some(known_from);
-            } else if row.priority < RETIRED_PRIORITY {
-                row.priority += RETIRED_PRIORITY;
+            let id = row.id();
+            let found = |same: &PriceRow| (Arc::clone(&same.model_match), same.priority);
+            match news.get(&id) {
+                Some(same) if found(same) == found(&row) => {
+                    news.remove(&id);
+                }
+                Some(_) => row.known_to = Some(known_from),
+                None if listed
+                    .contains(&(Arc::clone(&row.provider), Arc::clone(&row.model_name))) =>
+                {
+                    row.known_to = Some(known_from);
+                }
+                None if row.priority < RETIRED_PRIORITY => {
+                    let priority = row.priority + RETIRED_PRIORITY;
+                    retired.push(PriceRow { priority, known_from, ..row.clone() });
+                    row.known_to = Some(known_from);
+                }
+                None => {}
             }
         }
         history.push(row);
     }
+    history.extend(retired);
     history.extend(order.into_iter().filter_map(|id| news.remove(&id)));
     history
 }
@@ -165,9 +178,11 @@ pub(super) fn discount(
     for row in &mut history {
         if row.known_to.is_none() && row.kind == Kind::Discounted {
             match wanted.get(&row.id()) {
-                Some(same) if same.source == row.source => {
-                    row.model_match = Arc::clone(&same.model_match);
-                    row.priority = same.priority;
+                Some(same)
+                    if same.source == row.source
+                        && same.model_match == row.model_match
+                        && same.priority == row.priority =>
+                {
                     wanted.remove(&row.id());
                 }
                 _ => row.known_to = Some(now),
@@ -184,7 +199,10 @@ pub(super) fn discount(
 fn reduces(names: &Clause, rule: &PriceRow, list: &PriceRow, seller: &str) -> bool {
     let provider = &*rule.provider == "*" || &*rule.provider == seller;
     let unit = rule.unit == Unit::ANY || rule.unit.contains(list.unit);
-    let tier = rule.service_tier.is_none() || rule.service_tier == list.service_tier;
+    let standard = |tier: &Option<Arc<str>>| tier.as_deref().is_none_or(standard_tier);
+    let tier = rule.service_tier.is_none()
+        || rule.service_tier == list.service_tier
+        || (standard(&rule.service_tier) && standard(&list.service_tier));
     let region = rule.region.is_none() || rule.region == list.region;
     provider && unit && tier && region && names.matches(&list.model_name.to_lowercase())
 }
@@ -339,6 +357,39 @@ mod tests {
         assert!(again == history);
     }
 
+    #[test]
+    fn newer_book_that_finds_or_orders_a_model_otherwise_leaves_what_was_believed() {
+        let row = |name: &str, clause: &str, priority: i64, now: Micros| PriceRow {
+            source: "genai-prices x".into(),
+            tenant: "*".into(),
+            model_name: name.into(),
+            model_match: clause.into(),
+            priority,
+            ..contract(
+                "[[price]]\nprovider = \"openai\"\nmodel = \"m\"\nunit = \"input_tokens\"\n\
+                 amount = 1",
+                now,
+            )
+            .remove(0)
+        };
+        let (equals, starts) = (r#"{"equals":"a"}"#, r#"{"starts_with":"a"}"#);
+        let older = vec![row("a", equals, 0, 1), row("b", equals, 0, 1), row("c", equals, 0, 1)];
+        let history = learn(older, vec![row("a", starts, 0, 5), row("b", equals, 2, 5)], 5);
+        let at = |at: Micros| {
+            let believed = history.iter().filter(|r| r.believed_at(at));
+            let mut found: Vec<(String, String, i64)> = believed
+                .map(|r| (r.model_name.to_string(), r.model_match.to_string(), r.priority))
+                .collect();
+            found.sort();
+            found
+        };
+        let told =
+            |name: &str, clause: &str, priority| (name.to_owned(), clause.to_owned(), priority);
+        assert_eq!(at(4), [told("a", equals, 0), told("b", equals, 0), told("c", equals, 0)]);
+        let retired = told("c", equals, RETIRED_PRIORITY);
+        assert_eq!(at(5), [told("a", starts, 0), told("b", equals, 2), retired]);
+    }
+
     proptest! {
         #[test]
         fn yesterday_is_not_changed_by_what_is_learned_today(
@@ -354,11 +405,12 @@ mod tests {
             let mut history: Vec<PriceRow> = Vec::new();
             let believed = |h: &[PriceRow], at: Micros| {
                 let mut ids: Vec<_> = h.iter().filter(|r| r.believed_at(at))
-                    .map(|r| (r.id(), r.source.to_string())).collect();
+                    .map(|r| (r.id(), r.source.to_string(), r.model_match.to_string(), r.priority))
+                    .collect();
                 ids.sort();
                 ids
             };
-            let mut remembered: Vec<Vec<(String, String)>> = Vec::new();
+            let mut remembered: Vec<Vec<(String, String, String, i64)>> = Vec::new();
             for (n, (amount, from, to)) in amounts.into_iter().enumerate() {
                 let now = n as i64 + 1;
                 let rows = contract(&text(amount), now);

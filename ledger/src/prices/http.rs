@@ -150,7 +150,7 @@ impl From<PriceError> for Refusal {
             | PriceError::Request { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "prices that cannot be read",
-                "mend the file and bring it again; nothing was changed",
+                "mend the file and bring it again; nothing of it was imported",
             ),
             PriceError::Contended { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store contended", "try again")

@@ -14,7 +14,7 @@ use spanledger_store::{Snapshot, Store, StoreError, Txn};
 
 use super::bundled::{self, BOOKS, SOURCE_PREFIX};
 use super::contract::{self, Form};
-use super::findings::{Finding, all_zero, findings};
+use super::findings::{Finding, all_zero, findings, unknown};
 use super::genai::{self, Edition};
 use super::row::{Micros, PriceRow, from_batch, to_batch};
 use super::{CONTRACT, PriceBook, PriceError, SHARED_TENANT};
@@ -25,7 +25,7 @@ use crate::limits;
 const APP: &str = "ledger/prices";
 
 /// Counts up when the same books are read in a better way, so that they are imported again.
-const READING: i64 = 1;
+const READING: i64 = 2;
 
 /// Name of the source of prices that are set one by one.
 const SET: &str = "set";
@@ -223,7 +223,7 @@ fn learned(
             let mut after = before;
             for mut row in stated.rows {
                 // What is set by hand goes before every contract.
-                row.priority -= 2 * limits::CONTRACT_ROWS_MAX as i64;
+                row.priority -= contract::PRIORITIES;
                 row.source = format!("{CONTRACT} {SET}").into();
                 let there = believed(&after).any(|r| r.id() == row.id() && r.source == row.source);
                 if !there {
@@ -235,13 +235,14 @@ fn learned(
     };
     let after = history::discount(after, &bundled::resells()?, now);
     // The book must be usable before it is written: every clause and window can be read.
-    PriceBook::believed_at(after.clone(), Micros::MAX)?;
+    let book = PriceBook::believed_at(after.clone(), Micros::MAX)?;
     let believed_after: HashSet<String> = believed(&after).map(PriceRow::id).collect();
     // Of other tenants' prices nothing is told (I-10).
     let ours = |r: &&PriceRow| &*r.tenant == file.tenant || &*r.tenant == SHARED_TENANT;
     let seen: Vec<PriceRow> = after.iter().filter(ours).cloned().collect();
     let mut findings = findings(&seen, Micros::MAX);
     findings.extend(all_zero(&seen, now));
+    findings.extend(unknown(&book, &seen, now));
     findings.truncate(limits::PRICE_FINDINGS_MAX);
     let report = ImportReport {
         source,

@@ -98,7 +98,9 @@ impl Conditions<'_> {
         };
         let fits = |own: bool, set: &PriceSet| {
             let tier = if self.resold && !own { "" } else { self.tier };
-            is(&set.tier, tier) && is(&set.region, self.region)
+            let standard = |tier: &Option<Arc<str>>| tier.as_deref().is_some_and(standard_tier);
+            let of_tier = is(&set.tier, tier) || (standard(&set.tier) && standard_tier(tier));
+            of_tier && is(&set.region, self.region)
         };
         let special = |set: &PriceSet| set.tier.is_some() || set.region.is_some();
         let covering = holding.iter().filter(|(own, set)| fits(*own, set));
@@ -107,30 +109,36 @@ impl Conditions<'_> {
         // standard prices add up.
         let standard = holding.iter().position(|(own, set)| !own && !special(set));
         let step = |place: usize, (own, set): (bool, &PriceSet)| {
-            Some(match (own, special(set)) {
-                (true, true) => 1,
-                (false, true) if set.tier.is_some() => 2,
-                (true, false) => 3,
-                (false, true) => 4,
-                (false, false) if standard == Some(place) => 5,
-                (false, false) => return None,
+            let any_tier = set.tier.as_deref() == Some("*");
+            Some(match (own, set.tier.is_some(), set.region.is_some()) {
+                (true, true, true) if !any_tier => 1,
+                (true, true, _) => 2,
+                (false, true, _) => 3,
+                (true, false, true) => 4,
+                (true, false, false) => 5,
+                (false, false, true) => 6,
+                (false, false, false) if standard == Some(place) => 7,
+                (false, false, false) => return None,
             })
         };
         let all = holding.iter().copied().enumerate().filter(|(_, (own, set))| fits(*own, set));
-        let mut steps: Vec<(u8, &PriceSet)> =
-            all.filter_map(|(place, set)| Some((step(place, set)?, set.1))).collect();
-        steps.sort_by_key(|(step, _)| *step);
+        let mut steps: Vec<(u8, bool, &PriceSet)> =
+            all.filter_map(|(place, set)| Some((step(place, set)?, set.0, set.1))).collect();
+        steps.sort_by_key(|(step, ..)| *step);
         let mut tier_is_priced = standard_tier(self.tier);
-        let mut prices: Vec<UnitPrice> = Vec::new();
-        for (_, set) in steps {
+        // Each price with the set it was taken from, and whether that is the user's own.
+        let mut prices: Vec<(UnitPrice, bool, &PriceSet)> = Vec::new();
+        for (_, own, set) in steps {
             tier_is_priced |= set.tier.is_some() && set.commitment.is_none();
             for price in &set.prices {
-                if !prices.iter().any(|p| p.unit == price.unit) {
-                    prices.push(price.clone());
+                match prices.iter_mut().find(|(p, ..)| p.unit == price.unit) {
+                    Some((won, true, by)) if own && by.is_beside(set) => won.join(price),
+                    Some((won, ..)) => won.fill_below(price),
+                    None => prices.push((price.clone(), own, set)),
                 }
             }
         }
-        let list = PriceList::new(prices);
+        let list = PriceList::new(prices.into_iter().map(|(price, ..)| price).collect());
         let split = Split::of(book, &list);
         let needed = needed(book, &list);
         Listed { list, split, tier_is_priced, commitment, needed }

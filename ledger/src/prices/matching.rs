@@ -14,20 +14,22 @@
 //!
 //! For each candidate the served model is looked up, then the requested one, each under the
 //! names of `providers::model_names`, first among the provider's own models, then among those of
-//! the providers it resells. If no provider is known at all, the model decides alone when exactly
+//! the providers it resells. Where only the requested one is listed, and the served one is no dated
+//! version of it, another model served: the call is part-priced, and the quote says so. If no provider is known at all, the model decides alone when exactly
 //! one first party claims its name and lists it; the quote then says so. A provider of the tenant's own
 //! is known when a `[[provider]]` states it, not by a price of some model alone.
 
 use std::sync::Arc;
 
 use super::book::{CallFacts, PriceBook};
+use super::clause::Clause;
 use super::genai::ProviderRule;
 use super::models::{Model, OwnModel, PriceSet};
 use super::own_providers::OwnProvider;
 use super::{SHARED_TENANT, providers};
 
 /// The model a call means.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     /// The user's own prices for it, in the order in which they win.
     pub(super) own: Vec<Arc<Model>>,
@@ -38,6 +40,8 @@ pub(super) struct Found {
     pub(super) resold: bool,
     /// What a reader should know about the match.
     pub(super) remark: Option<String>,
+    /// The model that served and is not listed, where the requested one stands for it.
+    pub(super) stands_for: Option<String>,
 }
 
 impl PriceBook {
@@ -45,7 +49,9 @@ impl PriceBook {
     pub(super) fn find(&self, facts: &CallFacts<'_>) -> Result<Found, String> {
         let said = facts.provider.map(|p| p.trim().to_lowercase()).filter(|p| !p.is_empty());
         let served = [facts.response_model, facts.request_model];
-        let models: Vec<&str> = served.into_iter().flatten().filter(|m| !m.is_empty()).collect();
+        let mut models: Vec<&str> =
+            served.into_iter().flatten().filter(|m| !m.is_empty()).collect();
+        models.dedup();
         if models.is_empty() {
             return Err("unknown model: the call names none".to_owned());
         }
@@ -53,10 +59,10 @@ impl PriceBook {
         let listed = self.find_listed(facts, &candidates, said.as_deref(), &models);
         let own = self.find_own(facts, &candidates, said.as_deref(), &models, listed.as_ref().ok());
         match listed {
-            Ok(found) => Ok(Found { own, ..found }),
-            Err(_) if !own.is_empty() => {
-                Ok(Found { own, model: None, provider: None, resold: false, remark: None })
-            }
+            Ok(found) if own.is_empty() => Ok(found),
+            // What the user states of either is meant.
+            Ok(found) => Ok(Found { own, stands_for: None, ..found }),
+            Err(_) if !own.is_empty() => Ok(Found { own, ..Found::default() }),
             Err(reason) => Err(reason),
         }
     }
@@ -125,8 +131,15 @@ impl PriceBook {
         if self.own.is_empty() {
             return Vec::new();
         }
-        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
         let id = listed.and_then(|found| Some(&found.model.as_ref()?.name));
+        // Where the requested model is another one of the book, it is not what was paid for.
+        let is_another = |model: &str| {
+            let of = |rule: &&ProviderRule| self.model_of(rule, &[model]).and_then(|f| f.model);
+            let named = candidates.iter().find_map(of);
+            id.is_some() && named.is_some_and(|named| Some(&named.name) != id)
+        };
+        let meant = models.iter().filter(|model| !is_another(model));
+        let names: Vec<String> = meant.flat_map(|m| providers::model_names(m)).collect();
         let of_provider = |provider: &str| {
             provider == "*"
                 || Some(provider) == said
@@ -146,7 +159,7 @@ impl PriceBook {
     fn first_party(&self, said: Option<&str>, models: &[&str]) -> Result<Found, String> {
         let who =
             said.map_or("no provider named".to_owned(), |s| format!("unknown provider `{s}`"));
-        for name in models.iter().flat_map(|m| providers::model_names(m)) {
+        for (model, name) in named(models) {
             let claims =
                 |r: &&ProviderRule| r.model_match.as_ref().is_some_and(|c| c.matches(&name));
             let mut owners = self
@@ -154,9 +167,10 @@ impl PriceBook {
                 .iter()
                 .filter(claims)
                 .filter_map(|r| self.listed(&r.id, &name).map(|m| (&r.id, m)));
-            if let (Some((id, model)), None) = (owners.next(), owners.next()) {
+            if let (Some((id, listed)), None) = (owners.next(), owners.next()) {
                 let remark = Some(format!("{who}: priced as {id}'s own model"));
-                return Ok(Found::listed(model, id, false, remark));
+                let stands_for = stands_for(model, models);
+                return Ok(Found { remark, stands_for, ..Found::listed(listed, id) });
             }
         }
         let model = models.first().copied().unwrap_or_default();
@@ -166,6 +180,19 @@ impl PriceBook {
     /// Whether a name is that of a provider of the book.
     pub(super) fn knows_provider(&self, name: &str) -> bool {
         self.provider_named(&name.to_lowercase()).is_some()
+    }
+
+    /// Whether a provider of the book lists a model that a clause means, itself or as a reseller.
+    pub(super) fn lists(&self, provider: &str, clause: &Clause) -> bool {
+        let Some(rule) = self.provider_named(provider) else { return false };
+        if let Clause::Equals(name) = clause {
+            return self.model_of(rule, &[name]).is_some();
+        }
+        let of = |provider: &Arc<str>| {
+            let models = self.models.get(provider).into_iter().flatten();
+            models.into_iter().any(|model| clause.matches(&model.name.to_lowercase()))
+        };
+        of(&rule.id) || rule.fallback.iter().any(of)
     }
 
     /// The providers of a call's tenant.
@@ -203,15 +230,18 @@ impl PriceBook {
     }
 
     fn model_of(&self, rule: &ProviderRule, models: &[&str]) -> Option<Found> {
-        let names: Vec<String> = models.iter().flat_map(|m| providers::model_names(m)).collect();
-        let own = names.iter().find_map(|n| self.listed(&rule.id, n));
-        if let Some(model) = own {
-            return Some(Found::listed(model, &rule.id, false, None));
-        }
-        rule.fallback.iter().find_map(|other| {
-            let model = names.iter().find_map(|n| self.listed(other, n))?;
-            let remark = Some(format!("{} at the price of {other}", rule.id));
-            Some(Found::listed(model, &rule.id, true, remark))
+        let of = |provider: &str| {
+            named(models).find_map(|(model, name)| {
+                let listed = self.listed(provider, &name)?;
+                let stands_for = stands_for(model, models);
+                Some(Found { stands_for, ..Found::listed(listed, &rule.id) })
+            })
+        };
+        of(&rule.id).or_else(|| {
+            rule.fallback.iter().find_map(|other| {
+                let remark = Some(format!("{} at the price of {other}", rule.id));
+                Some(Found { resold: true, remark, ..of(other)? })
+            })
         })
     }
 
@@ -227,13 +257,29 @@ impl Found {
         own.chain(self.model.iter().flat_map(|model| &model.sets).map(|set| (false, set)))
     }
 
-    fn listed(
-        model: Arc<Model>,
-        provider: &Arc<str>,
-        resold: bool,
-        remark: Option<String>,
-    ) -> Found {
-        let provider = Some(Arc::clone(provider));
-        Found { own: Vec::new(), model: Some(model), provider, resold, remark }
+    fn listed(model: Arc<Model>, provider: &Arc<str>) -> Found {
+        Found { model: Some(model), provider: Some(Arc::clone(provider)), ..Found::default() }
     }
+}
+
+/// The names under which models are looked up, each with the model it is of.
+fn named<'m>(models: &'m [&'m str]) -> impl Iterator<Item = (&'m str, String)> {
+    models.iter().flat_map(|m| providers::model_names(m).into_iter().map(|name| (*m, name)))
+}
+
+/// The served model of a call whose price was found by another, unless it is a version of that.
+fn stands_for(found: &str, models: &[&str]) -> Option<String> {
+    let served = models.first().filter(|served| **served != found)?;
+    let is_version = named(&[served]).any(|(_, served)| {
+        providers::model_names(found).iter().any(|name| {
+            served.strip_prefix(name.as_str()).is_some_and(|rest| {
+                // `-2026-05-01`, `@20260501`, `-0613`, `-v1:0`: no digit of another version, as in `-4`.
+                rest.starts_with(['-', '@', ':'])
+                    && (rest.bytes().filter(u8::is_ascii_digit).count() >= 4
+                        && rest.bytes().all(|b| b.is_ascii_digit() || b"-@:".contains(&b))
+                        || rest.starts_with("-v"))
+            })
+        })
+    });
+    (!is_version).then(|| (*served).to_owned())
 }

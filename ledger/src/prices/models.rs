@@ -38,6 +38,8 @@ pub(super) struct PriceSet {
     valid_to: Option<Micros>,
     /// Minutes of the day, from and to.
     window: Option<(i64, i64)>,
+    /// Made by a discount from list prices.
+    discounted: bool,
     /// Place of the row, when it is no price but a commitment that covers the call.
     pub(super) commitment: Option<usize>,
     pub(super) prices: Vec<UnitPrice>,
@@ -54,7 +56,34 @@ pub(super) struct UnitPrice {
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 const MINUTES_PER_DAY: i64 = 1_440;
 
+impl UnitPrice {
+    /// Takes in the bands of a price of the same unit that loses against this one: those below all
+    /// of its own, for which it says nothing.
+    pub(super) fn fill_below(&mut self, other: &UnitPrice) {
+        let lowest = self.bands.first().map_or(Some(i64::MAX), |(from, _)| *from);
+        let below = other.bands.iter().filter(|(from, _)| *from < lowest).copied();
+        self.bands.splice(0..0, below);
+    }
+
+    /// Takes in the bands of a price that is stated beside it: those that it does not have.
+    pub(super) fn join(&mut self, other: &UnitPrice) {
+        for band in &other.bands {
+            if let Err(place) = self.bands.binary_search_by_key(&band.0, |(from, _)| *from) {
+                self.bands.insert(place, *band);
+            }
+        }
+    }
+}
+
 impl PriceSet {
+    /// Whether what both state of a unit is one price list: that of the same condition, though one
+    /// may have begun later.
+    pub(super) fn is_beside(&self, other: &PriceSet) -> bool {
+        (&self.tier, &self.region, self.window) == (&other.tier, &other.region, other.window)
+            && !self.discounted
+            && !other.discounted
+    }
+
     pub(super) fn holds_at(&self, at: Micros) -> bool {
         self.valid_from.is_none_or(|from| from <= at)
             && self.valid_to.is_none_or(|to| at < to)
@@ -160,6 +189,7 @@ fn model(rows: &[PriceRow], mut places: Vec<usize>) -> Result<(i64, Model), Pric
                     valid_from: row.valid_from,
                     valid_to: row.valid_to,
                     window,
+                    discounted: row.kind == Kind::Discounted,
                     commitment,
                     prices: Vec::new(),
                 });

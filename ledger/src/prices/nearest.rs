@@ -19,16 +19,19 @@ pub fn nearest(book: &PriceBook, provider: Option<&str>, model: &str) -> Option<
     }
     let said = provider.map(str::to_lowercase);
     let said = said.as_deref().map(|name| book_id(name).unwrap_or(name));
-    let asked: Vec<_> = model_names(model).iter().map(|name| pairs(name)).collect();
+    let asked: Vec<_> = model_names(model).iter().map(|name| pairs(bare(name))).collect();
     let mut best: Option<(f64, &str, &str)> = None;
     for (listed_by, name) in book.names() {
         let last = name.rsplit('/').next().unwrap_or(name);
-        let listed = pairs(&last.to_lowercase());
+        let listed = pairs(bare(&last.to_lowercase()));
         let alike = asked.iter().map(|asked| dice(asked, &listed)).fold(0.0, f64::max);
         // A provider's own model goes before the same name elsewhere.
         let score = alike + if said == Some(listed_by) { 0.2 } else { 0.0 };
-        let better = best
-            .is_none_or(|(top, p, n)| score > top || (score == top && (listed_by, name) < (p, n)));
+        // Of two that are as alike the shorter one is the model and not a version of it.
+        let order = |by: &'_ str, name: &'_ str| (name.len(), by.to_owned(), name.to_owned());
+        let better = best.is_none_or(|(top, p, n)| {
+            score > top || (score == top && order(listed_by, name) < order(p, n))
+        });
         if alike >= ALIKE_MIN && better {
             best = Some((score, listed_by, name));
         }
@@ -36,9 +39,21 @@ pub fn nearest(book: &PriceBook, provider: Option<&str>, model: &str) -> Option<
     best.map(|(_, provider, name)| format!("{provider}/{name}"))
 }
 
+/// A name without the date of its version: two dates are alike, whatever the models are.
+fn bare(name: &str) -> &str {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    let is_date = |tail: &str| {
+        tail.bytes().all(|b| b.is_ascii_digit() || b == b'-') && matches!(digits(tail), 4 | 6 | 8)
+    };
+    let cuts = name.match_indices(['-', '@']).map(|(at, _)| at);
+    cuts.filter(|at| is_date(&name[at + 1..])).min().map_or(name, |at| &name[..at])
+}
+
+/// Pairs of letters and digits; what stands between words says nothing.
 fn pairs(name: &str) -> HashMap<[u8; 2], usize> {
+    let name: Vec<u8> = name.bytes().filter(u8::is_ascii_alphanumeric).collect();
     let mut pairs = HashMap::new();
-    for pair in name.as_bytes().windows(2) {
+    for pair in name.windows(2) {
         *pairs.entry([pair[0], pair[1]]).or_default() += 1;
     }
     pairs
@@ -65,6 +80,8 @@ mod tests {
         };
         check(Some("openai"), "gpt-4o-minni", Some("openai/gpt-4o-mini"));
         check(Some("gcp.gemini"), "gemini-2.5-proo", Some("google/gemini-2.5-pro"));
+        check(Some("anthropic"), "claude-sonnet-45", Some("anthropic/claude-sonnet-4-5"));
+        check(Some("openai"), "gpt-4o-2026-01-01", Some("openai/gpt-4o"));
         check(Some("acme"), "zzz-qqq-xxx", None);
         check(None, "", None);
     }

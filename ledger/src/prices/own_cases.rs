@@ -94,6 +94,79 @@ fn own_standard_price_gives_way_to_the_books_price_of_the_calls_tier() {
 }
 
 #[test]
+fn band_leaves_what_is_below_it_to_the_next_price() {
+    let small = Call { usage: &[(Unit::INPUT, 200_000), (Unit::OUTPUT, 100_000)], ..GPT };
+    // Below the band it is the book's: 0.2 × 2.5 + 1; above 3 + 1.
+    let band = price("amount = 3\ncontext_from = 200000");
+    check(&band, &small, PriceState::Priced, "1.5", "");
+    check(&band, &GPT, PriceState::Priced, "4", "");
+    // A base of its own that began earlier: 0.2 × 2 + 1, and 3 + 1.
+    let banded = price("amount = 2\nvalid_from = 2026-01-01")
+        + &price("amount = 3\ncontext_from = 200000\nvalid_from = 2026-11-01");
+    check(&banded, &small, PriceState::Priced, "1.4", "");
+    check(&banded, &GPT, PriceState::Priced, "4", "");
+    // Where nobody prices what is below, that is unknown, and not zero.
+    let alone = "[[price]]\nprovider = \"shadow\"\nmodel = \"ctx\"\nunit = \"input_tokens\"\n\
+                 amount = 3\ncontext_from = 200000";
+    let of = Call { provider: "shadow", model: "ctx", usage: &[(Unit::INPUT, 200_000)], ..GPT };
+    let reason = "no price for input_tokens up to 200000 input tokens";
+    check(alone, &of, PriceState::Unpriced, "0", reason);
+    let over = Call { usage: &[(Unit::INPUT, 200_001)], ..of };
+    // 200,001 × 3 ÷ 10^6
+    check(alone, &over, PriceState::Priced, "0.600003", "");
+}
+
+#[test]
+fn narrower_own_price_wins_wherever_it_stands() {
+    let batch_in_eu = Call { tier: Some("batch"), region: Some("eu"), ..GPT };
+    let regional = price("amount = 9\nregion = \"eu\"");
+    // A price that names no tier gives way to the book's batch price: 1.25 + 0.1 × 5.
+    check(&regional, &batch_in_eu, PriceState::Priced, "1.75", "");
+    let batch = regional.clone() + &price("amount = 1\nservice_tier = \"batch\"");
+    check(&batch, &batch_in_eu, PriceState::Priced, "1.5", "");
+    let both = batch + &price("amount = 0.8\nservice_tier = \"batch\"\nregion = \"eu\"");
+    check(&both, &batch_in_eu, PriceState::Priced, "1.3", "");
+    check(&both, &Call { region: Some("eu"), ..GPT }, PriceState::Priced, "10", "");
+    // A model by its name before a pattern: 2 + 1.
+    let pattern = price("amount = 7").replace("gpt-4o", "gpt*") + &price("amount = 2");
+    check(&pattern, &GPT, PriceState::Priced, "3", "");
+    // What is for the standard tier is for calls without one, too.
+    let standard = price("amount = 2\nservice_tier = \"standard\"");
+    check(&standard, &GPT, PriceState::Priced, "3", "");
+    check(&standard, &Call { tier: Some("batch"), ..GPT }, PriceState::Priced, "1.75", "");
+}
+
+#[test]
+fn draft_takes_the_place_of_what_is_stated_of_its_providers() {
+    let rows = |text: &str, name: &str| {
+        contract::read(text.as_bytes(), Form::Toml, "default", name, 1).unwrap()
+    };
+    let mut all = bundled::history().unwrap();
+    let other = "[[price]]\nprovider = \"anthropic\"\nmodel = \"claude-sonnet-4-5\"\n\
+                 unit = \"input_tokens\"\namount = 1\n";
+    all.extend(rows(&(price("amount = 2") + other), "now").rows);
+    let draft = rows(&price("amount = 1"), "draft");
+    let book = PriceBook::under(all, &draft, i64::MAX).unwrap();
+    let cost = |provider: &str, model: &str| {
+        let usage = Usage::reported(Basis::Inclusive, &[(Unit::INPUT, 1_000_000)]).unwrap();
+        let facts = CallFacts {
+            tenant: Some("default"),
+            provider: Some(provider),
+            request_model: Some(model),
+            response_model: None,
+            service_tier: None,
+            region: None,
+            server_address: None,
+            at: AT,
+            usage: &usage,
+        };
+        book.quote(&facts).total.to_string()
+    };
+    assert_eq!(cost("openai", "gpt-4o"), "1");
+    assert_eq!(cost("anthropic", "claude-sonnet-4-5"), "1");
+}
+
+#[test]
 fn own_price_has_bands_windows_regions_and_dates() {
     let banded = price("amount = 2") + &price("amount = 3\ncontext_from = 200000");
     // 1,000,000 > 200,000: 3 + 1; 200,000 is not above: 0.2 × 2 + 1.

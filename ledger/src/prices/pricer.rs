@@ -244,6 +244,12 @@ impl Pricer {
         if let Some(remark) = &found.remark {
             quote.remark(format_args!("{remark}"));
         }
+        if let Some(served) = &found.stands_for {
+            quote.state = PriceState::PartPriced;
+            quote.remark(format_args!(
+                "no price for `{served}`, which served: that of the requested model is taken"
+            ));
+        }
         if !listed.tier_is_priced {
             quote.state = PriceState::PartPriced;
             let tier = &matched.tier;

@@ -14,7 +14,8 @@
 //! - What a call must tell of itself for its cost to be known stands at the top of `listed`.
 //! - The charge for input, or for output, is unknown where something of it is and nothing of it is
 //!   charged; else it is what is known of it, as the total is (I-6).
-//! - A price with bands is a cliff: the input of the call chooses the band for all its tokens.
+//! - A price with bands is a cliff: the input of the call chooses the band for all its tokens. Below
+//!   the first band there is no price.
 //! - A price per request is charged once for a call that does not say how many it made.
 //! - Prices in several currencies: the call's is that of the price that wins first (`book`); the
 //!   others are converted at the exchange rate that holds when the call starts, and the row of the
@@ -152,7 +153,8 @@ pub(super) struct PriceList {
 
 impl PriceList {
     pub(super) fn new(mut prices: Vec<UnitPrice>) -> PriceList {
-        let first = prices.first().and_then(|p| p.bands.first()).map(|(_, place)| *place);
+        // Of its bands the highest: those below may be of prices that lose against it.
+        let first = prices.first().and_then(|p| p.bands.last()).map(|(_, place)| *place);
         prices.sort_by_key(|p| (std::cmp::Reverse(p.unit.depth()), p.unit));
         PriceList { units: prices.iter().map(|p| p.unit).collect(), prices, first }
     }
@@ -212,11 +214,11 @@ impl Quote {
                 *leaf = 1;
             }
         }
-        let no_rate = match self.charge(book, list, facts, leaves) {
-            Ok(no_rate) => no_rate,
+        let uncharged = match self.charge(book, list, facts, leaves) {
+            Ok(uncharged) => uncharged,
             Err(error) => return self.refuse(format_args!("usage cannot be priced: {error}")),
         };
-        let missing = no_rate | self.note_units_without_price(list, usage, leaves);
+        let missing = uncharged | self.note_units_without_price(list, usage, leaves);
         self.state = match (missing, self.lines.is_empty()) {
             (false, _) => PriceState::Priced,
             (true, false) => PriceState::PartPriced,
@@ -227,7 +229,8 @@ impl Quote {
         }
     }
 
-    /// Adds the lines. Returns whether a unit has a price in a currency that has no rate.
+    /// Adds the lines. Returns whether something of a priced unit has no price: its price begins above
+    /// this context, or is in a currency that has no rate.
     fn charge(
         &mut self,
         book: &PriceBook,
@@ -236,24 +239,30 @@ impl Quote {
         leaves: &[i64],
     ) -> Result<bool, UsageError> {
         let context = facts.usage.count(Unit::INPUT);
-        let mut no_rate = false;
+        let mut uncharged = false;
         let Some(first) = list.first else { return Ok(false) };
         let currency = Arc::clone(&book.row(first).0.currency);
         self.currency = Some(Arc::clone(&currency));
         for (price, &quantity) in list.prices.iter().zip(leaves) {
             let in_band = |(from, _): &&(Option<i64>, usize)| from.is_none_or(|f| context > f);
-            let Some(&(_, place)) = price.bands.iter().rev().find(in_band) else { continue };
-            let (row, _) = book.row(place);
             if quantity == 0 {
                 continue;
             }
             let unit = price.unit;
+            let Some(&(_, place)) = price.bands.iter().rev().find(in_band) else {
+                uncharged = true;
+                self.leave_open(unit);
+                let lowest = price.bands.first().and_then(|(from, _)| *from).unwrap_or_default();
+                self.remark(format_args!("no price for {unit} up to {lowest} input tokens"));
+                continue;
+            };
+            let (row, _) = book.row(place);
             let too_large = UsageError::TooLarge { unit };
             let mut amount =
                 charge(row.amount, quantity, row.per_quantity).ok_or(too_large.clone())?;
             if row.currency != currency {
                 let Some(rate) = book.rate(facts.tenant, &row.currency, &currency, facts.at) else {
-                    no_rate = true;
+                    uncharged = true;
                     self.leave_open(unit);
                     let from = &row.currency;
                     self.remark(format_args!(
@@ -282,7 +291,7 @@ impl Quote {
                 row: place,
             });
         }
-        Ok(no_rate)
+        Ok(uncharged)
     }
 
     /// Says which used units have no price, and which take that of a unit around them. Returns

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, new_null_array};
 use arrow::compute::interleave;
 use arrow::datatypes::Schema;
+use spanledger_schemas::tables::call_facts::tells_usage;
 use spanledger_schemas::tables::spans;
 use spanledger_schemas::time;
 use spanledger_store::{DataFile, Snapshot, StoreError};
@@ -18,35 +19,6 @@ use super::chunk::{OWNER_COLUMNS, Rows, columns_taken};
 use super::trace::Call;
 use super::view::RowRef;
 use crate::prices::columns::int;
-
-/// Columns that tell usage: they come from where a call's usage is told best.
-const USAGE_COLUMNS: [&str; 25] = [
-    "usage_basis",
-    "usage_reason",
-    "input_tokens",
-    "output_tokens",
-    "input_uncached_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_text_tokens",
-    "reasoning_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "input_image_tokens",
-    "output_image_tokens",
-    "web_searches",
-    "rerank_searches",
-    "tool_calls",
-    "input_images",
-    "output_images",
-    "audio_seconds",
-    "input_audio_seconds",
-    "output_audio_seconds",
-    "input_characters",
-    "input_document_pages",
-];
 
 /// Columns that a duplicate may tell where the call itself does not: one library knows the model
 /// that served, another the time to the first token.
@@ -182,7 +154,8 @@ impl Gathered {
             let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();
             let nowhere = (arrays.len(), 0);
             arrays.push(&null);
-            if USAGE_COLUMNS.contains(&field.name().as_str()) {
+            // From where it is told best.
+            if tells_usage(field.name()) {
                 return Ok(interleave(&arrays, &usage)?);
             }
             if any_told_twice && FILLED_COLUMNS.contains(&field.name().as_str()) {

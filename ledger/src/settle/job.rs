@@ -2,7 +2,7 @@
 //! store and instants, gives a status. The rules are in `trace`, the restart rule in the module's
 //! header, reading and writing in their own files; here is only the order of things.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::Array;
 use datafusion::prelude::SessionContext;
 use spanledger_schemas::tables::{log_records, prices, spans};
 use spanledger_store::{Snapshot, Store, StoreError};
@@ -12,6 +12,7 @@ use super::decided::Decided;
 use super::open::{OpenTraces, TraceKey};
 use super::{CallState, HashSet, SettleError, SettleSettings, SettleStatus, tables};
 use crate::limits;
+use crate::prices::columns::text;
 use crate::prices::{Pricer, load};
 
 /// What one round did.
@@ -266,10 +267,10 @@ impl Rounds {
         round.replaced += decided.outdated_rows;
         metrics::counter!("spanledger_settled_calls_total")
             .increment(decided.rows.num_rows() as u64);
-        let (Some(state), Some(model)) = (
-            decided.rows.column_by_name("price_state").and_then(|c| c.as_string_opt::<i32>()),
-            decided.rows.column_by_name("model").and_then(|c| c.as_string_opt::<i32>()),
-        ) else {
+        // Rows of `calls` have both.
+        let (Ok(state), Ok(model)) =
+            (text(&decided.rows, "price_state"), text(&decided.rows, "model"))
+        else {
             return;
         };
         for (i, _) in state.iter().enumerate().filter(|(_, s)| *s == Some("unpriced")) {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use spanledger_schemas::tables::call_facts::{COUNTS, INPUT_PARTS, OUTPUT_PARTS};
 use spanledger_schemas::tables::{self, calls::MEASURES};
 
 use super::id::{Id, Subject};
@@ -37,32 +38,8 @@ const CALL_COLUMNS: [&str; 17] = [
     "tool_name",
 ];
 
-/// What was reported, and the leaves it was split into.
+/// What was reported.
 const REPORTED: [&str; 2] = ["reported_input_tokens", "reported_output_tokens"];
-const INPUT: [&str; 7] = [
-    "input_uncached_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "input_image_tokens",
-];
-const OUTPUT: [&str; 4] =
-    ["output_text_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"];
-const COUNTS: [&str; 11] = [
-    "web_searches",
-    "rerank_searches",
-    "tool_calls",
-    "input_images",
-    "output_images",
-    "audio_seconds",
-    "input_audio_seconds",
-    "output_audio_seconds",
-    "input_characters",
-    "input_document_pages",
-    "gateway_cache_hit",
-];
 
 /// Everything known of the one span or call.
 pub(super) struct Case {
@@ -361,7 +338,8 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             step.fact(column, value.clone(), case.source(column));
         }
     }
-    for (parts, whole) in [(&INPUT[..], "input_tokens"), (&OUTPUT[..], "output_tokens")] {
+    for (parts, whole) in [(&INPUT_PARTS[..], "input_tokens"), (&OUTPUT_PARTS[..], "output_tokens")]
+    {
         for column in parts {
             if let Some(value) = counted.known(column) {
                 step.fact(*column, value.clone(), case.sources.get(*column).cloned());
@@ -371,7 +349,7 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             step.fact(whole, value.clone(), Some(sum_of(counted, parts)));
         }
     }
-    for column in COUNTS {
+    for column in COUNTS.into_iter().chain(["gateway_cache_hit"]) {
         if let Some(value) = counted.known(column) {
             step.fact(column, value.clone(), case.sources.get(column).cloned());
         }

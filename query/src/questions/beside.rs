@@ -57,12 +57,14 @@ pub(super) fn of(
         rows.extend(PriceRow::of_batch(batch).map_err(|e| fault(&e))?);
     }
     let from = ask.from.map(Timestamp::as_microsecond).or(first_call);
-    let to = ask.to.unwrap_or(ask.now).as_microsecond();
+    let to = ask.until_now().as_microsecond();
     let mut beside = reckoned(&rows, from, to, "")?;
     if let Some(draft) = &ask.draft {
-        // A draft takes the place of all contracts: it was read once already, to price the calls.
+        // It was read once already, to price the calls.
         let draft = read_draft(draft, tenant).map_err(|e| fault(&e))?;
-        beside.notes.extend(reckoned(&draft.rows, from, to, "under the draft, ")?.notes);
+        rows.retain(|row| !draft.replaces(row));
+        rows.extend(draft.rows);
+        beside.notes.extend(reckoned(&rows, from, to, "under the draft, ")?.notes);
     }
     Ok(beside)
 }

@@ -10,6 +10,7 @@ pub static QUESTION: Question = Question {
     name: "unmapped",
     about: "which models have no price, by usage, and what they may be meant to be",
     notes: &[
+        "a call that lacks a count and no price is not unmapped: `doctor` says what to set",
         "the calls are those that are unpriced or part-priced as settled, or with as_of by what was believed of prices at that instant; their cost is unknown, not zero",
         "nearest is the listed model whose name is most alike, a hint for a person: it is no price; set one with `prices set`",
         "reason is one of the reasons, where there are several",
@@ -29,6 +30,10 @@ pub static QUESTION: Question = Question {
     whole: false,
     sql,
 };
+
+/// The reasons of calls that lack a count, and no price, as a regular expression.
+const LACKS_USAGE: &str =
+    "^(no usage was reported|usage .*|[a-z_]+ are not known(; [a-z_]+ are not known)*)$";
 
 fn sql(ask: &Ask) -> Result<String, QueryError> {
     let keys = ask.keys();
@@ -66,7 +71,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     .chain(ask.by.iter().copied())
     .collect();
     Ok(format!(
-        "SELECT * FROM (\nSELECT {}\nFROM {}\nWHERE price_state <> 'priced' AND {}\n{group}\n) \
+        "SELECT * FROM (\nSELECT {}\nFROM {}\nWHERE price_state <> 'priced' AND price_reason !~ '{LACKS_USAGE}' AND {}\n{group}\n) \
          AS unmapped\nORDER BY {}",
         columns.join(",\n  "),
         ask.calls(),

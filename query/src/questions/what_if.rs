@@ -16,6 +16,7 @@ pub static QUESTION: Question = Question {
         "usage is taken as it was: another model may count the tokens of the same text otherwise, cache otherwise and answer at another length",
         "with to_model alone, the model is priced at its first party; name to_provider for a reseller",
         "as settled is what the calls cost by the prices they were settled with",
+        "a draft takes the place of what contracts state of the providers whose prices it states, and goes before the rest of them",
     ],
     columns: &[
         ("cost", "currency"),

@@ -122,7 +122,7 @@ fn about(parameter: &str) -> &'static str {
         "to_model" => "what-if only: as if this model had served the calls",
         "to_tier" => "what-if only: as if the calls had been served in this tier",
         "draft" => {
-            "what-if and commitments: text of a prices.toml, or of the same as CSV, in place of the contracts there are"
+            "what-if and commitments: text of a prices.toml, or of the same as CSV, in place of what contracts state of the providers that it prices"
         }
         _ => "",
     }

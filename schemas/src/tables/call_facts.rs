@@ -5,6 +5,43 @@
 use crate::table::Kind::{Bool, Decimal, Float, Int, Text};
 use crate::table::{Column, optional};
 
+/// The parts of `input_tokens`, of which some lie inside others.
+pub const INPUT_PARTS: [&str; 7] = [
+    "input_uncached_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+];
+
+/// The parts of `output_tokens`.
+pub const OUTPUT_PARTS: [&str; 4] =
+    ["output_text_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"];
+
+/// What was used that is no tokens.
+pub const COUNTS: [&str; 10] = [
+    "web_searches",
+    "rerank_searches",
+    "tool_calls",
+    "input_images",
+    "output_images",
+    "audio_seconds",
+    "input_audio_seconds",
+    "output_audio_seconds",
+    "input_characters",
+    "input_document_pages",
+];
+
+/// Whether a column tells usage, or how it was read; usage as it was reported is not meant.
+pub fn tells_usage(column: &str) -> bool {
+    matches!(column, "usage_basis" | "usage_reason" | "input_tokens" | "output_tokens")
+        || INPUT_PARTS.contains(&column)
+        || OUTPUT_PARTS.contains(&column)
+        || COUNTS.contains(&column)
+}
+
 /// The columns, in stored order.
 pub(super) const COLUMNS: &[Column] = &[
     optional(
@@ -272,3 +309,21 @@ pub(super) const COLUMNS: &[Column] = &[
         "hidden_params of LiteLLM and kin",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_usage_stand_together_after_what_was_reported() {
+        let names: Vec<&str> = COLUMNS.iter().map(|c| c.name).collect();
+        let at = |name: &str| names.iter().position(|n| *n == name).unwrap();
+        let usage = &names[at("usage_basis")..at("reported_cost")];
+        let reported = |name: &&&str| name.starts_with("reported_");
+        assert!(usage.iter().filter(|name| !reported(name)).all(|name| tells_usage(name)));
+        assert_eq!(
+            usage.len() - usage.iter().filter(reported).count(),
+            4 + INPUT_PARTS.len() + OUTPUT_PARTS.len() + COUNTS.len()
+        );
+    }
+}

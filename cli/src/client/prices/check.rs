@@ -54,13 +54,25 @@ pub async fn run(
     for batch in batches("SELECT * FROM prices WHERE known_to IS NULL", target).await? {
         rows.extend(PriceRow::of_batch(&batch)?);
     }
+    // Two books are compared: what a contract says is no book's.
+    rows.retain(|row| !row.own());
     let book = PriceBook::believed_at(rows, i64::MAX)?;
     let sums: Vec<_> = LEAVES
         .iter()
         .map(|(name, _)| format!("CAST(round(sum({name})) AS BIGINT) AS {name}"))
         .collect();
+    // Where some price of a band begins.
+    let mut bands: Vec<i64> = book.rows().iter().filter_map(|row| row.context_from).collect();
+    bands.sort_unstable();
+    bands.dedup();
+    let over = bands.iter().rev().map(|band| format!("WHEN input_tokens > {band} THEN {band}"));
+    let over = match over.collect::<Vec<_>>() {
+        whens if whens.is_empty() => "0".to_owned(),
+        whens => format!("CASE {} ELSE 0 END", whens.join(" ")),
+    };
     let query = format!(
-        "SELECT provider, model, {} FROM calls WHERE model IS NOT NULL GROUP BY provider, model",
+        "SELECT provider, model, service_tier, CAST({over} AS BIGINT) AS context_over, {} FROM calls \
+         WHERE model IS NOT NULL GROUP BY 1, 2, 3, 4",
         sums.join(", ")
     );
     let mut used = Vec::new();
@@ -180,6 +192,10 @@ fn uses(batch: &RecordBatch) -> anyhow::Result<Vec<Used>> {
     };
     let (provider, model) = (text("provider")?, text("model")?);
     let (provider, model) = (provider.as_string::<i32>(), model.as_string::<i32>());
+    let tier = text("service_tier")?;
+    let tier = tier.as_string::<i32>();
+    let over = batch.column_by_name("context_over").context("reading the answer")?;
+    let over = over.as_primitive::<Int64Type>();
     let mut used = Vec::new();
     for (name, unit) in LEAVES {
         let column = batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
@@ -188,6 +204,8 @@ fn uses(batch: &RecordBatch) -> anyhow::Result<Vec<Used>> {
             used.push(Used {
                 provider: provider.is_valid(i).then(|| provider.value(i).to_owned()),
                 model: model.value(i).to_owned(),
+                service_tier: tier.is_valid(i).then(|| tier.value(i).to_owned()),
+                context_over: over.value(i),
                 unit,
                 quantity: column.value(i),
             });

@@ -47,7 +47,7 @@ fn run(query: String, format: crate::args::Format, target: &Target) -> anyhow::R
         query: Some(query),
         format,
         data_dir: target.data_dir.clone(),
-        server: crate::args::Server { url: target.server.url.clone() },
+        server: target.server.clone(),
     })
 }
 
@@ -61,7 +61,7 @@ async fn answer(query: &str, accept: &str, target: &Target) -> anyhow::Result<Ve
         .post(format!("{url}/api/v1/sql"))
         .header("accept", accept)
         .json(&serde_json::json!({ "query": query }));
-    let response = send(request, url).await?;
+    let response = send(request, &target.server).await?;
     Ok(response.bytes().await.context("reading the answer")?.to_vec())
 }
 

@@ -73,12 +73,15 @@ pub fn diff(before: &str, after: Option<&str>) -> String {
     };
     let after = after.map_or_else(|| "now()".to_owned(), at);
     let side = |at: &str| {
-        // One row per thing that is priced; the key keeps unknowns apart from empty texts.
+        // One row per thing that is priced, of several the one that wins; the key keeps unknowns apart
+        // from empty texts.
         format!(
-            "SELECT *, concat_ws('|', tenant, provider, model_name, unit, \
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY thing ORDER BY priority) AS place \
+             FROM (SELECT *, concat_ws('|', tenant, provider, model_name, unit, \
              coalesce(kind, 'price'), coalesce(service_tier, '-'), coalesce(region, '-'), \
              coalesce(CAST(context_from AS VARCHAR), '-'), coalesce(time_from, '-'), \
-             coalesce(CAST(valid_from AS VARCHAR), '-')) AS thing\n  FROM prices WHERE {}",
+             coalesce(CAST(valid_from AS VARCHAR), '-')) AS thing\n  FROM prices WHERE {}) AS things) \
+             AS places WHERE place = 1",
             believed(at)
         )
     };

@@ -107,7 +107,7 @@ async fn bring(
         .post(format!("{url}/api/v1/prices/imports"))
         .query(&[("format", format), ("name", name), ("dry_run", &dry_run)])
         .body(bytes);
-    send(request, url).await?.json().await.context("reading the report")
+    send(request, &target.server).await?.json().await.context("reading the report")
 }
 
 /// What came of one file.
@@ -148,7 +148,10 @@ pub async fn reprice(
     if dry_run || shown["changed"] == 0 {
         return Ok(());
     }
-    if !yes && std::io::stdin().is_terminal() {
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            bail!("nothing was written: say --yes where nobody can be asked");
+        }
         let mut out = out::stdout();
         write!(out, "write these prices? [y/N] ")?;
         out.flush()?;
@@ -186,7 +189,7 @@ async fn again(
     query.extend(from.map(|at| ("from", at.to_string())));
     query.extend(to.map(|at| ("to", at.to_string())));
     let request = reqwest::Client::new().post(format!("{url}/api/v1/prices/reprice")).query(&query);
-    send(request, url).await?.json().await.context("reading the report")
+    send(request, &target.server).await?.json().await.context("reading the report")
 }
 
 fn say_repriced(report: &Value) -> anyhow::Result<()> {
