@@ -131,8 +131,8 @@ async fn own_prices_are_brought_and_calls_priced_again_on_the_command_line() {
     let check = ["prices", "check", "--format", "csv", "--against", &map];
     let (status, text, error) = run(&check, &server);
     assert_eq!(status, 0, "{error}");
-    // Ours is $9 after the discount; theirs $20: (20 − 9) × 0.1 = 1.1 on what was used.
-    assert!(text.contains("output_tokens,,,9,20,100000,1.1,USD"), "{text}");
+    // The book's $10, whatever the discount; theirs $20: (20 − 10) × 0.1 = 1 on what was used.
+    assert!(text.contains("output_tokens,,,10,20,100000,1,USD"), "{text}");
 
     let ask = ["ask", "what-if", "--param", "to_model=gpt-4o-mini", "--format", "json"];
     let (status, json, error) = run(&ask, &server);

@@ -27,13 +27,19 @@ pub(super) fn read<'a>(
     let kind = kind_word.as_deref().and_then(kinds::kind);
     let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
+    let in_model = |said: &Reading<'a, '_>| {
+        let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
+        provider::before_model(&model?.1).map(Cow::Borrowed)
+    };
+    // Google's ADK names Google whatever model LiteLLM asks for it, by `provider/model`.
+    let adk = (scope.name == "gcp.vertex.agent").then(|| in_model(said)).flatten();
     let provider = only
+        .or(adk)
         .or_else(|| provider_of(said, server_address.as_deref()))
         .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed))
         .or_else(|| {
             speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
-            let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
-            provider::before_model(&model?.1).map(Cow::Borrowed)
+            in_model(said)
         })
         .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed));
     let operation_word = said.only_text(Fact::Operation).map(|(_, word)| word);
@@ -50,7 +56,7 @@ pub(super) fn read<'a>(
     let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
     // OpenLIT starts its clock when a stream is first read, not when it is asked for: 16 of 18
     // streams of 1.45 began before the server's first byte.
-    let late = scope.name.starts_with("openlit.instrumentation.");
+    let late = speaks.is_some_and(|d| d.name == "openlit");
     let ttft_ms = ttft_ms.filter(|_| !bogus || (streaming == Some(true) && !late));
     let streaming = streaming.or(ttft_ms.map(|_| true));
     let model = [Fact::ResponseModel, Fact::Model, Fact::RequestModel]
@@ -81,13 +87,17 @@ pub(super) fn read<'a>(
         Some(Cow::Borrowed(model.split_once('/').map_or(model, |(_, name)| name)))
     });
     let agent = said.column(Fact::Agent);
+    // LlamaIndex wraps the making of a request in a span of its own, which asks nobody.
+    let asks_nobody = matches!(item, Item::Span(span)
+        if span.name.ends_with("._prepare_chat_with_tools"));
     let role = kinds::role(&kinds::Seen {
         ai: speaks.is_some(),
-        kind,
+        kind: kind.filter(|_| !asks_nobody),
         operation: operation.as_deref(),
-        has_model: request_model.is_some()
-            || response_model.is_some()
-            || speaks.is_some_and(|d| d.usage_is_call),
+        has_model: !asks_nobody
+            && (request_model.is_some()
+                || response_model.is_some()
+                || speaks.is_some_and(|d| d.usage_is_call)),
         has_usage,
         has_agent: agent.is_some(),
         is_sum: speaks
@@ -99,6 +109,12 @@ pub(super) fn read<'a>(
         let Value::Text(text) = answer else { return None };
         events::answer_id(text, provider.as_deref()).map(Cow::Borrowed)
     });
+    // A stream of which nothing is told but that it began was not followed to its end.
+    let unfollowed = matches!(item, Item::Span(span) if span.status_code != 2)
+        && streaming == Some(true)
+        && !has_usage
+        && ttft_ms.is_none()
+        && said.said(Fact::FinishReason).is_none();
     let error_type = error_type(said, speaks.is_some(), item);
     let record_is_call = match item {
         Item::Record(name) => speaks.is_some_and(|d| events::is_call(d.name, name, said)),
@@ -120,7 +136,8 @@ pub(super) fn read<'a>(
         ttft_ms,
         queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
         duration_ms: duration_ms(said, speaks, item),
-        covers_call: (role == SpanRole::Call && speaks.is_some_and(|d| d.usage_is_call))
+        covers_call: (role == SpanRole::Call
+            && (speaks.is_some_and(|d| d.is_part(scope.name, streaming)) || unfollowed))
             .then_some(false),
         retries: reported::retries(said),
         server_address,

@@ -131,6 +131,7 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("crew_inputs", Input),
     ("crew_tasks", Input),
     ("crewai.agent.backstory", System),
+    ("crewai.agent.crew", Other),
     ("crewai.agent.goal", System),
     ("crewai.crew.agents", System),
     ("crewai.crew.tasks", Input),

@@ -100,7 +100,8 @@ impl<'a> Facts<'a> {
 /// words for nothing that languages print (Spring AI's model of a failed call is `none`).
 pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
     const NOTHING: [&str; 4] = ["none", "null", "undefined", "nil"];
-    if text.is_empty() {
+    // What Python prints of an object without a text, such as the mark of an argument left out.
+    if text.is_empty() || (text.starts_with('<') && text.contains(" object at 0x")) {
         return true;
     }
     let named = matches!(
@@ -116,7 +117,10 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
             | Fact::Feature
     );
     let word = text.trim();
-    named && (word.is_empty() || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word)))
+    // What Logfire writes in place of what it took for a secret.
+    let scrubbed = word.starts_with("[Scrubbed due to ");
+    let nothing = || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word));
+    named && (word.is_empty() || scrubbed || nothing())
 }
 
 /// A fact as it stands.

@@ -3,7 +3,7 @@
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
 use super::rules::Reasoning;
-use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent, Twice};
 use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
 use super::usage::{Basis, Decision, Reporter, decide};
 
@@ -84,6 +84,7 @@ pub struct Usage {
 }
 
 const UNREADABLE: &str = "unreadable: a usage attribute is no whole number";
+const ANSWERS_NOTHING: &str = "zero: no answer comes from nothing: the input was not told";
 const NEGATIVE_INPUT: &str = "contradiction: the parts of input are more than input";
 const NEGATIVE_OUTPUT: &str = "contradiction: the parts of output are more than output";
 const CACHE_PARTS: &str = "contradiction: cache writes by lifetime are more than all cache writes";
@@ -98,6 +99,13 @@ impl Reported {
             (short, long) => Some(short.unwrap_or(0) + long.unwrap_or(0)),
         };
         self.cache_write.filter(|all| *all > 0 || by_lifetime.is_none()).or(by_lifetime)
+    }
+
+    /// Whether there is output and no input at all, cached or not: some frameworks write zero for
+    /// what a stream did not tell.
+    fn answers_nothing(&self) -> bool {
+        let cached = self.cache_read.unwrap_or(0) + self.all_cache_writes().unwrap_or(0);
+        self.input == Some(0) && cached == 0 && self.output.is_some_and(|output| output > 0)
     }
 
     /// Whether zeros stand where a call has numbers. An embedding writes nothing, and a call with
@@ -130,7 +138,9 @@ pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
     if decision.input == Estimated || reported.is_zero() {
         return usage;
     }
-    if let Err(why) = input_leaves(reported, &decision, &mut usage) {
+    if reported.answers_nothing() {
+        usage.reason = Some(ANSWERS_NOTHING);
+    } else if let Err(why) = input_leaves(reported, &decision, &mut usage) {
         usage.basis = Some(Unknown);
         usage.reason = Some(why);
     }
@@ -161,6 +171,10 @@ fn input_leaves(
         Inclusive if decision.writes_beside => {
             let read = reported.cache_read.unwrap_or(0);
             (Some(input + write.unwrap_or(0) + beside), input - read - inside)
+        }
+        Inclusive if decision.reads_twice => {
+            let read = reported.cache_read.unwrap_or(0);
+            (Some(input - read + beside), input - read - cached - inside)
         }
         Inclusive => (Some(input + beside), input - cached - inside),
         // Without the cached tokens beside it the total is not known, the uncached part is.
@@ -205,6 +219,7 @@ fn output_leaves(
             return Ok(());
         }
         Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
+        Twice => (Some(output + beside - reasoning), output - 2 * reasoning - inside),
         Beside => (Some(output + beside + reasoning), output - inside),
         BesideUnsent if reported.reasoning.is_none() => (None, output - inside),
         BesideUnsent => (Some(output + beside + reasoning), output - inside),

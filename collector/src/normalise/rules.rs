@@ -26,6 +26,8 @@ pub(super) enum Reasoning {
     InsideUnsent,
     /// Beside it, under a name of their own.
     Beside,
+    /// Inside it, two times over.
+    Twice,
     /// Beside it, and never sent: output is a lower bound.
     BesideUnsent,
     /// Nothing tells.
@@ -101,6 +103,8 @@ pub(super) struct Rule {
     pub(super) parts_beside: bool,
     /// Whether input contains what was read from a cache, and not what was written to it.
     pub(super) writes_beside: bool,
+    /// Whether input contains what was read from a cache two times over.
+    pub(super) reads_twice: bool,
     pub(super) streams: Streams,
     /// Why the output is not what its name says.
     pub(super) output_wrong: Option<&'static str>,
@@ -123,6 +127,7 @@ const RULE: Rule = Rule {
     reasoning: Inside,
     parts_beside: false,
     writes_beside: false,
+    reads_twice: false,
     streams: Streams::Counted,
     output_wrong: None,
     name: "",

@@ -306,7 +306,18 @@ impl Quote {
         for unit in usage.used() {
             let around = list.units.iter().find(|u| u.contains(unit));
             match around {
-                Some(own) if *own == unit => {}
+                Some(own) if *own == unit => {
+                    // Writes for five minutes and for an hour are two prices of one count.
+                    let lifetimes = [Unit::CACHE_WRITE_5M, Unit::CACHE_WRITE_1H];
+                    if unit == Unit::CACHE_WRITE
+                        && list.units.contains(&Unit::CACHE_WRITE_1H)
+                        && !lifetimes.iter().any(|lifetime| usage.knows(*lifetime))
+                    {
+                        self.remark(format_args!(
+                            "how long {unit} live is not told: those of an hour cost more"
+                        ));
+                    }
+                }
                 Some(around) => {
                     if unit.usually_has_own_price() {
                         self.remark(format_args!("{unit} at the price of {around}"));

@@ -147,6 +147,9 @@ pub(super) fn response_hash(id: &str) -> u64 {
 /// lower one.
 fn scope_hash(scope: &str) -> u32 {
     let library = scope.split_once('\n').map_or(scope, |(library, _)| library);
+    // OpenLIT has scopes for each client and for each signal.
+    let openlit = library.trim_start_matches('@').starts_with("openlit");
+    let library = if openlit { "openlit" } else { library };
     (short_hash(library) & 0xffff_0000 | short_hash(scope) & 0xffff).max(1)
 }
 

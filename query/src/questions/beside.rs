@@ -57,7 +57,7 @@ pub(super) fn of(
         rows.extend(PriceRow::of_batch(batch).map_err(|e| fault(&e))?);
     }
     let from = ask.from.map(Timestamp::as_microsecond).or(first_call);
-    let to = ask.until_now().as_microsecond();
+    let to = ask.to.unwrap_or(ask.now).as_microsecond();
     let mut beside = reckoned(&rows, from, to, "")?;
     if let Some(draft) = &ask.draft {
         // It was read once already, to price the calls.

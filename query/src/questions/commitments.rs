@@ -14,7 +14,7 @@ pub static QUESTION: Question = Question {
     about: "what commitments and free allowances came to: paid, covered, used up, unused",
     notes: &[
         "one row per contract row and UTC month (or day, for an allowance per day), and per unit that a commitment covered; amounts and quantities add up over rows, period_calls, unlisted_calls and used_share are those of the period",
-        "from is taken back to the beginning of its UTC month; the last period ends at to, and not after now: what is paid and what was used are both until then",
+        "from is taken back to the beginning of its UTC month; the last period ends at to, or now: what is paid and what was used are both until then; a to that is still to come counts what will be paid, and what is not used yet as unused",
         "paid is pro rata by seconds: amount × seconds of the period in which the commitment is valid ÷ seconds it is for, or the part of a calendar month; spread over units in proportion to their list value, largest remainder",
         "list_value is what the usage would cost by the same prices without the commitment; a tier without prices is listed at the standard ones; what has no list price is counted in unlisted_calls, and then what was unused is not known",
         "used_share of a commitment is list value ÷ paid: below 1 it cost more than the calls would have; how much of the bought capacity was busy is not known from calls",
@@ -59,7 +59,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     let instant = |at: Option<jiff::Timestamp>| {
         at.map_or_else(|| "CAST(NULL AS TIMESTAMP)".to_owned(), |at| format!("TIMESTAMP '{at}'"))
     };
-    let mut arguments = vec![instant(ask.from), instant(Some(ask.until_now()))];
+    let mut arguments = vec![instant(ask.from), instant(Some(ask.to.unwrap_or(ask.now)))];
     if ask.as_of.is_some() || ask.draft.is_some() {
         arguments.push(instant(ask.as_of));
     }

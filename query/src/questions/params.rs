@@ -215,11 +215,6 @@ impl Ask {
         Ok(ask)
     }
 
-    /// The end of the window, or now where that is earlier: what is paid for is no future.
-    pub(super) fn until_now(&self) -> Timestamp {
-        self.to.map_or(self.now, |to| to.min(self.now))
-    }
-
     /// The grouping expressions with their names: the step of time first, then `by`.
     pub(super) fn keys(&self) -> Vec<(String, &'static str)> {
         let step = self.grain.map(|grain| (grain.sql(), "time"));

@@ -71,7 +71,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     .chain(ask.by.iter().copied())
     .collect();
     Ok(format!(
-        "SELECT * FROM (\nSELECT {}\nFROM {}\nWHERE price_state <> 'priced' AND price_reason !~ '{LACKS_USAGE}' AND {}\n{group}\n) \
+        "SELECT * FROM (\nSELECT {}\nFROM {}\nWHERE price_state <> 'priced' AND coalesce(price_reason, '') !~ '{LACKS_USAGE}' AND {}\n{group}\n) \
          AS unmapped\nORDER BY {}",
         columns.join(",\n  "),
         ask.calls(),

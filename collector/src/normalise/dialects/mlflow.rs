@@ -17,11 +17,36 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("mlflow.llm.cost", &inside::COST),
         ("mlflow.trace.metadata", &inside::METADATA),
         ("metadata", &inside::METADATA),
+        ("mlflow.spanOutputs", &ANSWER),
+        ("mlflow.spanInputs", &REQUEST),
     ],
     json_values: true,
     answers: &["mlflow.spanOutputs"],
     ..PLAIN
 };
+
+/// The answer of the client: what the counts that are made of it leave out, and who answered.
+const ANSWER: inside::Inside = inside::Inside {
+    rank: 160,
+    bag: true,
+    paths: &[
+        ("usage.input_tokens", Fact::Input, 0),
+        ("usage.output_tokens", Fact::Output, 0),
+        ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
+        ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
+        ("usage.cache_read_input_tokens", Fact::CacheRead, 2),
+        ("usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
+        ("usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
+        ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
+        ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
+        ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
+        ("model", Fact::ResponseModel, 0),
+    ],
+};
+
+/// What it was asked with.
+const REQUEST: inside::Inside =
+    inside::Inside { rank: 160, bag: true, paths: &[("model", Fact::RequestModel, 0)] };
 
 const NAMES: &[Name] = &[
     ("mlflow.spanType", Fact::Kind, 0),

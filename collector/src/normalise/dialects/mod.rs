@@ -62,6 +62,8 @@ pub(super) struct Dialect {
     /// Whether usage makes a span a call although it names no model: it is a part of the call then,
     /// the one in which the provider told the usage.
     pub(super) usage_is_call: bool,
+    /// Scopes whose spans of streams end before the stream does.
+    pub(super) parts_of_streams: &'static [&'static str],
     /// Log events whose duration is not the call's.
     pub(super) waits: &'static [&'static str],
     /// Attributes with the whole answer, in which the provider's id may be.
@@ -96,6 +98,7 @@ const PLAIN: Dialect = Dialect {
     operations: &[],
     sums: &[],
     usage_is_call: false,
+    parts_of_streams: &[],
     waits: &[],
     answers: &[],
 };
@@ -112,6 +115,12 @@ impl Dialect {
     pub(super) fn only_provider(&self, scope: &str) -> Option<&'static str> {
         let of = self.only.iter().find(|(pattern, _)| scope_is(pattern, scope));
         of.map(|(_, provider)| *provider)
+    }
+
+    /// Whether a span of a call, streamed or not, is shorter than the call.
+    pub(super) fn is_part(&self, scope: &str, streaming: Option<bool>) -> bool {
+        let ends_early = || self.parts_of_streams.iter().any(|pattern| scope_is(pattern, scope));
+        self.usage_is_call || (streaming == Some(true) && ends_early())
     }
 
     /// Whether a scope of this dialect writes the provider before the name of a model.

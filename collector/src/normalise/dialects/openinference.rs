@@ -27,7 +27,11 @@ pub(super) static DIALECT: Dialect = Dialect {
         "openinference.instrumentation.dspy",
         "openinference.instrumentation.crewai",
     ],
-    only: &[("openinference.instrumentation.bedrock*", "aws.bedrock")],
+    only: &[
+        ("openinference.instrumentation.bedrock*", "aws.bedrock"),
+        ("openinference.instrumentation.groq", "groq"),
+        ("openinference.instrumentation.mistralai", "mistral_ai"),
+    ],
     answers: &["output.value"],
     ..PLAIN
 };

@@ -7,7 +7,8 @@ use super::{Dialect, PLAIN, ServerTtft, otel_genai};
 /// The dialect.
 pub(super) static DIALECT: Dialect = Dialect {
     name: "openlit",
-    scopes: &["openlit*"],
+    scopes: &["openlit*", "@openlit/*"],
+    parts_of_streams: &["openlit.otel*"],
     prefixes: &["openlit."],
     names: &[NAMES, otel_genai::NAMES],
     inside: otel_genai::INSIDE,

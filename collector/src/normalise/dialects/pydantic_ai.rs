@@ -13,7 +13,15 @@ pub(super) static DIALECT: Dialect = Dialect {
     prefixes: &["pydantic_ai."],
     names: &[NAMES, otel_genai::NAMES],
     only: &[("logfire.anthropic", "anthropic")],
-    inside: &[("gen_ai.usage.raw", &RAW), ("response_data", &RESPONSE), ("request_data", &REQUEST)],
+    inside: &[
+        ("gen_ai.usage.raw", &RAW),
+        ("response_data", &RESPONSE),
+        // The whole answer of the Responses API, of OpenAI's agents.
+        ("response", &RESPONSE),
+        ("request_data", &REQUEST),
+    ],
+    // A request's span ends when its stream begins, and what tells of the stream has no length.
+    parts_of_streams: &["logfire.openai", "logfire.anthropic"],
     ..PLAIN
 };
 

@@ -2,7 +2,7 @@
 
 use super::Basis::Exclusive;
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, BesideUnsent, InsideUnsent};
+use super::Reasoning::{Beside, BesideUnsent, InsideUnsent, Twice};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -53,6 +53,14 @@ pub(super) const RULES: &[Rule] = &[
         input_name: "usage.input_tokens",
         input: Exclusive,
         name: "library: logfire passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "logfire.anthropic",
+        before: Some([4, 31, 0]),
+        input: Exclusive,
+        name: "library: logfire before 4.31 passes on Anthropic's exclusive counts",
         reasoning: InsideUnsent,
         ..RULE
     },
@@ -166,12 +174,32 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
+    Rule {
+        scope: "@openlit/*",
+        provider: "anthropic",
+        input: Exclusive,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "@openlit/*",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on the provider's counts, reasoning now and then",
+        ..RULE
+    },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
     // Version 6 tells uncached input beside, which is a proof; 4 and 5 pass on what the API says.
     Rule {
         scope: "ai",
         provider: "anthropic",
         input: Exclusive,
+        cached: Unsent(
+            "library: vercel ai before 4 tells no cached tokens, which stand beside input: only \
+             uncached input is known [cached-untold]",
+        ),
         reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on Anthropic's exclusive counts, without reasoning",
         ..RULE
@@ -219,7 +247,25 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
         ..RULE
     },
-    // Google's Agent Development Kit, which names its version since it passes on counts.
+    // Google's Agent Development Kit, which names its version since it passes on counts. Other models
+    // are asked through LiteLLM, whose output contains reasoning.
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| who.provider.is_some_and(|provider| !provider.starts_with("gcp")),
+        since: Some([2, 3, 0]),
+        cached: Unsent(ADK_OTHERS),
+        reasoning: Twice,
+        name: "library: Google ADK since 2.3 adds the reasoning of other models to output a second time",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| who.provider.is_some_and(|provider| !provider.starts_with("gcp")),
+        cached: Unsent(ADK_OTHERS),
+        reasoning: InsideUnsent,
+        name: "library: Google ADK passes on the counts of LiteLLM",
+        ..RULE
+    },
     Rule {
         scope: "gcp.vertex.agent",
         only: |who| who.version.is_empty(),
@@ -274,6 +320,16 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // The answer of the client beside the counts that are made of it: where these name no cached
+    // tokens, they are the input that Anthropic names beside them.
+    Rule {
+        dialect: "mlflow",
+        cache_name: "usage.cache_",
+        input: Exclusive,
+        name: "library: older mlflow passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         dialect: "mlflow",
         cached: Unsent(
@@ -316,6 +372,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const ADK_OTHERS: &str = "library: Google ADK tells no cached tokens of other models here: uncached may be an upper bound \
+     [cached-untold]";
 
 const PYDANTIC_SUMS: &str =
     "library: pydantic-ai before 1 adds up what the events of a stream of Claude tell";

@@ -1,8 +1,8 @@
 //! Counting of OpenInference's instrumentations: the specification, and what older versions of
 //! each left out of it.
 
-use super::Basis::Exclusive;
-use super::Cached::Unsent;
+use super::Basis::{Exclusive, Unknown};
+use super::Cached::{Unsent, WriteUnsent};
 use super::Reasoning::InsideUnsent;
 use super::{RULE, Rule, Streams};
 
@@ -20,6 +20,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "openinference.instrumentation.anthropic*",
+        before: Some([0, 1, 15]),
+        only: |who| who.streaming != Some(true),
+        cached: Unsent(
+            "library: openinference anthropic 0.1.14 adds cached tokens and does not tell them: uncached \
+             is an upper bound [cached-untold]",
+        ),
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.anthropic*",
         before: Some([1, 0, 0]),
         only: |who| who.streaming == Some(true),
         input: Exclusive,
@@ -28,6 +39,18 @@ pub(super) const RULES: &[Rule] = &[
              stand beside input: only uncached input is known [cached-untold]",
         ),
         name: "library: openinference anthropic passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    // Streams tell details only where there are some, and 1.0.5 none at all.
+    Rule {
+        scope: "openinference.instrumentation.anthropic*",
+        before: Some([1, 1, 0]),
+        only: |who| who.streaming == Some(true),
+        cached: Unsent(
+            "library: openinference anthropic 1.0 tells no cached tokens of some streams: uncached \
+             may be an upper bound [cached-untold]",
+        ),
+        name: INSIDE,
         ..RULE
     },
     Rule {
@@ -67,6 +90,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.langchain",
         before: Some([0, 1, 39]),
+        provider: "anthropic",
+        input: Unknown,
+        name: "library: openinference langchain before 0.1.39 tells no cached tokens, which older \
+               versions of langchain-anthropic leave out of input, but for streams",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        before: Some([0, 1, 39]),
         cached: Unsent(
             "library: openinference langchain before 0.1.39 tells no cached tokens: uncached is \
              an upper bound [cached-untold]",
@@ -88,16 +120,36 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "openinference.instrumentation.google_genai",
-        before: Some([0, 1, 13]),
+        before: Some([0, 1, 11]),
         cached: Unsent(
-            "library: openinference google-genai before 0.1.13 tells no cached tokens: uncached \
+            "library: openinference google-genai before 0.1.11 tells no cached tokens: uncached \
              is an upper bound [cached-untold]",
         ),
         reasoning: InsideUnsent,
         name: INSIDE,
         ..RULE
     },
-    // These leave out only what is zero.
+    // `prompt_token_count += cached_content_token_count`, though it is inside.
+    Rule {
+        scope: "openinference.instrumentation.google_genai",
+        before: Some([1, 0, 0]),
+        reads_twice: true,
+        reasoning: InsideUnsent,
+        name: "library: openinference google-genai before 1.0 adds cached tokens a second time",
+        ..RULE
+    },
+    // Which litellm it instruments is not told: before 1.77 that left out what was written to a
+    // cache. These leave out only what is zero.
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        before: Some([0, 1, 28]),
+        only: |who| !who.write_name.is_empty(),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: openinference litellm passes on the counts of litellm, whose older versions \
+               leave out what was written to a cache; which it was is not told",
+        ..RULE
+    },
     Rule {
         scope: "openinference.instrumentation.litellm",
         reasoning: InsideUnsent,
@@ -106,6 +158,25 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "openinference.instrumentation.google_genai",
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // What was written to Claude's cache is told of streams since 0.1.70, and by node's not at all.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        before: Some([0, 1, 70]),
+        provider: "anthropic",
+        only: |who| who.streaming != Some(false),
+        cached: WriteUnsent(CLAUDES_WRITES),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
+        provider: "anthropic",
+        cached: WriteUnsent(CLAUDES_WRITES),
         reasoning: InsideUnsent,
         name: INSIDE,
         ..RULE
@@ -151,6 +222,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const CLAUDES_WRITES: &str = "library: openinference langchain does not tell what of Claude's input was written to a cache: \
+     uncached is an upper bound [cached-untold]";
 
 const INSIDE: &str = "specification: OpenInference counts details inside prompt and completion";
 

@@ -128,6 +128,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.google_generativeai",
+        cached: Unsent(
+            "library: openllmetry google tells no cached tokens: uncached is an upper bound \
+             [cached-untold]; thoughts stand beside output",
+        ),
         name: "library: openllmetry passes on Gemini's counts, thoughts beside output",
         reasoning: BesideUnsent,
         ..RULE

@@ -193,3 +193,154 @@ fn semantic_kernels_older_names_of_usage() {
     check(&row, &[("span_role", "call"), ("operation", "chat")]);
     check(&row, &[("input_tokens", "100"), ("output_tokens", "20")]);
 }
+
+/// Usage of Claude as libraries write it, by the names of the conventions.
+fn claude(scope: &str, version: &str, input: i64, read: i64, write: i64) -> Row {
+    by(scope, version).span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": input,
+        "gen_ai.usage.output_tokens": 100, "gen_ai.usage.cache_read.input_tokens": read,
+        "gen_ai.usage.cache_creation.input_tokens": write,
+    }))
+}
+
+// Seen with real libraries and a stub of the API that told 2076 uncached and 1049 read: 3125 in all.
+#[test]
+fn logfire_adds_claudes_cached_tokens_since_4_31() {
+    let whole = [("input_tokens", "3125"), ("input_uncached_tokens", "2076")];
+    check(&claude("logfire.anthropic", "4.25.0", 2076, 1049, 0), &whole);
+    check(&claude("logfire.anthropic", "4.31.0", 3125, 1049, 0), &whole);
+}
+
+/// A span of OpenInference.
+fn openinference(scope: &str, version: &str, said: serde_json::Value) -> Row {
+    let mut all = json!({ "openinference.span.kind": "LLM" });
+    let names = all.as_object_mut().unwrap();
+    for (name, value) in said.as_object().unwrap() {
+        names.insert(format!("llm.{name}"), value.clone());
+    }
+    by(scope, version).span(all)
+}
+
+// The API said promptTokenCount 2274, of which 1154 cached; `_utils.py` before 1.0 adds these again.
+#[test]
+fn openinference_google_genai_before_1_0_adds_cached_tokens_twice() {
+    let scope = "openinference.instrumentation.google_genai";
+    let said = |version: &str, prompt: i64| {
+        openinference(
+            scope,
+            version,
+            json!({
+                "provider": "google", "model_name": "gemini-2.5-flash", "token_count.prompt": prompt,
+                "token_count.completion": 42, "token_count.total": prompt + 42,
+                "token_count.prompt_details.cache_read": 1154,
+            }),
+        )
+    };
+    let whole = [("input_tokens", "2274"), ("input_uncached_tokens", "1120")];
+    check(&said("0.1.12", 3428), &whole);
+    check(&said("1.0.2", 2274), &whole);
+}
+
+// litellm 1.76 said 2755 of 4270, without the 1515 that were written; 1.77.5 says all.
+#[test]
+fn openinference_litellm_may_leave_out_what_was_written_to_a_cache() {
+    let said = |version: &str, write: Option<i64>| {
+        let mut said = json!({
+            "provider": "anthropic", "model_name": "claude-sonnet-4-5", "token_count.prompt": 2755,
+            "token_count.completion": 185, "token_count.prompt_details.cache_read": 1039,
+        });
+        if let Some(write) = write {
+            said["token_count.prompt_details.cache_write"] = write.into();
+        }
+        openinference("openinference.instrumentation.litellm", version, said)
+    };
+    let unknown = [("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "185")];
+    check(&said("0.1.25", Some(1515)), &unknown);
+    // 2755 - 1039
+    check(&said("0.1.25", None), &[("input_uncached_tokens", "1716")]);
+    // 2755 - 1039 - 1515
+    check(&said("0.1.34", Some(1515)), &[("input_uncached_tokens", "201")]);
+}
+
+// LangChain streams of Claude whose last event tells the output alone: 0 in, 218 out.
+#[test]
+fn no_answer_comes_from_nothing() {
+    let row = claude("my.app", "", 0, 0, 0);
+    check(&row, &[("input_tokens", "-"), ("cache_read_tokens", "-"), ("output_tokens", "100")]);
+    assert!(row["usage_reason"].as_ref().unwrap().contains("was not told"));
+    // All of it read from a cache is an input.
+    let scope = "com.anthropic.claude_code.tracing";
+    check(&claude(scope, "", 0, 500, 0), &[("input_tokens", "500"), ("cache_read_tokens", "500")]);
+}
+
+// google-adk 2.6.1 with LiteLlm("openai/gpt-4o"): 375 out, of which 261 reasoning.
+#[test]
+fn googles_agent_kit_names_google_and_adds_the_reasoning_of_others() {
+    let row = by("gcp.vertex.agent", "2.6.1").span(json!({
+        "gen_ai.operation.name": "generate_content", "gen_ai.system": "gemini",
+        "gen_ai.request.model": "openai/gpt-4o", "gen_ai.usage.input_tokens": 2385,
+        "gen_ai.usage.output_tokens": 636, "gen_ai.usage.reasoning_tokens": 261,
+    }));
+    check(
+        &row,
+        &[
+            ("provider", "openai"),
+            ("output_tokens", "375"),
+            ("reasoning_tokens", "261"),
+            ("output_text_tokens", "114"),
+        ],
+    );
+}
+
+// OpenLIT for node 1.15 guesses 20 and 14 where 385 and 75 were billed.
+#[test]
+fn openlit_for_node_guesses_streams_too() {
+    let row = by("@openlit/instrumentation-vllm", "1.0.0").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.request.is_stream": true, "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 14, "gen_ai.server.time_to_first_token": 0.0004,
+    }));
+    let guess = [("usage_basis", "estimated"), ("input_tokens", "-"), ("ttft_ms", "-")];
+    check(&row, &guess);
+}
+
+// The handler of LangChain in langfuse 3.10: 1518 written, taken out of input twice; 4384 in all.
+#[test]
+fn parts_of_langfuse_that_fall_short_of_the_total_are_not_believed() {
+    let usage = json!({
+        "input": 114, "output": 218, "total": 4602, "input_cache_creation": 1518,
+        "input_cache_read": 1234,
+    });
+    let row = by("langfuse-sdk", "3.10.3").span(json!({
+        "langfuse.observation.type": "generation", "langfuse.observation.model.name": "claude-sonnet-4-5",
+        "langfuse.observation.usage_details": usage.to_string(),
+    }));
+    check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "218")]);
+}
+
+// mlflow 3.9: `mlflow.chat.tokenUsage` has Claude's `input_tokens` alone, the answer has the rest.
+#[test]
+fn answer_in_an_older_mlflow_tells_what_its_counts_leave_out() {
+    let answer = json!({
+        "model": "claude-sonnet-4-5-20250929",
+        "usage": {"input_tokens": 1088, "output_tokens": 60, "cache_creation_input_tokens": 1524,
+                  "cache_read_input_tokens": 0},
+    });
+    let row = by("mlflow", "").span(json!({
+        "mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.message.format": "\"anthropic\"",
+        "mlflow.chat.tokenUsage":
+            "{\"input_tokens\": 1088, \"output_tokens\": 60, \"total_tokens\": 1148}",
+        "mlflow.spanOutputs": answer.to_string(),
+    }));
+    check(
+        &row,
+        &[
+            ("response_model", "claude-sonnet-4-5-20250929"),
+            ("input_uncached_tokens", "1088"),
+            ("cache_write_tokens", "1524"),
+            // 1088 + 1524
+            ("input_tokens", "2612"),
+        ],
+    );
+}

@@ -227,3 +227,32 @@ fn parameters_that_are_the_answer_tell_no_requested_model() {
     );
     check(&said(r#"{"model": "gpt-4.1"}"#, "gpt-4.1"), &[("request_model", "gpt-4.1")]);
 }
+
+// Logfire 4.20: the span of a stream ends when the stream begins, 85 ms into 290.
+#[test]
+fn span_of_a_stream_that_was_not_followed_is_not_as_long_as_the_call() {
+    let stream = |scope: &str, usage: bool| {
+        let mut said = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o",
+            "gen_ai.request.stream": true,
+        });
+        if usage {
+            said["gen_ai.usage.input_tokens"] = 9.into();
+            said["gen_ai.usage.output_tokens"] = 8.into();
+        }
+        by(scope, "4.20.0").span(said)
+    };
+    check(&stream("logfire.openai", true), &[("covers_call", "false")]);
+    check(&stream("my.app", true), &[("covers_call", "-")]);
+    check(&stream("my.app", false), &[("covers_call", "false")]);
+}
+
+// llama-index 0.14: a span of kind LLM around the making of a request, without one.
+#[test]
+fn making_of_a_request_is_no_call() {
+    let said = || json!({ "openinference.span.kind": "LLM", "llm.model_name": "gpt-4o" });
+    let scope = "openinference.instrumentation.llama_index";
+    check(&by(scope, "4.3.4").span(said()), &[("span_role", "call")]);
+    let making = Case { name: "OpenAI._prepare_chat_with_tools", ..by(scope, "4.3.4") };
+    check(&making.span(said()), &[("span_role", "other")]);
+}

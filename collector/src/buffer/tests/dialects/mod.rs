@@ -53,6 +53,8 @@ fn attributes(object: &serde_json::Value) -> Vec<KeyValue> {
 struct Case<'c> {
     scope: &'c str,
     version: &'c str,
+    /// Of the span; `s` when empty.
+    name: &'c str,
     resource: Option<serde_json::Value>,
     owner: OwnerSettings,
     events: Vec<Event>,
@@ -92,7 +94,7 @@ impl Case<'_> {
         let span = Span {
             trace_id: vec![1; 16],
             span_id: vec![2; 8],
-            name: "s".to_owned(),
+            name: if self.name.is_empty() { "s" } else { self.name }.to_owned(),
             start_time_unix_nano: START,
             end_time_unix_nano: START + 2_000_000_000,
             attributes: attributes(&said),
