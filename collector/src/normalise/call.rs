@@ -24,7 +24,10 @@ pub(super) fn read<'a>(
         provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
     let kind_word = said.text(Fact::Kind, false);
-    let kind = kind_word.as_deref().and_then(kinds::kind);
+    // LlamaIndex wraps the making of a request in a span of its own, which asks nobody.
+    let asks_nobody = matches!(item, Item::Span(span)
+        if span.name.ends_with("._prepare_chat_with_tools"));
+    let kind = kind_word.as_deref().and_then(kinds::kind).filter(|_| !asks_nobody);
     let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
     let in_model = |said: &Reading<'a, '_>| {
@@ -87,12 +90,9 @@ pub(super) fn read<'a>(
         Some(Cow::Borrowed(model.split_once('/').map_or(model, |(_, name)| name)))
     });
     let agent = said.column(Fact::Agent);
-    // LlamaIndex wraps the making of a request in a span of its own, which asks nobody.
-    let asks_nobody = matches!(item, Item::Span(span)
-        if span.name.ends_with("._prepare_chat_with_tools"));
     let role = kinds::role(&kinds::Seen {
         ai: speaks.is_some(),
-        kind: kind.filter(|_| !asks_nobody),
+        kind,
         operation: operation.as_deref(),
         has_model: !asks_nobody
             && (request_model.is_some()
