@@ -13,13 +13,12 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 
 use super::answers::{Amounts, Answers, PricedColumns, Said};
 use super::counts::{COUNTS, CountColumns, Counts};
-use super::groups::Groups;
+use super::groups::{Groups, Texts};
 use super::pricer::Standing;
 use super::quote::{PriceState, Quote};
 use super::row::Micros;
 use super::shapes::{BasisSaid, Marks, Shape};
 use super::split::LEAVES_MAX;
-use super::texts::Texts;
 use super::{CallFacts, PriceError, Pricer};
 use crate::usage::{Unit, Usage};
 

@@ -49,8 +49,6 @@ mod pricer;
 
 mod allowance;
 
-mod texts;
-
 mod groups;
 
 mod answers;
