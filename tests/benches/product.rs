@@ -7,7 +7,9 @@
 //! compact), peak memory, bytes on disk per row, time from acknowledgement to visible, and the
 //! questions' times. The sender's own CPU is left out.
 //!
-//! `cargo bench --bench product -- [--spans N] [--connections N] [--rate SPANS_PER_SECOND]`
+//! `cargo bench --bench product -- [--spans N] [--connections N] [--rate SPANS_PER_SECOND] [--steady]`
+//!
+//! With `--steady` the first part is left out.
 //!
 //! With `--settle` it measures settle alone instead, in this process (see `settle`).
 
@@ -55,6 +57,7 @@ struct Options {
     spans: usize,
     connections: usize,
     rate: usize,
+    steady: bool,
     settle: bool,
 }
 
@@ -69,6 +72,7 @@ impl Options {
             spans: value("--spans", 1_000_000),
             connections: value("--connections", 8),
             rate: value("--rate", RATE),
+            steady: args.iter().any(|a| a == "--steady"),
             settle: args.iter().any(|a| a == "--settle"),
         }
     }
@@ -78,8 +82,10 @@ async fn run(options: &Options) {
     let template = Template::new(BATCH);
     println!("bytes per span on the wire: {}", template.bytes_per_span());
     let requests = options.spans.div_ceil(BATCH);
-    println!("== as fast as acknowledged");
-    burst(options, &template, requests).await;
+    if !options.steady {
+        println!("== as fast as acknowledged");
+        burst(options, &template, requests).await;
+    }
     println!("== {} spans/s", options.rate);
     steady(options, &template, requests).await;
 }

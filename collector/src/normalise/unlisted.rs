@@ -166,6 +166,7 @@ const SAID: &[&str] = &[
     "system_prompt",
     "text",
     "thought",
+    "user_prompt",
 ];
 
 /// What an attribute of AI is that no list names; none when it is no content.
@@ -181,6 +182,8 @@ pub(super) fn kind(key: &str, value: Value<'_>) -> Option<ContentKind> {
     }
     by_request_parameter(key)
         .or_else(|| by_word(key))
+        // As Logfire fills its templates: `agent run prompt=…`.
+        .or_else(|| text.contains(" prompt=").then_some(Input))
         .or_else(|| (text.len() > PLAIN_TEXT_BYTES_MAX || tells_messages(text)).then_some(Other))
 }
 
@@ -257,6 +260,9 @@ mod tests {
         check("acme.steps", "[{'role': 'user', 'text': 'Hello'}]", Some(Other));
         check("acme.agents", r#"[{"role":"Engineer","goal":"Build"}]"#, Some(Other));
         check("acme.steps", r#""[{\"content\":\"Hello\"}]""#, Some(Other));
+        check("node", r#"{"user_prompt":"Hello","system_prompts":[]}"#, Some(Other));
+        check("logfire.msg", "agent run prompt=Hello", Some(Input));
+        check("logfire.msg", "chat gpt-4o", None);
         // By its length.
         check("acme.note", &"a b".repeat(PLAIN_TEXT_BYTES_MAX), Some(Other));
     }

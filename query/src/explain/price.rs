@@ -57,14 +57,19 @@ pub(super) async fn step(
     for line in &lines {
         let row = &rows[line.row];
         sum = sum.and_then(|sum| sum.checked_add(line.amount));
+        // Converted amounts are in the currency of the rate; the price stays in its own, and says so.
+        let rate = rate_of(&rows, row);
+        let price = match rate {
+            Some(_) => format!("{} {}", line.price, row.currency),
+            None => line.price.to_string(),
+        };
         step.rows.push(vec![
             json!(line.unit.name()),
             json!(line.quantity),
-            json!(line.price.to_string()),
+            json!(price),
             json!(line.per_quantity),
             json!(line.amount.to_string()),
-            // Converted amounts are in the currency of the rate.
-            json!(rate_of(&rows, row).map_or(&*row.currency, |rate| &*rate.currency)),
+            json!(rate.map_or(&*row.currency, |rate| &*rate.currency)),
             json!(row.id()),
             json!(validity(row)),
             json!(format!("{}, {} of {}", row.source, row.model_name, row.provider)),

@@ -3,18 +3,20 @@
 //! own part, so that one query cannot starve the others (I-9).
 //!
 //! What sorts or groups within its memory writes to disk what does not fit, which works only while
-//! each of its operators can hold a batch and merge two: so within a query, memory that can be spilled
-//! is shared out evenly, and what merges need is set aside before anything is sorted.
+//! each of its operators can hold a batch and merge two, and asks for much at once when a hash table
+//! doubles: so within a query, half of the memory is whose is first, the other half is shared out
+//! evenly among those that can write to disk, and what merges need is set aside before anything is
+//! sorted.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::config::{ConfigNonZeroUsize, SpillCompression};
 use datafusion::common::resources_datafusion_err;
 use datafusion::config::ExecutionOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
 use crate::limits;
@@ -65,13 +67,41 @@ impl Budget {
 #[derive(Debug)]
 pub(crate) struct QueryPool {
     shared: Arc<dyn MemoryPool>,
-    own: FairSpillPool,
+    taken: Mutex<Taken>,
     max: usize,
+}
+
+/// What operators of a query have.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: usize,
+    /// Operators that can write to disk.
+    spilling: usize,
 }
 
 impl QueryPool {
     pub(crate) fn new(shared: Arc<dyn MemoryPool>, max: usize) -> Self {
-        Self { shared, own: FairSpillPool::new(max), max }
+        Self { shared, taken: Mutex::default(), max }
+    }
+
+    /// Changes what is taken; gives what the change says of it.
+    fn with<T>(&self, change: impl FnOnce(&mut Taken) -> T) -> T {
+        // Counters are whole whoever panicked.
+        change(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes bytes for an operator, if it may have them.
+    fn take(&self, reservation: &MemoryReservation, additional: usize) -> bool {
+        let spills = reservation.consumer().can_spill();
+        let wanted = reservation.size() + additional;
+        let half = self.max / 2;
+        self.with(|taken| {
+            let all = taken.bytes + additional;
+            let mine = || wanted <= half / taken.spilling.max(1);
+            let may = all <= self.max && (!spills || all <= half || mine());
+            taken.bytes = if may { all } else { taken.bytes };
+            may
+        })
     }
 }
 
@@ -81,44 +111,44 @@ impl MemoryPool for QueryPool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.own.register(consumer);
+        self.with(|taken| taken.spilling += usize::from(consumer.can_spill()));
         self.shared.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.own.unregister(consumer);
+        self.with(|taken| taken.spilling -= usize::from(consumer.can_spill()));
         self.shared.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.own.grow(reservation, additional);
+        self.with(|taken| taken.bytes += additional);
         self.shared.grow(reservation, additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.own.shrink(reservation, shrink);
+        self.with(|taken| taken.bytes -= shrink);
         self.shared.shrink(reservation, shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.own.try_grow(reservation, additional).map_err(|_| {
-            resources_datafusion_err!(
+        if !self.take(reservation, additional) {
+            return Err(resources_datafusion_err!(
                 "{} has {} bytes and asked for {additional} more, with {} of at most {} taken by the query",
                 reservation.consumer().name(),
                 reservation.size(),
-                self.own.reserved(),
+                self.reserved(),
                 self.max
-            )
-        })?;
+            ));
+        }
         let granted = self.shared.try_grow(reservation, additional);
         if granted.is_err() {
-            self.own.shrink(reservation, additional);
+            self.with(|taken| taken.bytes -= additional);
         }
         granted
     }
 
     fn reserved(&self) -> usize {
-        self.own.reserved()
+        self.with(|taken| taken.bytes)
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -163,8 +193,12 @@ mod tests {
         let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(shared, 60));
         let sorter = |name| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
         let (one, two) = (sorter("one"), sorter("two"));
-        assert!(one.try_grow(31).is_err(), "half of 60 is the other one's");
-        assert!(one.try_grow(30).is_ok() && two.try_grow(30).is_ok());
+        assert!(one.try_grow(31).is_err(), "half of 60 is shared out");
+        assert!(one.try_grow(30).is_ok(), "the other half is whose is first");
+        assert!(two.try_grow(16).is_err(), "half of the half is the other one's");
+        assert!(two.try_grow(15).is_ok());
+        let whole = MemoryConsumer::new("three").register(&pool);
+        assert!(whole.try_grow(16).is_err() && whole.try_grow(15).is_ok());
     }
 
     #[test]

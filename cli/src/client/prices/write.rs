@@ -143,6 +143,11 @@ pub async fn reprice(
     yes: bool,
     target: &Target,
 ) -> anyhow::Result<()> {
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        bail!("from is {from}, expected an instant before to, {to}");
+    }
     let shown = again(from, to, true, target).await?;
     say_repriced(&shown)?;
     if dry_run || shown["changed"] == 0 {
