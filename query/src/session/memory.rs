@@ -1,10 +1,10 @@
-//! Memory of queries: how much of it each may take and in what pieces, and the pool of one query,
-//! which hands every request on to the pool all queries share and refuses what exceeds the query's
-//! own part, so that one query cannot starve the others (I-9).
+//! Memory of queries: how much of it each may take and in what pieces, the pool all queries share,
+//! and the pool of one query, which refuses what exceeds the query's own part and hands every other
+//! request on to the shared one, so that one query cannot starve the others (I-9).
 //!
 //! What sorts or groups within its memory writes to disk what does not fit, which works only while
 //! each of its operators can hold a batch and merge two, and asks for much at once when a hash table
-//! doubles: so within a query, half of the memory is whose is first, the other half is shared out
+//! doubles: so of either pool half of the memory is whose is first, the other half is shared out
 //! evenly among those that can write to disk, and what merges need is set aside before anything is
 //! sorted.
 
@@ -16,7 +16,7 @@ use datafusion::common::resources_datafusion_err;
 use datafusion::config::ExecutionOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{
-    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, UnboundedMemoryPool,
 };
 
 use crate::limits;
@@ -63,15 +63,18 @@ impl Budget {
     }
 }
 
-/// A query's part of the shared memory.
+/// The memory of all queries, or one query's part of it.
 #[derive(Debug)]
-pub(crate) struct QueryPool {
-    shared: Arc<dyn MemoryPool>,
+pub(crate) struct Pool {
+    /// What it is a part of.
+    whole: Arc<dyn MemoryPool>,
     taken: Mutex<Taken>,
     max: usize,
+    /// Who takes it, for errors.
+    whose: &'static str,
 }
 
-/// What operators of a query have.
+/// What operators have.
 #[derive(Debug, Default)]
 struct Taken {
     bytes: usize,
@@ -79,9 +82,16 @@ struct Taken {
     spilling: usize,
 }
 
-impl QueryPool {
-    pub(crate) fn new(shared: Arc<dyn MemoryPool>, max: usize) -> Self {
-        Self { shared, taken: Mutex::default(), max }
+impl Pool {
+    /// That of all queries.
+    pub(crate) fn of_all(max: usize) -> Self {
+        let whole = Arc::new(UnboundedMemoryPool::default());
+        Self { whole, taken: Mutex::default(), max, whose: "all queries" }
+    }
+
+    /// That of one query.
+    pub(crate) fn of_query(shared: Arc<dyn MemoryPool>, max: usize) -> Self {
+        Self { whole: shared, taken: Mutex::default(), max, whose: "the query" }
     }
 
     /// Changes what is taken; gives what the change says of it.
@@ -105,42 +115,43 @@ impl QueryPool {
     }
 }
 
-impl MemoryPool for QueryPool {
+impl MemoryPool for Pool {
     fn name(&self) -> &str {
-        "query"
+        self.whose
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
         self.with(|taken| taken.spilling += usize::from(consumer.can_spill()));
-        self.shared.register(consumer);
+        self.whole.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
         self.with(|taken| taken.spilling -= usize::from(consumer.can_spill()));
-        self.shared.unregister(consumer);
+        self.whole.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.with(|taken| taken.bytes += additional);
-        self.shared.grow(reservation, additional);
+        self.whole.grow(reservation, additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.with(|taken| taken.bytes -= shrink);
-        self.shared.shrink(reservation, shrink);
+        self.whole.shrink(reservation, shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         if !self.take(reservation, additional) {
             return Err(resources_datafusion_err!(
-                "{} has {} bytes and asked for {additional} more, with {} of at most {} taken by the query",
+                "{} has {} bytes and asked for {additional} more, with {} of at most {} taken by {}",
                 reservation.consumer().name(),
                 reservation.size(),
                 self.reserved(),
-                self.max
+                self.max,
+                self.whose
             ));
         }
-        let granted = self.shared.try_grow(reservation, additional);
+        let granted = self.whole.try_grow(reservation, additional);
         if granted.is_err() {
             self.with(|taken| taken.bytes -= additional);
         }
@@ -156,9 +167,9 @@ impl MemoryPool for QueryPool {
     }
 }
 
-impl fmt::Display for QueryPool {
+impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "query({} of {} bytes)", self.reserved(), self.max)
+        write!(f, "{}({} of {} bytes)", self.whose, self.reserved(), self.max)
     }
 }
 
@@ -173,7 +184,7 @@ mod tests {
     fn a_query_takes_its_part_and_gives_it_back() {
         let shared: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
         let pool =
-            |max| -> Arc<dyn MemoryPool> { Arc::new(QueryPool::new(Arc::clone(&shared), max)) };
+            |max| -> Arc<dyn MemoryPool> { Arc::new(Pool::of_query(Arc::clone(&shared), max)) };
         let (one, two) = (pool(60), pool(60));
         let a = MemoryConsumer::new("a").register(&one);
         let b = MemoryConsumer::new("b").register(&two);
@@ -189,8 +200,8 @@ mod tests {
 
     #[test]
     fn what_can_be_spilled_leaves_room_for_the_other_parts_of_the_query() {
-        let shared: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
-        let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(shared, 60));
+        let shared: Arc<dyn MemoryPool> = Arc::new(Pool::of_all(100));
+        let pool: Arc<dyn MemoryPool> = Arc::new(Pool::of_query(shared, 60));
         let sorter = |name| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
         let (one, two) = (sorter("one"), sorter("two"));
         assert!(one.try_grow(31).is_err(), "half of 60 is shared out");

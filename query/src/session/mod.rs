@@ -39,7 +39,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -60,7 +60,7 @@ use crate::settings::QuerySettings;
 use activity::Activity;
 use catalog::TenantTables;
 use information_schema::InformationSchema;
-use memory::{Budget, QueryPool};
+use memory::{Budget, Pool};
 use pg_catalog::PgCatalog;
 use prices::{PriceCache, SnapshotPrices};
 use spilled::Spilled;
@@ -93,7 +93,7 @@ impl Sessions {
         let memory_max = usize::try_from(settings.memory_max).unwrap_or(usize::MAX);
         let budget = Budget::of(settings);
         let mut runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory_max)))
+            .with_memory_pool(Arc::new(Pool::of_all(memory_max)))
             .with_max_temp_directory_size(settings.spill_max)
             .with_max_spill_merge_fan_in(limits::SPILL_MERGE_FILES_MAX)
             .with_metadata_cache_limit(limits::METADATA_CACHE_BYTES);
@@ -146,7 +146,7 @@ impl Sessions {
     ) -> Result<Session, QueryError> {
         let shared = &self.runtime.memory_pool;
         let pool: Arc<dyn MemoryPool> =
-            Arc::new(QueryPool::new(Arc::clone(shared), self.query_max));
+            Arc::new(Pool::of_query(Arc::clone(shared), self.query_max));
         let runtime = RuntimeEnvBuilder::from_runtime_env(&self.runtime)
             .with_memory_pool(pool)
             .build_arc()?;
