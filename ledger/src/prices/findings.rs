@@ -32,6 +32,7 @@ pub fn findings(rows: &[PriceRow], at: Micros) -> Vec<Finding> {
         same.entry(place(row)).or_default().push(row);
     }
     let mut found = windows_that_overlap(&same);
+    found.extend(gaps_of_rates(&same));
     for (place, mut rows) in same {
         rows.sort_by_key(|r| (r.valid_from, r.valid_to));
         // The end of what held so far.
@@ -69,6 +70,34 @@ pub fn findings(rows: &[PriceRow], at: Micros) -> Vec<Finding> {
             if ends_later {
                 last = row;
             }
+        }
+    }
+    found
+}
+
+/// Times between exchange rates of two currencies in which none holds. Of rates that hold at once the
+/// newest counts, so that one that begins later follows an open one.
+fn gaps_of_rates(same: &BTreeMap<String, Vec<&PriceRow>>) -> Vec<Finding> {
+    let mut pairs: BTreeMap<(&str, &str, &str), Vec<&PriceRow>> = BTreeMap::new();
+    let is_rate = |row: &&&PriceRow| row.kind == Kind::ExchangeRate;
+    for row in same.values().flatten().filter(is_rate) {
+        pairs.entry((&row.tenant, &row.model_name, &row.currency)).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    for ((tenant, from, to), mut rates) in pairs {
+        rates.sort_by_key(|rate| rate.valid_from);
+        // The end of what held so far; none when it holds for ever.
+        let mut end = rates.first().and_then(|rate| rate.valid_to);
+        for rate in rates.iter().skip(1) {
+            let (Some(ended), Some(begins)) = (end, rate.valid_from) else { continue };
+            if ended < begins {
+                found.push(Finding {
+                    kind: "gap",
+                    place: format!("{} of {tenant}: rate of {from} to {to}", super::CONTRACT),
+                    detail: format!("no rate holds from {} to {}", instant(ended), instant(begins)),
+                });
+            }
+            end = rate.valid_to.map(|to| to.max(ended));
         }
     }
     found
@@ -268,6 +297,25 @@ mod tests {
         check(&[(jan, mar), (feb, apr)], &[("overlap", "2026-02-01T00:00:00Z to 2026-04-01")]);
         // What lies inside another is no end of it: no gap before April.
         check(&[(jan, apr), (feb, mar)], &[("overlap", "2026-02-01")]);
+    }
+
+    #[test]
+    fn gaps_of_exchange_rates_are_named() {
+        let rate = |from: &str, to: Option<&str>| {
+            let end = to.map(|to| format!("valid_to = {to}\n")).unwrap_or_default();
+            format!(
+                "[[rate]]\nfrom = \"USD\"\nto = \"EUR\"\nrate = 0.9\nvalid_from = {from}\n{end}"
+            )
+        };
+        let found = |text: &str| -> Vec<String> {
+            let rows = read(text.as_bytes(), Form::Toml, "default", "c", 0).unwrap().rows;
+            findings(&rows, 0).into_iter().map(|f| f.detail).collect()
+        };
+        let (jan, feb, mar) = ("2026-01-01", "2026-02-01", "2026-03-01");
+        assert_eq!(found(&(rate(jan, Some(feb)) + &rate(feb, None))), [""; 0]);
+        assert_eq!(found(&(rate(jan, None) + &rate(mar, None))), [""; 0]);
+        let gap = "no rate holds from 2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z";
+        assert_eq!(found(&(rate(jan, Some(feb)) + &rate(mar, None))), [gap]);
     }
 
     #[test]
