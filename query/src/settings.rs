@@ -13,9 +13,9 @@ pub struct QuerySettings {
     pub deadline: Duration,
     /// Queries that run at the same time; further ones wait a little, then are told to come back.
     pub concurrent_max: usize,
-    /// Threads that compute queries, apart from those that serve sockets. 0: as many as cores.
+    /// Threads that compute queries, apart from those that serve sockets. 0: twice as many as cores.
     pub threads: usize,
-    /// Parts a query is split into. 0: as many as threads.
+    /// Parts a query is split into. 0: as many as cores, and not more than threads.
     pub partitions: usize,
     /// Memory of all running queries together, in bytes; what does not fit is spilled to disk.
     pub memory_max: u64,
@@ -87,12 +87,14 @@ impl Default for PgSettings {
 impl QuerySettings {
     /// Threads that compute queries.
     pub(crate) fn threads(&self) -> usize {
-        if self.threads > 0 { self.threads } else { cores() }
+        // A query that computes for seconds without a pause, such as a join of everything with
+        // everything, holds as many as it has parts: the others are for the others.
+        if self.threads > 0 { self.threads } else { 2 * cores() }
     }
 
     /// Parts a query is split into.
     pub(crate) fn partitions(&self) -> usize {
-        if self.partitions > 0 { self.partitions } else { self.threads() }
+        if self.partitions > 0 { self.partitions } else { self.threads().min(cores()) }
     }
 }
 
