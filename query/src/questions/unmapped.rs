@@ -32,8 +32,7 @@ pub static QUESTION: Question = Question {
 };
 
 /// The reasons of calls that lack a count, and no price, as a regular expression.
-const LACKS_USAGE: &str =
-    "^(no usage was reported|usage .*|[a-z_]+ are not known(; [a-z_]+ are not known)*)$";
+const LACKS_USAGE: &str = "^(no usage was reported|usage .*|(how long [^;]*; )?[a-z_]+ are not known(; [a-z_]+ are not known)*)$";
 
 fn sql(ask: &Ask) -> Result<String, QueryError> {
     let keys = ask.keys();
