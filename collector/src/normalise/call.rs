@@ -24,9 +24,8 @@ pub(super) fn read<'a>(
         provider::host(&url).map(|host| Cow::Owned(host.to_owned()))
     });
     let kind_word = said.text(Fact::Kind, false);
-    // LlamaIndex wraps the making of a request in a span of its own, which asks nobody.
-    let asks_nobody = matches!(item, Item::Span(span)
-        if span.name.ends_with("._prepare_chat_with_tools"));
+    let asks_nobody =
+        matches!(item, Item::Span(span) if speaks.is_some_and(|d| d.asks_nobody(span.name)));
     let kind = kind_word.as_deref().and_then(kinds::kind).filter(|_| !asks_nobody);
     let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
@@ -34,10 +33,10 @@ pub(super) fn read<'a>(
         let model = said.only_text(Fact::Model).or_else(|| said.only_text(Fact::RequestModel));
         provider::before_model(&model?.1).map(Cow::Borrowed)
     };
-    // Google's ADK names Google whatever model LiteLLM asks for it, by `provider/model`.
-    let adk = (scope.name == "gcp.vertex.agent").then(|| in_model(said)).flatten();
+    let before_said =
+        speaks.filter(|d| d.names_one_provider(scope.name)).and_then(|_| in_model(said));
     let provider = only
-        .or(adk)
+        .or(before_said)
         .or_else(|| provider_of(said, server_address.as_deref()))
         .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed))
         .or_else(|| {
@@ -55,12 +54,8 @@ pub(super) fn read<'a>(
             words.any(|word| kinds::streams(word)).then_some(true)
         })
         .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true));
-    // Where nothing was streamed, a time to first token is the duration under another name.
-    let bogus = speaks.is_some_and(|d| d.server_ttft == ServerTtft::SecondsOfStreams);
-    // OpenLIT starts its clock when a stream is first read, not when it is asked for: 16 of 18
-    // streams of 1.45 began before the server's first byte.
-    let late = speaks.is_some_and(|d| d.name == "openlit");
-    let ttft_ms = ttft_ms.filter(|_| !bogus || (streaming == Some(true) && !late));
+    let ttft_ms =
+        ttft_ms.filter(|_| speaks.is_none_or(|d| d.server_ttft != ServerTtft::NoneToBelieve));
     let streaming = streaming.or(ttft_ms.map(|_| true));
     let model = [Fact::ResponseModel, Fact::Model, Fact::RequestModel]
         .into_iter()

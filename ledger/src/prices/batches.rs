@@ -11,6 +11,7 @@ use proptest::sample::select;
 use spanledger_schemas::Money;
 
 use super::counts::COUNTS;
+use super::quote::LACKS_USAGE;
 use super::{
     CallFacts, Kind, PriceBook, PriceRow, PriceState, Pricer, SHARED_TENANT, price_columns,
 };
@@ -410,4 +411,25 @@ fn a_side_that_is_not_told_is_unknown_and_not_zero() {
     assert_eq!(said(1), ["0.0025", "part-priced", "output_tokens are not known"]);
     assert_eq!(said(2), ["0.0001", "part-priced", "input_tokens are not known"]);
     assert_eq!(said(3), ["0.00002", "priced", ""]);
+}
+
+#[test]
+fn reasons_tell_calls_that_lack_a_count_from_those_that_lack_a_price() {
+    let lacks = regex::Regex::new(LACKS_USAGE).unwrap();
+    let check = |model, told: &[(usize, i64)], expect: bool| {
+        let mut counts = [None; COUNTS.len()];
+        told.iter().for_each(|(place, count)| counts[*place] = Some(*count));
+        let call = Call { names: of_openai(model, "inclusive", None), at: AT, counts };
+        let mut pricer = Pricer::new(PriceBook::bundled().unwrap());
+        let reason = in_a_batch(&mut pricer, &[call], false)[0][5].clone().unwrap();
+        assert_eq!(lacks.is_match(&reason), expect, "{reason}");
+    };
+    // Input alone, output alone, nothing.
+    check("gpt-4o", &[(0, 1_000)], true);
+    check("gpt-4o", &[(1, 10)], true);
+    check("gpt-4o", &[], true);
+    check("no-such-model", &[(0, 1_000), (1, 10)], false);
+    check("no-such-model", &[], false);
+    // It has no price of searches.
+    check("gpt-3.5-turbo", &[(0, 1_000), (1, 10), (11, 3)], false);
 }

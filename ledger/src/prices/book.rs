@@ -16,9 +16,10 @@
 //!
 //! Among the user's own: what `prices set` set, then what contracts state, then list prices less a
 //! discount; within each the narrower row (a daily window, then a model by its name before a pattern),
-//! then the order of the file. A row of a tenant holds for its calls alone (I-10). Own rows name a provider as the book does, or as the
-//! call does where the book knows none; a model by its own clause, or by the id of the book's model
-//! that the call was found to mean. A commitment that covers a call goes before all prices.
+//! then the order of the file. A row of a tenant holds for its calls alone (I-10). Own rows name a
+//! provider as the book does, or as the call does where the book knows none; a model by its own clause,
+//! or by the id of the book's model that the call was found to mean. A commitment that covers a call
+//! goes before all prices.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

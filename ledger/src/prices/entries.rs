@@ -61,6 +61,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Where it stands: its line, or its number (from zero) among those of its kind.
+    pub(super) fn place(&self, source: &str, kind: &str, at: usize) -> String {
+        match self.line {
+            Some(line) => format!("{source}, line {line}"),
+            None => format!("{source}, {kind} {}", at + 1),
+        }
+    }
+
     /// The keys that name something, as far as they are there.
     pub(super) fn names(&mut self) -> impl Iterator<Item = (&'static str, &mut String)> {
         let names = [

@@ -10,6 +10,7 @@ use spanledger_schemas::Money;
 
 use super::PriceBook;
 use super::clause::Clause;
+use super::models::{Window, minutes, within};
 use super::nearest::nearest;
 use super::row::{Kind, Micros, PriceRow};
 
@@ -116,20 +117,15 @@ fn windows_that_overlap(same: &BTreeMap<String, Vec<&PriceRow>>) -> Vec<Finding>
     let mut found = Vec::new();
     for (place, rows) in daily {
         for (i, row) in rows.iter().enumerate() {
-            let (Some(a), Some((from, to))) = (&row.time_window, window(row)) else { continue };
+            let window =
+                |row: &PriceRow| row.time_window.as_ref().and_then(|(from, to)| minutes(from, to));
+            let (Some(a), Some(mine)) = (&row.time_window, window(row)) else { continue };
             let clashes = |other: &&&PriceRow| {
-                let Some((other_from, other_to)) = window(other) else { return false };
-                // One begins inside the other; a window may span midnight.
-                let inside = |minute: i64, from: i64, to: i64| {
-                    if from <= to {
-                        from <= minute && minute < to
-                    } else {
-                        minute >= from || minute < to
-                    }
-                };
+                // One begins inside the other.
+                let clash = |theirs: Window| within(mine, theirs.0) || within(theirs, mine.0);
                 row.time_window != other.time_window
                     && row.overlaps(other)
-                    && (inside(other_from, from, to) || inside(from, other_from, other_to))
+                    && window(other).is_some_and(clash)
             };
             for other in rows[i + 1..].iter().filter(clashes) {
                 let Some(b) = &other.time_window else { continue };
@@ -145,16 +141,6 @@ fn windows_that_overlap(same: &BTreeMap<String, Vec<&PriceRow>>) -> Vec<Finding>
         }
     }
     found
-}
-
-/// The daily window of a row in minutes.
-fn window(row: &PriceRow) -> Option<(i64, i64)> {
-    let minutes = |text: &str| {
-        let (hours, minutes) = text.split_once(':')?;
-        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
-    };
-    let (from, to) = row.time_window.as_ref()?;
-    minutes(from).zip(minutes(to))
 }
 
 /// What was learned at an instant of providers and models that the book does not know: meant, where

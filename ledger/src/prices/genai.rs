@@ -325,7 +325,8 @@ fn amount(json: &Value, place: &str) -> Result<(Money, Option<Arc<str>>), PriceE
     price_of_text("price", &text, place)
 }
 
-/// The price that a text says for a key, and a remark when it had to be rounded to [`PRICE_DECIMALS_MAX`] digits.
+/// The price that a text says for a key, and a remark when it had to be rounded to
+/// [`PRICE_DECIMALS_MAX`] digits.
 ///
 /// # Errors
 /// When it is no decimal number, or below zero.

@@ -256,8 +256,8 @@ mod tests {
 
     use super::*;
 
-    /// Texts around the lengths where words, views and heads end, many of them equal and many the
-    /// beginning of another.
+    /// Texts around the length up to which a view holds them, and of others, many of them equal and
+    /// many the beginning of another.
     fn text() -> impl Strategy<Value = Option<String>> {
         let lengths = prop::sample::select(vec![0, 1, 7, 8, 9, 12, 13, 16, 17, 31, 32, 33, 40]);
         let long = (lengths, "[ab\\x00]?").prop_map(|(length, last)| "m".repeat(length) + &last);
@@ -287,7 +287,6 @@ mod tests {
 
     #[test]
     fn as_many_groups_as_rows() {
-        // 5,000 x 5,000 combinations are too many for a table of them.
         let texts: StringArray = (0..5_000).map(|i| Some(format!("model {i}"))).collect();
         let columns = [Texts::Plain(&texts), Texts::Plain(&texts)];
         let groups = Groups::of(&columns, texts.len());

@@ -108,7 +108,7 @@ pub use periods::{
     periods_batch,
 };
 pub use pricer::{Pricer, UnitRows};
-pub use quote::{Line, PriceState, Quote};
+pub use quote::{LACKS_USAGE, Line, PriceState, Quote};
 pub use reprice::{Reprice, Repriced, RepricedModel, reprice};
 pub use row::{Kind, Micros, PriceRow};
 

@@ -36,8 +36,7 @@ pub(super) struct PriceSet {
     priority: i64,
     valid_from: Option<Micros>,
     valid_to: Option<Micros>,
-    /// Minutes of the day, from and to.
-    window: Option<(i64, i64)>,
+    window: Option<Window>,
     /// Made by a discount from list prices.
     discounted: bool,
     /// Place of the row, when it is no price but a commitment that covers the call.
@@ -87,14 +86,8 @@ impl PriceSet {
     pub(super) fn holds_at(&self, at: Micros) -> bool {
         self.valid_from.is_none_or(|from| from <= at)
             && self.valid_to.is_none_or(|to| at < to)
-            && self.window.is_none_or(|(from, to)| {
-                let minute = at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY);
-                // A window may span midnight.
-                if from <= to {
-                    from <= minute && minute < to
-                } else {
-                    minute >= from || minute < to
-                }
+            && self.window.is_none_or(|window| {
+                within(window, at.div_euclid(MICROS_PER_MINUTE).rem_euclid(MINUTES_PER_DAY))
             })
     }
 
@@ -213,14 +206,27 @@ fn model(rows: &[PriceRow], mut places: Vec<usize>) -> Result<(i64, Model), Pric
     Ok((first.priority, Model { name: Arc::clone(&first.model_name), clause, sets }))
 }
 
-fn window(row: &PriceRow, place: &str) -> Result<Option<(i64, i64)>, PriceError> {
+fn window(row: &PriceRow, place: &str) -> Result<Option<Window>, PriceError> {
+    let Some((from, to)) = &row.time_window else { return Ok(None) };
+    minutes(from, to).map(Some).ok_or_else(|| PriceError::Book {
+        place: place.to_owned(),
+        reason: format!("window {from} to {to}, expected HH:MM"),
+    })
+}
+
+/// A daily window in minutes of the day, from and to; it may span midnight.
+pub(super) type Window = (i64, i64);
+
+/// A window of clock times, `HH:MM`; none for what is no time.
+pub(super) fn minutes(from: &str, to: &str) -> Option<Window> {
     let minutes = |text: &str| {
         let (hours, minutes) = text.split_once(':')?;
         Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
     };
-    let Some((from, to)) = &row.time_window else { return Ok(None) };
-    minutes(from).zip(minutes(to)).map(Some).ok_or_else(|| PriceError::Book {
-        place: place.to_owned(),
-        reason: format!("window {from} to {to}, expected HH:MM"),
-    })
+    minutes(from).zip(minutes(to))
+}
+
+/// Whether a minute of the day is in a window.
+pub(super) fn within((from, to): Window, minute: i64) -> bool {
+    if from <= to { from <= minute && minute < to } else { minute >= from || minute < to }
 }

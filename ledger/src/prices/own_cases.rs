@@ -43,8 +43,12 @@ const GPT: Call = Call {
 };
 
 fn quote(contract: &str, call: &Call) -> Quote {
+    quote_by(&book(contract), call)
+}
+
+fn quote_by(book: &std::sync::Arc<PriceBook>, call: &Call) -> Quote {
     let usage = Usage::reported(Basis::Inclusive, call.usage).unwrap();
-    book(contract).quote(&CallFacts {
+    book.quote(&CallFacts {
         tenant: Some(call.tenant),
         provider: Some(call.provider),
         request_model: Some(call.model),
@@ -147,20 +151,9 @@ fn draft_takes_the_place_of_what_is_stated_of_its_providers() {
     all.extend(rows(&(price("amount = 2") + other), "now").rows);
     let draft = rows(&price("amount = 1"), "draft");
     let book = PriceBook::under(all, &draft, i64::MAX).unwrap();
-    let cost = |provider: &str, model: &str| {
-        let usage = Usage::reported(Basis::Inclusive, &[(Unit::INPUT, 1_000_000)]).unwrap();
-        let facts = CallFacts {
-            tenant: Some("default"),
-            provider: Some(provider),
-            request_model: Some(model),
-            response_model: None,
-            service_tier: None,
-            region: None,
-            server_address: None,
-            at: AT,
-            usage: &usage,
-        };
-        book.quote(&facts).total.to_string()
+    let usage = &[(Unit::INPUT, 1_000_000)];
+    let cost = |provider, model| {
+        quote_by(&book, &Call { provider, model, usage, ..GPT }).total.to_string()
     };
     assert_eq!(cost("openai", "gpt-4o"), "1");
     assert_eq!(cost("anthropic", "claude-sonnet-4-5"), "1");

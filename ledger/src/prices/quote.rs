@@ -34,6 +34,10 @@ use super::itemise::{charge, converted};
 use super::models::UnitPrice;
 use crate::usage::{Direction, Unit, Usage, UsageError};
 
+/// The reasons of calls that lack a count, and no price, as a regular expression.
+pub const LACKS_USAGE: &str = "^(no usage was reported|usage .*|(how long [^;]*; )?[a-z_]+ are not known\
+                               (; [a-z_]+ are not known)*)$";
+
 /// How much of a call has a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PriceState {

@@ -1,6 +1,8 @@
 //! `unmapped`: models that were seen and have no price, or no full one, by how much they were used,
 //! with the reason and the nearest name that the price book lists. It sets no price.
 
+use spanledger_ledger::prices::LACKS_USAGE;
+
 use super::Question;
 use super::params::Ask;
 use crate::error::QueryError;
@@ -30,9 +32,6 @@ pub static QUESTION: Question = Question {
     whole: false,
     sql,
 };
-
-/// The reasons of calls that lack a count, and no price, as a regular expression.
-const LACKS_USAGE: &str = "^(no usage was reported|usage .*|(how long [^;]*; )?[a-z_]+ are not known(; [a-z_]+ are not known)*)$";
 
 fn sql(ask: &Ask) -> Result<String, QueryError> {
     let keys = ask.keys();

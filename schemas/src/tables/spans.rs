@@ -77,7 +77,7 @@ const REST: &[Column] = &[
         Bool,
         "",
         "false where the span is a part of the call that it tells of, which then took longer by an unknown time",
-        "dialect",
+        "dialect; a stream of which nothing is told but that it began",
     ),
     optional(
         "content_bytes",

@@ -62,6 +62,10 @@ pub(super) struct Dialect {
     /// Whether usage makes a span a call although it names no model: it is a part of the call then,
     /// the one in which the provider told the usage.
     pub(super) usage_is_call: bool,
+    /// Endings of the names of spans that ask no model, though their kind says so.
+    pub(super) no_calls: &'static [&'static str],
+    /// Scopes that name one provider whoever serves: a model of another begins with its name.
+    pub(super) one_provider: &'static [&'static str],
     /// Scopes whose spans of streams end before the stream does.
     pub(super) parts_of_streams: &'static [&'static str],
     /// Log events whose duration is not the call's.
@@ -75,8 +79,8 @@ pub(super) struct Dialect {
 pub(super) enum ServerTtft {
     /// Seconds, as the metric.
     Seconds,
-    /// Seconds, but the whole duration where nothing was streamed.
-    SecondsOfStreams,
+    /// Another time: since a stream was first read, or the whole duration where nothing was streamed.
+    NoneToBelieve,
     /// Milliseconds.
     Millis,
 }
@@ -98,6 +102,8 @@ const PLAIN: Dialect = Dialect {
     operations: &[],
     sums: &[],
     usage_is_call: false,
+    no_calls: &[],
+    one_provider: &[],
     parts_of_streams: &[],
     waits: &[],
     answers: &[],
@@ -115,6 +121,16 @@ impl Dialect {
     pub(super) fn only_provider(&self, scope: &str) -> Option<&'static str> {
         let of = self.only.iter().find(|(pattern, _)| scope_is(pattern, scope));
         of.map(|(_, provider)| *provider)
+    }
+
+    /// Whether a span of that name, of whatever kind, asks no model.
+    pub(super) fn asks_nobody(&self, span: &str) -> bool {
+        self.no_calls.iter().any(|ending| span.ends_with(ending))
+    }
+
+    /// Whether a scope of this dialect names one provider, whoever serves the model.
+    pub(super) fn names_one_provider(&self, scope: &str) -> bool {
+        self.one_provider.iter().any(|pattern| scope_is(pattern, scope))
     }
 
     /// Whether a span of a call, streamed or not, is shorter than the call.

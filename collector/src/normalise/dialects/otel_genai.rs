@@ -17,6 +17,8 @@ pub(super) static DIALECT: Dialect = Dialect {
         "@opentelemetry/instrumentation-openai",
     ],
     prefixes: &["gen_ai."],
+    // Google's Agent Development Kit, also where it asks others through LiteLLM.
+    one_provider: &["gcp.vertex.agent"],
     names: &[NAMES],
     inside: INSIDE,
     client_functions: true,

@@ -150,7 +150,7 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
-        scope: "openlit*",
+        dialect: "openlit",
         provider: "anthropic",
         input: Exclusive,
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
@@ -159,7 +159,7 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
-        scope: "openlit*",
+        dialect: "openlit",
         provider: "aws.bedrock",
         input: Exclusive,
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
@@ -172,15 +172,6 @@ pub(super) const RULES: &[Rule] = &[
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "@openlit/*",
-        provider: "anthropic",
-        input: Exclusive,
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
