@@ -18,13 +18,18 @@ pub(crate) const ROW_GROUP_BYTES_KEPT: usize = 16 * 1024 * 1024;
 /// The same in a file that will be merged.
 pub(crate) const ROW_GROUP_BYTES_PASSING: usize = 4 * 1024 * 1024;
 
+/// A row group with this part of the rows or bytes that one shall have is taken over into a merged
+/// file as it is encoded: 8 k rows in a file that will be merged again, 32 k in one that is done.
+/// Smaller ones would make footers long: an entry for each column of each row group.
+pub(crate) const TAKEN_OVER_PART: usize = 4;
+
 /// False positives of a bloom filter. One in a hundred costs a look-up one needless row group
 /// in a hundred; each further tenth costs 4.8 bits per value.
 pub(crate) const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 /// zstd level of rows that stay: measured 25 % dearer to write than level 1 and the last level
 /// whose cost is small beside decoding the inputs. A flush is compressed with LZ4: its rows are
-/// rewritten within a minute, and a zstd context for each page is memory and time for nothing.
+/// written anew to stay, and a zstd context for each page is memory and time for nothing.
 pub(crate) const ZSTD_KEPT: i32 = 3;
 
 /// zstd level of rows that are merged again: 4 % larger than level 3.
@@ -66,18 +71,27 @@ pub(crate) const TIER_BASE_ROWS: u64 = 4 * 1024;
 pub(crate) const LONG_ROW_BYTES: u64 = 256;
 
 /// Size ratio of neighbouring tiers, and how many files of one tier are merged into one file of
-/// the next. A row is rewritten once per tier until its file is done: 4 k rows → 32 k → 256 k →
-/// done, so at most three times in its life, and twice at ten thousand rows a flush.
+/// the next: 4 k rows → 32 k → 256 k → done.
 pub(crate) const TIER_FANOUT: usize = 8;
+
+/// The tier of files from 256 k rows on, whose next merge writes rows to stay.
+pub(crate) const TOP_TIER: u32 = 3;
+
+/// How long a file waits in the top tier. Late rows and spans that are settled again find smaller
+/// files, and what it costs to write rows to stay (about as much as to take them in) does not
+/// fall together with the load that brought them. At 60,000 rows a second, 13 k a row group,
+/// the footers of ten minutes are 2,800 row groups long.
+pub(crate) const TOP_TIER_AGE: Duration = Duration::from_secs(10 * 60);
 
 /// A merge makes no larger file.
 pub(crate) const FILE_TARGET_BYTES: u64 = 128 * 1024 * 1024;
 
-/// A merge makes no file of more rows, however well they compress: sixteen row groups, what 128
-/// MiB hold at 64 bytes a row.
+/// A merge makes no file of more rows, however well they compress: what 128 MiB hold at 64 bytes a
+/// row. One that will be merged again has at most half of them, so that its footer stays under
+/// 128 row groups.
 pub(crate) const FILE_TARGET_ROWS: u64 = 2 * 1024 * 1024;
 
-/// A file of this size is done: while its day is written it is merged no more, since it would be
+/// A file of this size that was written to stay is done: while its day is written it is merged no more, since it would be
 /// rewritten for the sake of what little fits beside it.
 ///
 /// Active files of a table at one flush a second and a round of upkeep a minute, per day: at most
@@ -94,12 +108,11 @@ pub(crate) const FILE_DONE_ROWS: u64 = FILE_TARGET_ROWS / 2;
 /// A day that got no file for this long is merged down to as few files as the targets allow.
 pub(crate) const QUIET_DAY: Duration = Duration::from_secs(60 * 60);
 
-/// Files one merge reads at once. Each open input holds one row group (see
-/// [`MERGE_OPEN_BYTES`]) and one decoded batch.
+/// Files one merge reads at once.
 pub(crate) const MERGE_INPUTS: usize = 64;
 
-/// Memory that the inputs of one merge may take together: their open row groups, compressed, and
-/// a decoded page each. With the writer's row group a merge stays under about 100 MB.
+/// Memory that the row groups that are merged into one may take together, compressed, and a
+/// decoded page of each. With the writer's row group a merge stays under about 100 MB.
 pub(crate) const MERGE_OPEN_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.

@@ -49,22 +49,50 @@ pub(crate) fn log_file(name: &str) -> Option<LogFile> {
     }
 }
 
+/// In which order the rows of a data file are, if by the table's sort columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOrder {
+    /// From the first row to the last.
+    Throughout,
+    /// Within each row group; the file will be merged again.
+    InGroups,
+    /// Within each row group; the file was written to stay.
+    InKeptGroups,
+}
+
+impl RowOrder {
+    const ALL: [(RowOrder, &str); 3] = [
+        (RowOrder::Throughout, "o"),
+        (RowOrder::InGroups, "g"),
+        (RowOrder::InKeptGroups, "k"),
+    ];
+
+    /// The order that a file's name tells; `None` for a file of another writer, or of another
+    /// order of its table.
+    pub(crate) fn of(table: &Table, path: &str) -> Option<RowOrder> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let rest = name.strip_prefix("part-")?;
+        let told = RowOrder::ALL.into_iter().find(|(_, letter)| rest.starts_with(letter));
+        let (order, letter) = told?;
+        rest.strip_prefix(letter)?.starts_with(&order_mark(table)).then_some(order)
+    }
+
+    fn letter(self) -> &'static str {
+        RowOrder::ALL.into_iter().find(|(order, _)| *order == self).map_or("", |(_, l)| l)
+    }
+}
+
 /// A new data file of a day, below the table's folder. The name tells by which columns the rows
-/// are sorted, so that a reader knows without opening it, and a later change of the order does
-/// not lie about older files.
-pub(crate) fn data_file(table: &Table, date: i32, compression: &str) -> String {
+/// are sorted and how far, so that a reader knows without opening it, and a later change of the
+/// order does not lie about older files.
+pub(crate) fn data_file(table: &Table, date: i32, order: RowOrder) -> String {
     format!(
-        "{PARTITION_COLUMN}={}/part-{}-{}.{compression}.parquet",
+        "{PARTITION_COLUMN}={}/part-{}{}-{}.parquet",
         date_text(date),
+        order.letter(),
         order_mark(table),
         Uuid::now_v7()
     )
-}
-
-/// Whether the rows of a file are in the table's present order.
-pub(crate) fn is_sorted(table: &Table, path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.strip_prefix("part-").and_then(|n| n.strip_prefix(&order_mark(table))).is_some()
 }
 
 /// Eight hex digits that stand for the sort columns (FNV-1a, 32 bits: it only has to differ when
@@ -75,7 +103,7 @@ fn order_mark(table: &Table) -> String {
         .join(",")
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("o{hash:08x}")
+    format!("{hash:08x}")
 }
 
 /// Whether a name is a data file of any writer.
@@ -138,10 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_known_to_be_sorted_by_its_name_only() {
-        let spans = &tables::spans::TABLE;
-        assert!(is_sorted(spans, &data_file(spans, 0, "lz4")));
-        assert!(!is_sorted(spans, &data_file(&tables::calls::TABLE, 0, "lz4")));
-        assert!(!is_sorted(spans, "date=1970-01-01/part-00000-foreign.snappy.parquet"));
+    fn the_order_of_a_file_is_known_by_its_name_only() {
+        let (spans, calls) = (&tables::spans::TABLE, &tables::calls::TABLE);
+        for order in [RowOrder::Throughout, RowOrder::InGroups, RowOrder::InKeptGroups] {
+            assert_eq!(RowOrder::of(spans, &data_file(spans, 0, order)), Some(order));
+            assert_eq!(RowOrder::of(spans, &data_file(calls, 0, order)), None);
+        }
+        let foreign = "date=1970-01-01/part-00000-foreign.snappy.parquet";
+        assert_eq!(RowOrder::of(spans, foreign), None);
     }
 }

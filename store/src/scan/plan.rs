@@ -9,7 +9,9 @@ use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetAccessPlan,
+};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -26,7 +28,8 @@ use spanledger_schemas::{Kind, Table};
 
 use crate::log::ActiveFile;
 use crate::write::stats::FileStats;
-use crate::{limits, paths};
+use crate::limits;
+use crate::paths::RowOrder;
 
 /// What all plans of a process share.
 #[derive(Clone)]
@@ -51,6 +54,15 @@ impl Reading {
     }
 }
 
+/// One row group of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowGroup {
+    /// Its place.
+    pub(crate) at: usize,
+    /// How many the file has.
+    pub(crate) of: usize,
+}
+
 /// What to read.
 #[derive(Debug)]
 pub(crate) struct Files<'a> {
@@ -58,6 +70,8 @@ pub(crate) struct Files<'a> {
     pub(crate) table_dir: &'a Path,
     /// In the order in which they shall be read.
     pub(crate) files: &'a [Arc<ActiveFile>],
+    /// What to read of each file: a row group in the table's order. All of all, if empty.
+    pub(crate) groups: &'a [RowGroup],
     /// Columns of [`Table::scan_schema`], all if `None`.
     pub(crate) projection: Option<&'a Vec<usize>>,
     pub(crate) limit: Option<usize>,
@@ -68,7 +82,8 @@ pub(crate) struct Files<'a> {
 
 /// A plan that reads the files.
 pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn ExecutionPlan>> {
-    let Files { table, table_dir, files, projection, limit, partitions, options } = what;
+    let Files { table, table_dir, files, groups: only, projection, limit, partitions, options } =
+        what;
     let schema = table.scan_schema();
     let stored = Schema::new(schema.fields().iter().skip(1).cloned().collect::<Vec<_>>());
     let date = Arc::new(schema.field(0).clone());
@@ -92,15 +107,26 @@ pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn Executi
         .into_iter()
         .map(|column| scan_index(column, schema.fields().len()))
         .collect();
-    let statistics = summary(table, files, &scan_indices);
+    let statistics = match only {
+        [] => summary(table, files, &scan_indices),
+        _ => Statistics::new_unknown(&schema),
+    };
     let mut groups = vec![FileGroup::default(); partitions.clamp(1, files.len().max(1))];
     let group_count = groups.len();
     for (i, file) in files.iter().enumerate() {
         if let Some(group) = groups.get_mut(i % group_count) {
-            group.push(partitioned_file(table, table_dir, file)?);
+            let whole = partitioned_file(table, table_dir, file)?;
+            group.push(match only.get(i) {
+                None => whole,
+                Some(RowGroup { at, of }) => {
+                    let mut one = ParquetAccessPlan::new_none(*of);
+                    one.scan(*at);
+                    PartitionedFile { statistics: None, ..whole }.with_extension(one)
+                }
+            });
         }
     }
-    let ordering = ordering(table, files, group_count)?;
+    let ordering = ordering(table, files, only, group_count);
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
         .with_file_groups(groups)
         .with_statistics(statistics)
@@ -141,17 +167,22 @@ pub(crate) fn partitioned_file(
     Ok(partitioned)
 }
 
-/// The order of the rows of each partition, where it is truly known: all files in the table's
-/// order, and one file to a partition (the files of a table overlap).
+/// The order of the rows of each partition, where it is truly known: all files (or the row groups
+/// of them) in the table's order, and one to a partition (the files of a table overlap).
 fn ordering(
     table: &'static Table,
     files: &[Arc<ActiveFile>],
+    only: &[RowGroup],
     partitions: usize,
-) -> Result<Vec<LexOrdering>> {
-    if files.len() > partitions || !files.iter().all(|f| paths::is_sorted(table, &f.file.path)) {
-        return Ok(Vec::new());
+) -> Vec<LexOrdering> {
+    let throughout = |f: &Arc<ActiveFile>| {
+        RowOrder::of(table, &f.file.path) == Some(RowOrder::Throughout)
+    };
+    let in_order = !only.is_empty() || files.iter().all(throughout);
+    if files.len() > partitions || !in_order {
+        return Vec::new();
     }
-    Ok(sort_order(table, |column| scan_index(column, table.columns.len())).into_iter().collect())
+    sort_order(table, |column| scan_index(column, table.columns.len())).into_iter().collect()
 }
 
 /// The table's sort order, each column at the place that `index` gives it.

@@ -101,6 +101,7 @@ impl TableProvider for Provider {
                 table: self.table,
                 table_dir: &self.table_dir,
                 files: &files,
+                groups: &[],
                 projection,
                 // With filters the scan cannot know which rows count.
                 limit: if filters.is_empty() { limit } else { None },

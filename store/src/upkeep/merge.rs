@@ -1,6 +1,6 @@
-//! One merge: sorted files of one day into one sorted file. Takes active files, gives a durable
-//! file that no commit names yet. A streaming k-way merge: memory is bounded by one row group
-//! and one batch per input and one row group of output, see [`limits`].
+//! One merge: sorted files of one day into one file of sorted row groups. Takes active files, gives
+//! a durable file that no commit names yet. What is merged is so by a streaming k-way merge: memory
+//! is bounded by one row group and one batch per run and one row group of output, see [`limits`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,49 +16,65 @@ use futures::StreamExt;
 use spanledger_schemas::Table;
 
 use super::dedup::Dedup;
+use super::runs::{Input, Plan, Window};
+use super::tiers::Merge;
 use crate::error::blocking;
 use crate::log::ActiveFile;
-use crate::scan::plan::{self, Files, Reading};
+use crate::scan::plan::{self, Files, Reading, RowGroup};
 use crate::write::NewFile;
-use crate::write::encode::{Effort, Encoder};
-use crate::{StoreError, limits, paths};
+use crate::write::encode::Encoder;
+use crate::{StoreError, limits};
 
 /// Merges the rows of files of one day. The result is empty only if the inputs have no rows.
 #[tracing::instrument(
     level = "debug",
     skip_all,
-    fields(table = table.name, files = inputs.len(), rows = rows_of(inputs))
+    fields(table = table.name, files = what.files.len(), rows = rows_of(&what.files))
 )]
 pub(crate) async fn merge(
     reading: &Reading,
     table: &'static Table,
     table_dir: &Path,
-    inputs: &[Arc<ActiveFile>],
+    what: &Merge,
 ) -> Result<Vec<NewFile>, StoreError> {
     let failed = |source| StoreError::Merge { table: table.name, source: Box::new(source) };
-    let Some(first) = inputs.first() else { return Ok(Vec::new()) };
-    let date = first.file.date;
-    let rows_max = rows_of(inputs);
-    let effort = Effort::of_merged(rows_max);
-    let plan = merged(reading, table, table_dir, inputs).map_err(failed)?;
+    let Some(first) = what.files.first() else { return Ok(Vec::new()) };
+    let (date, effort) = (first.file.date, what.effort);
+    let rows_max = usize::try_from(rows_of(&what.files)).unwrap_or(usize::MAX);
+    let (dir, files) = (table_dir.to_owned(), what.files.clone());
+    let (inputs, plan, mut encoder) = blocking("taking over row groups", move || {
+        let inputs = Input::open_all(table, &dir, &files)?;
+        let plan = Plan::of(&inputs, effort);
+        let empty = |column: &str| inputs.iter().all(|input| input.is_empty(column));
+        let mut encoder = Encoder::create(table, &dir, date, rows_max, effort, empty)?;
+        for run in &plan.taken_over {
+            let Input { file, footer, .. } = &inputs[run.input];
+            encoder.take_over(file, footer, run.group)?;
+        }
+        Ok((inputs, plan, encoder))
+    })
+    .await?;
+
     let config =
         SessionConfig::new().with_batch_size(limits::MERGE_BATCH_ROWS).with_target_partitions(1);
     let state = SessionStateBuilder::new().with_config(config).build();
-    let mut batches = execute_stream(plan, Arc::new(TaskContext::from(&state))).map_err(failed)?;
-
-    let dir = table_dir.to_owned();
-    let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
-    let mut encoder = blocking("encoding merged rows", move || {
-        Encoder::create(table, &dir, date, rows_max, effort)
-    })
-    .await?;
-    let mut dedup = Dedup::new(table)?;
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(failed)?;
-        (encoder, dedup) = blocking("encoding merged rows", move || {
-            let kept = dedup.keep(batch)?;
-            encoder.write(&kept)?;
-            Ok((encoder, dedup))
+    for window in &plan.windows {
+        let rows = merged(reading, table, table_dir, &inputs, window).map_err(failed)?;
+        let mut batches =
+            execute_stream(rows, Arc::new(TaskContext::from(&state))).map_err(failed)?;
+        let mut dedup = Dedup::new(table)?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failed)?;
+            (encoder, dedup) = blocking("encoding merged rows", move || {
+                let kept = dedup.keep(batch)?;
+                encoder.write(&kept)?;
+                Ok((encoder, dedup))
+            })
+            .await?;
+        }
+        encoder = blocking("encoding merged rows", move || {
+            encoder.end_group()?;
+            Ok(encoder)
         })
         .await?;
     }
@@ -70,24 +86,24 @@ fn rows_of(files: &[Arc<ActiveFile>]) -> u64 {
     files.iter().map(|f| f.file.rows).sum()
 }
 
-/// A plan of one partition that gives the rows of all files in the table's order.
+/// A plan of one partition that gives the rows of a window in the table's order.
 fn merged(
     reading: &Reading,
     table: &'static Table,
     table_dir: &Path,
-    inputs: &[Arc<ActiveFile>],
+    inputs: &[Input],
+    window: &Window,
 ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     // All columns but the partition column, which is not in the files.
     let projection: Vec<usize> = (1..table.columns.len()).collect();
-    let (sorted, unsorted): (Vec<_>, Vec<_>) =
-        inputs.iter().cloned().partition(|f| paths::is_sorted(table, &f.file.path));
-    let read = |files: &[Arc<ActiveFile>]| {
+    let read = |files: &[Arc<ActiveFile>], groups: &[RowGroup]| {
         plan::read(
             reading,
             Files {
                 table,
                 table_dir,
                 files,
+                groups,
                 projection: Some(&projection),
                 limit: None,
                 partitions: files.len(),
@@ -95,14 +111,18 @@ fn merged(
             },
         )
     };
+    let file = |at: usize| Arc::clone(&inputs[at].active);
     let order = plan::sort_order(table, |column| column - 1);
     let mut parts = Vec::new();
-    if !sorted.is_empty() {
-        parts.push(read(&sorted)?);
+    if !window.runs.is_empty() {
+        let files: Vec<_> = window.runs.iter().map(|run| file(run.input)).collect();
+        let groups = window.runs.iter().map(|run| inputs[run.input].row_group(run.group));
+        parts.push(read(&files, &groups.collect::<Vec<_>>())?);
     }
-    if !unsorted.is_empty() {
+    if !window.unordered.is_empty() {
         // Files of another writer, or of an older sort order.
-        let part = read(&unsorted)?;
+        let files: Vec<_> = window.unordered.iter().map(|at| file(*at)).collect();
+        let part = read(&files, &[])?;
         parts.push(match &order {
             Some(order) => {
                 Arc::new(SortExec::new(order.clone(), part).with_preserve_partitioning(true))

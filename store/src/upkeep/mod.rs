@@ -5,6 +5,7 @@
 
 mod dedup;
 mod merge;
+mod runs;
 mod sweep;
 mod tiers;
 
@@ -72,8 +73,9 @@ impl Store {
     async fn merge_once(&self, log: &TableLog, quiet: Duration) -> Result<bool, StoreError> {
         let view = log.view().await?;
         let mut merged = false;
-        for inputs in tiers::choose(&view.files, now_ms(), quiet) {
-            let new = merge::merge(&self.inner.reading, log.table, &log.dir, &inputs).await?;
+        for what in tiers::choose(log.table, &view.files, now_ms(), quiet) {
+            let new = merge::merge(&self.inner.reading, log.table, &log.dir, &what).await?;
+            let inputs = &what.files;
             fault::point(fault::IN_COMPACTION_BEFORE_COMMIT);
             let mut actions: Vec<_> = inputs.iter().map(|f| remove(&f.file, false)).collect();
             actions.extend(new.iter().map(|new| add(new, false)));

@@ -1,5 +1,6 @@
-//! The Parquet settings of the store, and the encoder that writes one durable data file. Takes
-//! sorted batches of one day, gives a [`NewFile`]. It does not sort and does not commit.
+//! The encoder that writes one durable data file. Takes sorted batches of one day, and row groups of
+//! other files as they are; gives a [`NewFile`]. It does not sort and does not commit; how columns
+//! are encoded is for `properties` to say.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -8,135 +9,187 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
-use spanledger_schemas::{Column, Kind, Table};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::bloom_filter::Sbbf;
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::TypePtr;
+use spanledger_schemas::Table;
 
+use super::properties::{Effort, properties};
 use super::{NewFile, stats};
 use crate::error::StoreError;
-use crate::{DataFile, durable, limits, paths};
+use crate::paths::RowOrder;
+use crate::{DataFile, durable, paths};
 
 /// Bytes collected before a write reaches the system.
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// How much work a file is worth, and how much memory its reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effort {
-    /// For rows that came just now and will be merged within a minute: LZ4, small pages.
-    Flush,
-    /// For rows that were merged and will be again: zstd, small pages and row groups, so that
-    /// many such files can be read at once.
-    Passing,
-    /// For rows that stay: zstd, large pages and row groups.
-    Kept,
-}
-
-impl Effort {
-    /// What merged rows are worth: those of a file that is done are kept.
-    pub(crate) fn of_merged(rows: u64) -> Effort {
-        if rows >= limits::FILE_DONE_ROWS { Effort::Kept } else { Effort::Passing }
-    }
-
-    /// The effort that a file was worth.
-    pub(crate) fn of(file: &DataFile) -> Effort {
-        if file.path.ends_with(".lz4.parquet") {
-            Effort::Flush
-        } else {
-            Effort::of_merged(file.rows)
-        }
-    }
-
-    /// What the file's name says of its compression.
-    fn word(self) -> &'static str {
-        match self {
-            Effort::Flush => "lz4",
-            Effort::Passing | Effort::Kept => "zstd",
-        }
-    }
-
-    /// Rows of a page.
-    pub(crate) fn page_rows(self) -> usize {
-        match self {
-            Effort::Flush | Effort::Passing => limits::PAGE_ROWS_PASSING,
-            Effort::Kept => limits::PAGE_ROWS_KEPT,
-        }
-    }
-
-    /// Rows of a row group.
-    pub(crate) fn group_rows(self) -> usize {
-        match self {
-            Effort::Flush | Effort::Passing => limits::ROW_GROUP_ROWS_PASSING,
-            Effort::Kept => limits::ROW_GROUP_ROWS_KEPT,
-        }
-    }
-
-    /// Bytes of a row group, where rows are long.
-    pub(crate) fn group_bytes(self) -> usize {
-        match self {
-            Effort::Flush | Effort::Passing => limits::ROW_GROUP_BYTES_PASSING,
-            Effort::Kept => limits::ROW_GROUP_BYTES_KEPT,
-        }
-    }
-
-    fn compression(self) -> Result<Compression, parquet::errors::ParquetError> {
-        Ok(match self {
-            Effort::Flush => Compression::LZ4_RAW,
-            Effort::Passing => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_PASSING)?),
-            Effort::Kept => Compression::ZSTD(ZstdLevel::try_new(limits::ZSTD_KEPT)?),
-        })
-    }
-}
-
 /// Writes one data file.
-#[derive(Debug)]
 pub(crate) struct Encoder {
     table: &'static Table,
+    effort: Effort,
     path: String,
     full_path: PathBuf,
     date: i32,
     rows: u64,
-    writer: ArrowWriter<BufWriter<File>>,
+    schema: SchemaRef,
+    writer: SerializedFileWriter<BufWriter<File>>,
+    columns: ArrowRowGroupWriterFactory,
+    groups: usize,
+    group: Option<OpenGroup>,
+}
+
+/// A row group that is not in the file yet.
+struct OpenGroup {
+    rows: usize,
+    columns: Vec<ArrowColumnWriter>,
 }
 
 impl Encoder {
-    /// Opens a new file of a day. `rows_max` sizes the bloom filters.
+    /// Opens a new file of a day. `rows_max` sizes the bloom filters; `empty` says which columns are
+    /// null throughout, as far as is known.
     pub(crate) fn create(
         table: &'static Table,
         table_dir: &Path,
         date: i32,
         rows_max: usize,
         effort: Effort,
+        empty: impl Fn(&str) -> bool,
     ) -> Result<Encoder, StoreError> {
-        let path = paths::data_file(table, date, effort.word());
+        let order = match effort {
+            Effort::Flush => RowOrder::Throughout,
+            Effort::Passing => RowOrder::InGroups,
+            Effort::Kept => RowOrder::InKeptGroups,
+        };
+        let path = paths::data_file(table, date, order);
         let full_path = table_dir.join(&path);
         if let Some(dir) = full_path.parent() {
             durable::create_dir(dir).map_err(StoreError::io("creating the folder", dir))?;
         }
         let file = File::create_new(&full_path)
             .map_err(StoreError::io("creating the data file", &full_path))?;
+        let sink = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
+        let schema = file_schema(table);
+        let parquet = parquet_schema(table).map_err(parquet_error(table))?;
+        let properties =
+            properties(table, rows_max, effort, empty).map_err(parquet_error(table))?;
         // Without the embedded Arrow schema every reader sees plain Parquet types, and a merge
         // that read text as string views writes the same file as a flush.
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(table, rows_max, effort)?)
-            .with_skip_arrow_metadata(true);
-        let sink = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
-        let writer = ArrowWriter::try_new_with_options(sink, file_schema(table), options)
+        let writer = SerializedFileWriter::new(sink, parquet, Arc::new(properties))
             .map_err(parquet_error(table))?;
-        Ok(Encoder { table, path, full_path, date, rows: 0, writer })
+        let columns = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
+        let (rows, groups, group) = (0, 0, None);
+        Ok(Encoder {
+            table,
+            effort,
+            path,
+            full_path,
+            date,
+            rows,
+            schema,
+            writer,
+            columns,
+            groups,
+            group,
+        })
     }
 
-    /// Adds rows; they must not sort before the last ones.
+    /// Adds rows; they must not sort before the last ones of their row group.
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
+        self.encode(rows).map_err(parquet_error(self.table))
+    }
+
+    fn encode(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+        let mut written = 0;
+        while written < rows.num_rows() {
+            let group = match &mut self.group {
+                Some(group) => group,
+                none => none.insert(OpenGroup {
+                    rows: 0,
+                    columns: self.columns.create_column_writers(self.groups)?,
+                }),
+            };
+            let room = self.effort.group_rows_max() - group.rows;
+            let some = rows.slice(written, room.min(rows.num_rows() - written));
+            let mut writers = group.columns.iter_mut();
+            for (field, column) in self.schema.fields().iter().zip(some.columns()) {
+                for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
+                    writer.write(leaf)?;
+                }
+            }
+            written += some.num_rows();
+            group.rows += some.num_rows();
+            let bytes: usize = group.columns.iter().map(|c| c.get_estimated_total_bytes()).sum();
+            if group.rows >= self.effort.group_rows_max() || bytes >= self.effort.group_bytes() {
+                self.close_group()?;
+            }
+        }
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows).map_err(parquet_error(self.table))
+        Ok(())
+    }
+
+    /// Ends the row group; the next rows may sort before its own.
+    pub(crate) fn end_group(&mut self) -> Result<(), StoreError> {
+        self.close_group().map_err(parquet_error(self.table))
+    }
+
+    fn close_group(&mut self) -> Result<(), ParquetError> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        let mut to = self.writer.next_row_group()?;
+        for column in group.columns {
+            column.close()?.append_to_row_group(&mut to)?;
+        }
+        to.close()?;
+        self.groups += 1;
+        Ok(())
+    }
+
+    /// Takes over a row group of another file of the same columns, as it is encoded.
+    pub(crate) fn take_over(
+        &mut self,
+        file: &File,
+        footer: &ParquetMetaData,
+        group: usize,
+    ) -> Result<(), StoreError> {
+        self.copy(file, footer, group).map_err(parquet_error(self.table))
+    }
+
+    fn copy(
+        &mut self,
+        file: &File,
+        footer: &ParquetMetaData,
+        group: usize,
+    ) -> Result<(), ParquetError> {
+        self.close_group()?;
+        let from = footer.row_group(group);
+        let rows = u64::try_from(from.num_rows()).unwrap_or_default();
+        let mut to = self.writer.next_row_group()?;
+        for (at, column) in from.columns().iter().enumerate() {
+            let close = ColumnCloseResult {
+                bytes_written: u64::try_from(column.compressed_size()).unwrap_or_default(),
+                rows_written: rows,
+                metadata: column.clone(),
+                bloom_filter: Sbbf::read_from_column_chunk(column, file)?,
+                column_index: footer.column_index().map(|index| index[group][at].clone()),
+                offset_index: footer.offset_index().map(|index| index[group][at].clone()),
+            };
+            to.append_column(file, close)?;
+        }
+        to.close()?;
+        self.groups += 1;
+        self.rows += rows;
+        Ok(())
     }
 
     /// Ends the file and makes it and its name durable.
     pub(crate) fn finish(mut self) -> Result<NewFile, StoreError> {
+        self.end_group()?;
         let footer = self.writer.finish().map_err(parquet_error(self.table))?;
         let io = |attempted| StoreError::io(attempted, &self.full_path);
         let sink = self.writer.inner_mut();
@@ -159,90 +212,11 @@ pub(crate) fn file_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn properties(
-    table: &'static Table,
-    rows_max: usize,
-    effort: Effort,
-) -> Result<WriterProperties, StoreError> {
-    let compression = effort.compression().map_err(parquet_error(table))?;
-    let group_rows = rows_max.clamp(1, effort.group_rows());
-    let mut builder = WriterProperties::builder()
-        .set_created_by(concat!("spanledger ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(compression)
-        .set_max_row_group_row_count(Some(effort.group_rows()))
-        .set_max_row_group_bytes(Some(effort.group_bytes()))
-        .set_data_page_row_count_limit(effort.page_rows())
-        .set_sorting_columns(Some(sorting_columns(table)))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_statistics_truncate_length(Some(limits::BOUND_TEXT_BYTES))
-        .set_column_index_truncate_length(Some(limits::BOUND_TEXT_BYTES))
-        .set_bloom_filter_fpp(limits::BLOOM_FALSE_POSITIVES)
-        .set_bloom_filter_enabled(false);
-    for column in table.columns.iter().skip(1) {
-        let path = || ColumnPath::from(column.name);
-        if is_delta_packed(column) {
-            builder = builder
-                .set_column_dictionary_enabled(path(), false)
-                .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED);
-        } else if !is_dictionary(column) {
-            builder = builder.set_column_dictionary_enabled(path(), false);
-        }
-        if is_in_order(table, column) {
-            builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::Page);
-        }
-        if table.bloom.contains(&column.name) {
-            builder = builder
-                .set_column_bloom_filter_enabled(path(), true)
-                .set_column_bloom_filter_fpp(path(), limits::BLOOM_FALSE_POSITIVES)
-                .set_column_bloom_filter_max_ndv(path(), group_rows as u64);
-        }
-    }
-    Ok(builder.build())
+/// The same as Parquet has them.
+pub(crate) fn parquet_schema(table: &Table) -> Result<TypePtr, ParquetError> {
+    Ok(ArrowSchemaConverter::new().convert(&file_schema(table))?.root_schema_ptr())
 }
 
-/// Integers and instants: neighbouring rows differ little, and a dictionary of them only grows.
-fn is_delta_packed(column: &Column) -> bool {
-    matches!(column.kind, Kind::Int | Kind::Instant)
-}
-
-/// A dictionary pays where values repeat: not for money, and not for ids of which every row has
-/// its own.
-fn is_dictionary(column: &Column) -> bool {
-    let own_per_row = ["span_id", "response_id", "price_id"].contains(&column.name);
-    !own_per_row && column.kind != Kind::Decimal
-}
-
-/// Whether the pages of a row group differ in a column, because rows are in its order or nearly so.
-/// Bounds of the other columns' pages prune nothing, and a reader that wants some reads them all.
-fn is_in_order(table: &Table, column: &Column) -> bool {
-    table.sort_by.contains(&column.name)
-        || column.kind == Kind::Instant
-        || column.name.ends_with("_unix_ns")
-}
-
-/// Texts that hold a whole JSON document.
-pub(crate) fn is_document(column: &Column) -> bool {
-    column.kind == Kind::Text && column.unit == "JSON"
-}
-
-fn sorting_columns(table: &Table) -> Vec<SortingColumn> {
-    // Parquet counts leaves; all sort columns are leaves, but maps and lists before them have
-    // more than one.
-    let leaves = |column: &Column| if column.kind == Kind::TextMap { 2 } else { 1 };
-    let leaf_of = |name: &str| {
-        let before = table.columns.iter().skip(1).take_while(|c| c.name != name);
-        before.map(leaves).sum::<i32>()
-    };
-    let sorting = |name: &&str| SortingColumn {
-        column_idx: leaf_of(name),
-        descending: false,
-        nulls_first: true,
-    };
-    table.sort_by.iter().map(sorting).collect()
-}
-
-fn parquet_error(
-    table: &'static Table,
-) -> impl FnOnce(parquet::errors::ParquetError) -> StoreError {
+fn parquet_error(table: &'static Table) -> impl FnOnce(ParquetError) -> StoreError {
     move |source| StoreError::Parquet { table: table.name, source }
 }

@@ -2,6 +2,7 @@
 //! table's Arrow schema, gives [`NewFile`]s that a commit can name. It commits nothing.
 
 pub(crate) mod encode;
+pub(crate) mod properties;
 pub(crate) mod sort;
 pub(crate) mod stats;
 
@@ -10,7 +11,8 @@ use std::path::Path;
 use arrow::record_batch::RecordBatch;
 use spanledger_schemas::Table;
 
-use self::encode::{Effort, Encoder};
+use self::encode::Encoder;
+use self::properties::Effort;
 use crate::error::StoreError;
 use crate::{DataFile, fault};
 
@@ -30,9 +32,11 @@ pub(crate) fn write(
     table_dir: &Path,
     rows: &RecordBatch,
 ) -> Result<Vec<NewFile>, StoreError> {
+    let empty = |name: &str| rows.column_by_name(name).is_some_and(|c| c.null_count() == c.len());
     let mut files = Vec::new();
     for day in sort::by_day(table, rows)? {
-        let mut encoder = Encoder::create(table, table_dir, day.date, day.rows(), Effort::Flush)?;
+        let (date, count) = (day.date, day.rows());
+        let mut encoder = Encoder::create(table, table_dir, date, count, Effort::Flush, empty)?;
         for piece in day.pieces() {
             encoder.write(&piece?)?;
         }

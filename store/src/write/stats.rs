@@ -26,7 +26,7 @@ use parquet::file::metadata::ParquetMetaData;
 use serde_json::{Map, Number, Value};
 use spanledger_schemas::{Column, Kind, Money, Table, money};
 
-use super::encode::is_document;
+use super::properties::is_document;
 
 /// What is known of a file without opening it.
 #[derive(Debug, Clone, Default, PartialEq)]
