@@ -19,7 +19,8 @@ pub(crate) const ROW_GROUP_BYTES_KEPT: usize = 16 * 1024 * 1024;
 pub(crate) const ROW_GROUP_BYTES_PASSING: usize = 4 * 1024 * 1024;
 
 /// A row group with this part of the rows or bytes that one shall have is taken over into a merged
-/// file as it is encoded: 8 k rows in a file that will be merged again, 32 k in one that is done.
+/// file as it is encoded: 8 k rows in a file that will be merged again, 32 k in one that is done,
+/// where they were written to stay before.
 /// Smaller ones would make footers long: an entry for each column of each row group.
 pub(crate) const TAKEN_OVER_PART: usize = 4;
 
@@ -115,6 +116,9 @@ pub(crate) const MERGE_INPUTS: usize = 64;
 /// decoded page of each. With the writer's row group a merge stays under about 100 MB.
 pub(crate) const MERGE_OPEN_BYTES: u64 = 64 * 1024 * 1024;
 
+/// A file in no known order that is larger is not merged: its rows are sorted in memory.
+pub(crate) const UNORDERED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Rows per batch in a merge: 64 inputs of 1,024 rows of 1 KB are 64 MB.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1024;
 
@@ -142,6 +146,16 @@ pub(crate) const TOMBSTONE_RETENTION: &str = "interval 1 hours";
 
 /// Bytes of Parquet footers kept in memory for all tables, shared by all readers.
 pub(crate) const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of bloom filters kept in memory: those of fifty million traces, at 1.2 bytes each.
+pub(crate) const BLOOM_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Ids that are looked for in bloom filters. Of more some are in nearly every row group.
+pub(crate) const BLOOM_VALUES_MAX: usize = 32;
+
+/// Row groups of which all have no more rows are read without the index of their pages: it is that
+/// of the whole file, some 5,000 pages of each of 70 columns.
+pub(crate) const ROWS_WITHOUT_PAGE_INDEX: usize = 48 * 1024;
 
 /// Bytes read from the end of a data file to get its footer in one go.
 pub(crate) const FOOTER_HINT_BYTES: usize = 64 * 1024;

@@ -61,11 +61,8 @@ pub(crate) enum RowOrder {
 }
 
 impl RowOrder {
-    const ALL: [(RowOrder, &str); 3] = [
-        (RowOrder::Throughout, "o"),
-        (RowOrder::InGroups, "g"),
-        (RowOrder::InKeptGroups, "k"),
-    ];
+    const ALL: [(RowOrder, &str); 3] =
+        [(RowOrder::Throughout, "o"), (RowOrder::InGroups, "g"), (RowOrder::InKeptGroups, "k")];
 
     /// The order that a file's name tells; `None` for a file of another writer, or of another
     /// order of its table.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
-use super::twins::{Told, apart_ns, same_moment, same_response, told_again};
+use super::twins::{
+    Told, apart_ns, not_followed, same_moment, same_output, same_response, told_again,
+};
 use super::verdict::Rule;
 use super::view::Role;
 use crate::limits::{MOMENT_CANDIDATES_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
@@ -72,9 +74,50 @@ struct Cluster {
 /// What calls of one moment agree in: service, input, output.
 type Same = (u32, Option<i64>, Option<i64>);
 
-/// Ties calls without a response id to those of the same moment. Each library tells a call once,
-/// so of two like calls of a library each finds its own twin, or none.
-pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
+/// How calls without a response id are tied to those of the same moment.
+struct Moment {
+    /// What both agree in; `None` for calls that are not looked at.
+    agree: fn(&Told) -> Option<Same>,
+    twins: fn(&Told, &Told) -> bool,
+    rule: Rule,
+}
+
+/// The surest first: what is tied is not looked at again.
+const SAME: [Moment; 2] = [
+    Moment {
+        agree: |t| Some((t.facts.service, t.facts.input, t.facts.output)),
+        twins: same_moment,
+        rule: Rule::SameMoment,
+    },
+    Moment {
+        agree: |t| t.facts.output.map(|output| (t.facts.service, None, Some(output))),
+        twins: same_output,
+        rule: Rule::SameOutput,
+    },
+];
+
+const NOT_FOLLOWED: Moment = Moment {
+    agree: |t| Some((t.facts.service, None, None)),
+    twins: not_followed,
+    rule: Rule::NotFollowed,
+};
+
+/// Ties calls without a response id to those of the same moment and usage.
+pub(super) fn tie_same_moment(traces: &mut [InTrace<'_>]) {
+    for moment in &SAME {
+        tie_moment(traces, moment);
+    }
+}
+
+/// Ties streams that a library did not follow to the calls that another tells. After the ends of
+/// streams are tied: one whose end is told was followed.
+pub(super) fn tie_not_followed(traces: &mut [InTrace<'_>]) {
+    tie_moment(traces, &NOT_FOLLOWED);
+}
+
+/// Each library tells a call once, so of two like calls of a library each finds its own twin, or
+/// none.
+fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
     let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::default();
     let mut scopes: HashMap<Place, Vec<u32>> = HashMap::default();
     for (t, trace) in traces.iter().enumerate() {
@@ -83,15 +126,15 @@ pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
             if told.view.role != Role::Inference {
                 continue;
             }
-            let facts = &told.facts;
             match mark {
-                Mark::Call if facts.service != 0 => {
-                    let same = (facts.service, facts.input, facts.output);
-                    groups.entry(same).or_default().push((Place { t, i }, told));
+                Mark::Call if told.facts.service != 0 => {
+                    if let Some(same) = (moment.agree)(&told) {
+                        groups.entry(same).or_default().push((Place { t, i }, told));
+                    }
                 }
                 Mark::Same(..) => {
                     if let Some(call) = root(traces, Place { t, i }) {
-                        scopes.entry(call).or_default().push(facts.scope);
+                        scopes.entry(call).or_default().push(told.facts.scope);
                     }
                 }
                 _ => {}
@@ -109,10 +152,10 @@ pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
             let ids = (b.facts.response != 0).cmp(&(a.facts.response != 0));
             ids.then_with(|| b.fullness().cmp(&a.fullness())).then(x.cmp(y))
         });
-        same.extend(one_by_one(traces, &group, &mut scopes));
+        same.extend(one_by_one(traces, &group, moment.twins, &mut scopes));
     }
     for (at, call) in same {
-        traces[at.t].marks[at.i] = Mark::Same(call, Rule::SameMoment);
+        traces[at.t].marks[at.i] = Mark::Same(call, moment.rule);
     }
 }
 
@@ -120,6 +163,7 @@ pub(super) fn tie_moments(traces: &mut [InTrace<'_>]) {
 fn one_by_one(
     traces: &[InTrace<'_>],
     group: &[(Place, Told)],
+    twins: fn(&Told, &Told) -> bool,
     scopes: &mut HashMap<Place, Vec<u32>>,
 ) -> Vec<(Place, Place)> {
     let mut clusters: Vec<Cluster> = Vec::new();
@@ -128,21 +172,23 @@ fn one_by_one(
     let slack = TWIN_SLACK.as_nanos() as i64;
     for (at, told) in group {
         let start = told.facts.start_ns;
-        let near = by_start.range((start - slack, 0)..=(start + slack, usize::MAX));
+        let mut own = scopes.remove(at).unwrap_or_default();
+        own.push(told.facts.scope);
+        // The nearest on either side first.
+        let before = by_start.range((start - slack, 0)..(start, 0)).rev();
+        let after = by_start.range((start, 0)..=(start + slack, usize::MAX));
+        let near = before.take(MOMENT_CANDIDATES_MAX).chain(after.take(MOMENT_CANDIDATES_MAX));
         let twin = near
-            .take(MOMENT_CANDIDATES_MAX)
             .map(|((_, n), ())| *n)
             .filter(|n| {
                 let cluster = &clusters[*n];
                 let call = traces[cluster.call.t].told(cluster.call.i);
-                !cluster.scopes.contains(&told.facts.scope) && same_moment(&call, told)
+                !own.iter().any(|scope| cluster.scopes.contains(scope)) && twins(&call, told)
             })
             .min_by_key(|n| {
                 let call = clusters[*n].call;
                 (apart_ns(&traces[call.t].told(call.i), told), call)
             });
-        let mut own = scopes.remove(at).unwrap_or_default();
-        own.push(told.facts.scope);
         match twin {
             None => {
                 by_start.insert((start, clusters.len()), ());

@@ -4,6 +4,7 @@
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::Float64Type;
+use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
@@ -12,7 +13,7 @@ use super::view::{Facts, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
-pub(super) const COLUMNS: [&str; 26] = [
+pub(super) const COLUMNS: [&str; 27] = [
     "response_id",
     "request_model",
     "response_model",
@@ -22,6 +23,7 @@ pub(super) const COLUMNS: [&str; 26] = [
     "session_id",
     "error_type",
     "usage_basis",
+    "usage_reason",
     "input_tokens",
     "output_tokens",
     "cache_read_tokens",
@@ -42,16 +44,16 @@ pub(super) const COLUMNS: [&str; 26] = [
 ];
 
 /// Where the token columns begin.
-const TOKENS: usize = 9;
+const TOKENS: usize = 10;
 
 /// Of them, those that show by a number above zero that usage is reported.
 const USAGE: usize = 3;
 
 /// Where the other counts begin, each of which shows it too.
-const OTHERS: usize = 20;
+const OTHERS: usize = 21;
 
 /// The last of them, a length in seconds.
-const AUDIO: usize = 25;
+const AUDIO: usize = 26;
 
 /// The columns of a batch.
 pub(super) struct FactColumns {
@@ -63,6 +65,7 @@ pub(super) struct FactColumns {
     session: StringViewArray,
     error: StringViewArray,
     basis: StringViewArray,
+    reason: StringViewArray,
     tokens: Vec<Int64Array>,
     /// Those of which any row tells anything: most batches have none.
     others: Vec<Int64Array>,
@@ -93,6 +96,7 @@ impl FactColumns {
             session: text(batch, "session_id")?,
             error: text(batch, "error_type")?,
             basis: text(batch, "usage_basis")?,
+            reason: text(batch, "usage_reason")?,
             tokens: tokens.collect::<Result<_, _>>()?,
             others,
             audio: audio.filter(|audio| audio.null_count() < audio.len()).cloned(),
@@ -104,6 +108,11 @@ impl FactColumns {
         let counted = |c: &Int64Array| c.is_valid(i) && c.value(i) > 0;
         self.tokens[..USAGE].iter().chain(&self.others).any(counted)
             || self.audio.as_ref().is_some_and(|c| c.is_valid(i) && c.value(i) > 0.0)
+    }
+
+    /// Whether the reason of a row's basis has the mark that it may be a guess.
+    fn may_be_a_guess(&self, i: usize) -> bool {
+        at(&self.reason, i).is_some_and(|reason| reason.contains(PERHAPS_ESTIMATED))
     }
 
     /// What a row says.
@@ -126,6 +135,7 @@ impl FactColumns {
             trust: match basis {
                 Some("estimated") => Trust::Guessed,
                 Some("unknown") => Trust::Unclear,
+                _ if self.may_be_a_guess(i) => Trust::PerhapsGuessed,
                 _ => Trust::Counted,
             },
             failed: self.error.is_valid(i),

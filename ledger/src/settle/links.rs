@@ -1,15 +1,16 @@
 //! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
-//! usage and second. Takes facts as they are read, gives traces to look at together; whether
+//! usage and second; by service, second and output or model where a library of that service tells
+//! only a part of the usage of some calls. Takes facts as they are read, gives traces to look at together; whether
 //! they do tell of one call is for `twins` to say, so a link too many costs a look. Two
 //! generations, the older forgotten when the newer is full: calls whose twin comes later than that
 //! stay two. Owns at most twice [`LINKS_MAX`] links.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::HashMap;
 use super::open::TraceKey;
 use super::view::Facts;
-use crate::limits::{LINKED_TRACES_MAX, LINKS_MAX};
+use super::{HashMap, HashSet};
+use crate::limits::{LINKED_TRACES_MAX, LINKS_MAX, PARTLY_TOLD_SERVICES_MAX};
 
 /// Where the spans of a linked trace are to be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Linked {
 pub(super) struct Links {
     newer: HashMap<u64, Ends>,
     older: HashMap<u64, Ends>,
+    /// Services, by tenant, of which a library told only a part of the usage of a call.
+    partly_told: HashSet<(u32, u32)>,
 }
 
 /// The traces of a link; one, mostly.
@@ -71,6 +74,22 @@ impl Links {
         if let Some(link) = usage_link(at.key.tenant, facts, 0) {
             self.insert_link(link, at);
         }
+        // Log records are tied by what they name.
+        if facts.record || facts.service == 0 {
+            return;
+        }
+        let of = (at.key.tenant, facts.service);
+        if facts.is_partly_told() && !self.partly_told.contains(&of) {
+            if self.partly_told.len() >= PARTLY_TOLD_SERVICES_MAX {
+                self.partly_told.clear();
+            }
+            self.partly_told.insert(of);
+        }
+        if self.partly_told.contains(&of) {
+            for link in part_links(at.key.tenant, facts, 0) {
+                self.insert_link(link, at);
+            }
+        }
     }
 
     /// Adds a link by the hash of a response id.
@@ -113,8 +132,13 @@ impl Links {
             if all.len() < LINKED_TRACES_MAX { all } else { Vec::new() }
         };
         // What begins within a second of another may have begun in the next or the last.
-        let near =
-            move |f| [-1, 0, 1].into_iter().filter_map(move |s| usage_link(key.tenant, f, s));
+        let near = move |f: &'a Facts| {
+            let partly = self.partly_told.contains(&(key.tenant, f.service));
+            [-1, 0, 1].into_iter().flat_map(move |s| {
+                let parts = partly.then(|| part_links(key.tenant, f, s));
+                usage_link(key.tenant, f, s).into_iter().chain(parts.into_iter().flatten())
+            })
+        };
         facts.iter().flat_map(move |f| links_of(key.tenant, f).chain(near(f))).flat_map(of_link)
     }
 
@@ -141,6 +165,20 @@ fn usage_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
     let usage = hash(tenant, 3, count(facts.input), count(facts.output));
     let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
     Some(hash(tenant, 4, usage ^ u64::from(facts.service), second as u64))
+}
+
+/// The links of what a library tells that knows only a part of the usage, and of what another may
+/// tell of the same call: by output, and by model.
+fn part_links(tenant: u32, facts: &Facts, seconds: i64) -> impl Iterator<Item = u64> + use<> {
+    let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
+    let began = facts.service != 0 && facts.start_ns != 0;
+    let service = u64::from(facts.service);
+    let of = move |kind: u64, what: u64| {
+        began.then(|| hash(tenant, kind, hash(tenant, kind, service, what), second as u64))
+    };
+    let output = facts.output.and_then(|n| of(5, n as u64));
+    let models = facts.models.into_iter().filter(|m| *m != 0);
+    output.into_iter().chain(models.filter_map(move |m| of(6, u64::from(m))))
 }
 
 /// The links of an item by what it names.

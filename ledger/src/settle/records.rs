@@ -105,12 +105,18 @@ impl Records {
 
     fn tie(&mut self, traces: &[InTrace<'_>], call: Place, record: &Record) {
         let span = traces[call.t].told(call.i);
-        let tells = |t: &Told| (t.view.usage, t.facts.trust, t.facts.leaves);
-        // A library that guessed on its span writes the same guess into its record, unmarked.
+        // A library that guessed on its span writes the same guess into its record, unmarked; and
+        // where it may have, the record is worth no more for not saying so.
         let same_library = span.facts.same_library(&record.told.facts);
         let same_guess = span.facts.trust == Trust::Guessed && same_library;
+        let same_doubt = span.facts.trust == Trust::PerhapsGuessed && same_library;
+        let mut told = record.told;
+        if same_doubt {
+            told.facts.trust = told.facts.trust.min(Trust::PerhapsGuessed);
+        }
+        let tells = |t: &Told| (t.view.usage, t.told_of_usage());
         let tied = self.tied.entry(call).or_default();
-        if tied.usage.is_none() && !same_guess && tells(&record.told) > tells(&span) {
+        if tied.usage.is_none() && !same_guess && tells(&told) > tells(&span) {
             tied.usage = record.told.view.row;
         }
         tied.row = tied.row.or(record.told.view.row);

@@ -14,7 +14,7 @@
 //!    But what tools ask of another model is no part of the call that asked for the tools: where
 //!    there is nothing else below, and the usage is not that of what is below, all are calls.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
-//!    is part of one.
+//!    is part of one: below a span that has usage, with no tool between.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
 //!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
 //!    without a length may tell the end of a stream that another began (`ends`). Log records are
@@ -23,7 +23,7 @@
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
 use super::HashMap;
-use super::across::{Place, tie_moments, tie_responses};
+use super::across::{Place, tie_not_followed, tie_responses, tie_same_moment};
 use super::ends::tie_stream_ends;
 use super::records::tie_records;
 use super::tree::Tree;
@@ -89,8 +89,9 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
     let mut looked: Vec<InTrace<'_>> =
         traces.iter().enumerate().map(|(t, spans)| in_trace(t, spans)).collect();
     tie_responses(&mut looked);
-    tie_moments(&mut looked);
+    tie_same_moment(&mut looked);
     tie_stream_ends(&mut looked);
+    tie_not_followed(&mut looked);
     let records = tie_records(&looked);
     let inherited = from_duplicates(&looked);
     let settled = looked.iter().enumerate().map(|(t, trace)| {
@@ -130,8 +131,8 @@ fn in_trace(t: usize, spans: &Spans) -> InTrace<'_> {
     let tree = Tree::of(spans);
     let marks = vec![Mark::Other; tree.spans.len()];
     let mut trace = InTrace { spans, tree, marks, owners: Vec::new() };
-    let told_below = from_below(t, &mut trace);
-    from_above(t, &mut trace, &told_below);
+    let one_call = from_below(t, &mut trace);
+    from_above(t, &mut trace, &one_call);
     trace.owners = owners(&trace.tree);
     trace
 }
@@ -173,8 +174,18 @@ impl Below {
     }
 }
 
-/// Marks every span by what lies below it. Gives, for each, whether a call with usage does.
-fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
+/// The call of which a span with usage, and all that lies below it, tells.
+#[derive(Clone, Copy)]
+struct OneCall {
+    call: usize,
+    /// Whether something below tells usage as well.
+    told_below: bool,
+}
+
+/// Marks every span by what lies below it. Gives, for each inference with usage, the call of which
+/// it and all that lies below it tell, where that is one.
+fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<Option<OneCall>> {
+    let mut one_call = vec![None; trace.tree.spans.len()];
     let mut below = vec![Below::default(); trace.tree.spans.len()];
     for at in (0..trace.tree.order.len()).rev() {
         let i = trace.tree.order[at];
@@ -183,29 +194,39 @@ fn from_below(t: usize, trace: &mut InTrace<'_>) -> Vec<bool> {
             SpanView { role: Role::Tool, .. } => Below { in_tools: below[i].told, ..below[i] },
             SpanView { role: Role::Rollup, usage: false, .. } => below[i],
             SpanView { role: Role::Rollup, .. } => sum_of(trace, i, &below[i]),
-            SpanView { usage: true, .. } => with_usage(t, trace, i, &below[i]),
+            SpanView { usage: true, .. } => {
+                let (up, one) = with_usage(t, trace, i, &below[i]);
+                one_call[i] = one;
+                up
+            }
             _ => without_usage(t, trace, i, &below[i]),
         };
         if let Some(parent) = trace.tree.within[i] {
             below[parent].add(&up, trace);
         }
     }
-    below.iter().map(|b| b.told > 0).collect()
+    one_call
 }
 
-fn with_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {
+fn with_usage(
+    t: usize,
+    trace: &mut InTrace<'_>,
+    i: usize,
+    under: &Below,
+) -> (Below, Option<OneCall>) {
     let told = trace.told(i);
     if under.told == 0 {
         trace.marks[i] = Mark::Call;
         let usage = usage_of(&told);
-        return Below { calls: 1, told: 1, call: i, call_told: i, usage, ..Below::default() };
+        let up = Below { calls: 1, told: 1, call: i, call_told: i, usage, ..Below::default() };
+        return (up, Some(OneCall { call: i, told_below: false }));
     }
     if in_its_tools(trace, &told, under) {
         trace.marks[i] = Mark::Call;
         let mut both = Below { calls: 1, told: 1, call: i, call_told: i, ..Below::default() };
         both.usage = usage_of(&told);
         both.add(under, trace);
-        return both;
+        return (both, None);
     }
     let inner = trace.told(under.call_told);
     let rule = match under.told {
@@ -213,15 +234,18 @@ fn with_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Bel
         1 if same_usage(&told, &inner) => Some(Rule::SameUsage),
         _ => None,
     };
-    let Some(rule) = rule else { return sum_of(trace, i, under) };
+    let Some(rule) = rule else { return (sum_of(trace, i, under), None) };
     if tells_more(&told, &inner) {
         trace.marks[under.call_told] = Mark::Same(Place { t, i }, rule);
         trace.marks[i] = Mark::Call;
         let call = if under.call == under.call_told { i } else { under.call };
-        return Below { call, call_told: i, usage: usage_of(&told), ..*under };
+        return (
+            Below { call, call_told: i, usage: usage_of(&told), ..*under },
+            Some(OneCall { call: i, told_below: true }),
+        );
     }
     trace.marks[i] = Mark::Same(Place { t, i: under.call_told }, rule);
-    *under
+    (*under, Some(OneCall { call: under.call_told, told_below: true }))
 }
 
 /// Whether an inference is none of the calls below it: tools that it asked for made them all, of
@@ -275,26 +299,27 @@ fn usage_of(told: &Told) -> Uncounted {
 
 /// Whether the outer span tells strictly more of a call than the inner one.
 fn tells_more(outer: &Told, inner: &Told) -> bool {
-    let tells = |t: &Told| (t.facts.trust, t.facts.leaves, t.facts.response != 0);
+    let tells = |t: &Told| (t.told_of_usage(), t.facts.response != 0);
     tells(outer) > tells(inner)
 }
 
-/// Marks inferences without usage that lie below the lowest span that has it as parts of that call.
-fn from_above(t: usize, trace: &mut InTrace<'_>, told_below: &[bool]) {
-    let mut within: Vec<Option<usize>> = vec![None; trace.tree.spans.len()];
+/// Marks inferences without usage as parts of the call of which all above them tells that has usage.
+/// One that failed beside another that tells the usage was an attempt of its own.
+fn from_above(t: usize, trace: &mut InTrace<'_>, one_call: &[Option<OneCall>]) {
+    let mut within: Vec<Option<OneCall>> = vec![None; trace.tree.spans.len()];
     for &i in &trace.tree.order {
         let view = &trace.tree.spans[i];
-        let mut here = trace.tree.within[i].and_then(|p| within[p]);
-        if view.role == Role::Inference {
-            match (view.usage, here) {
-                (false, Some(call)) => {
-                    trace.marks[i] = Mark::Same(Place { t, i: call }, Rule::PartOfCall);
-                }
-                (true, _) if !told_below[i] => here = Some(i),
-                _ => {}
+        let here = trace.tree.within[i].and_then(|p| within[p]);
+        let failed = trace.told(i).facts.failed;
+        within[i] = match (view.role, here) {
+            (Role::Tool, _) => None,
+            (Role::Inference, _) if view.usage => one_call[i].or(here),
+            (Role::Inference, Some(of)) if !(failed && of.told_below) => {
+                trace.marks[i] = Mark::Same(Place { t, i: of.call }, Rule::PartOfCall);
+                here
             }
-        }
-        within[i] = here;
+            _ => here,
+        };
     }
 }
 

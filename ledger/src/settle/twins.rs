@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::view::{Facts, SpanView};
+use super::view::{Facts, SpanView, Trust};
 use crate::limits::{TWIN_SLACK, WITHIN_SLACK};
 
 /// An inference with what is known of it.
@@ -20,12 +20,18 @@ impl Told {
         self.facts.start_ns.saturating_add(self.view.duration_ns.max(0))
     }
 
-    /// Larger for the one that tells more: usage before none, counted before guessed, more leaves,
-    /// a response id, more facts of ownership, then the longer. The last ones only make the order
-    /// total.
+    /// Larger for the one that tells more of the usage: what is clear before what is not, both
+    /// totals before one, counted before what may be guessed, more leaves before fewer.
+    pub(super) fn told_of_usage(&self) -> impl Ord + use<> {
+        let trust = self.facts.trust;
+        (trust.min(Trust::PerhapsGuessed), self.facts.totals(), trust, self.facts.leaves)
+    }
+
+    /// Larger for the one that tells more: usage before none, and more of it, a response id, more
+    /// facts of ownership, then the longer. The last ones only make the order total.
     pub(super) fn fullness(&self) -> impl Ord + use<> {
         let (view, facts) = (&self.view, &self.facts);
-        let usage = (view.usage, facts.trust, facts.leaves);
+        let usage = (view.usage, self.told_of_usage());
         let rest = (facts.response != 0, view.names.count_ones(), view.duration_ns);
         (usage, rest, Reverse((facts.start_ns, view.span)))
     }
@@ -60,10 +66,33 @@ pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
 /// time of the other. An id that one of them lacks is what leaves them unsaid.
 pub(super) fn same_moment(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
+    let same = x.input == y.input && x.output == y.output && a.view.usage == b.view.usage;
+    same && unsaid_twins(a, b)
+}
+
+/// The same where one of them does not know the input: the output is that of the other. LangChain
+/// sums up the chunks of a stream, and the input of Claude is in none of them.
+pub(super) fn same_output(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    let part = x.input.is_none() != y.input.is_none();
+    part && x.output.is_some() && x.output == y.output && unsaid_twins(a, b)
+}
+
+/// The same where one of them knows nothing of the answer: the stream that the other tells of was
+/// not followed by its library. They begin together, and both say of which model.
+pub(super) fn not_followed(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    let known = x.models != [0, 0] && y.models != [0, 0];
+    let together = x.start_ns.abs_diff(y.start_ns) <= WITHIN_SLACK.as_nanos() as u64;
+    x.is_bare() != y.is_bare() && !x.failed && !y.failed && known && together && unsaid_twins(a, b)
+}
+
+/// Whether two spans stand apart and may be told of one call.
+fn unsaid_twins(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
     let two = x.scope != y.scope && x.service != 0 && x.service == y.service;
     let unsaid = x.response == 0 || y.response == 0;
-    let same = x.input == y.input && x.output == y.output && a.view.usage == b.view.usage;
-    two && unsaid && same && models_agree(x, y) && (within(a, b) || within(b, a))
+    two && unsaid && models_agree(x, y) && (within(a, b) || within(b, a))
 }
 
 /// Whether a span without a length tells the end of a stream that another span began: one library,

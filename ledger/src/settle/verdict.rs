@@ -28,6 +28,10 @@ pub(super) enum Rule {
     /// Elsewhere a span of the same service has the same usage, model and moment, and one of the
     /// two has no response id.
     SameMoment,
+    /// The same where one of them does not know the input, and the output is the same.
+    SameOutput,
+    /// The same where it knows nothing of the answer: a stream that its library did not follow.
+    NotFollowed,
     /// Without a length, after a span of the same library and model that tells no usage: the end of
     /// its stream.
     EndOfStream,
@@ -54,6 +58,8 @@ impl Rule {
             Rule::SameResponse => "same-response-id",
             Rule::SameUsage => "same-usage-nested",
             Rule::SameMoment => "same-usage-and-moment",
+            Rule::SameOutput => "same-output-and-moment",
+            Rule::NotFollowed => "stream-not-followed",
             Rule::EndOfStream => "end-of-stream",
             Rule::PartOfCall => "part-of-call",
             Rule::AroundCall => "around-call",

@@ -84,6 +84,21 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// How many of the two totals it tells.
+    pub(super) fn totals(&self) -> u8 {
+        u8::from(self.input.is_some()) + u8::from(self.output.is_some())
+    }
+
+    /// Whether it tells no count and did not fail: a stream that a library did not follow.
+    pub(super) fn is_bare(&self) -> bool {
+        self.totals() == 0 && self.leaves == 0 && self.response == 0 && !self.failed
+    }
+
+    /// Whether it tells the output only, or nothing: another library may know more of the call.
+    pub(super) fn is_partly_told(&self) -> bool {
+        self.is_bare() || (self.input.is_none() && self.output.is_some())
+    }
+
     /// Whether both are told by one library, whatever the kind of record.
     pub(super) fn same_library(&self, other: &Facts) -> bool {
         self.scope >> 16 == other.scope >> 16
@@ -98,6 +113,8 @@ pub(super) enum Trust {
     /// It is not clear what the numbers contain.
     #[default]
     Unclear,
+    /// It was counted, or guessed: the library does not say of which answers it guesses.
+    PerhapsGuessed,
     /// It was counted.
     Counted,
 }

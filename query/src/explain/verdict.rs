@@ -291,6 +291,14 @@ fn meaning(rule: &str) -> &'static str {
         "same-usage-and-moment" => {
             "a span of another library in the same service has the same usage, model and moment"
         }
+        "same-output-and-moment" => {
+            "a span of another library in the same service has the same output, model and moment, and \
+             one of the two does not know the input"
+        }
+        "stream-not-followed" => {
+            "a span of another library in the same service began with it and tells of the answer, of \
+             which one of the two knows nothing"
+        }
         "end-of-stream" => "it has no length, and tells the usage of a stream that the call began",
         "part-of-call" => "no usage of its own, below a span that has it",
         "around-call" => "no usage of its own, around a single call",

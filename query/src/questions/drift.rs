@@ -130,6 +130,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
         .map(|(name, _)| format!("CAST({name} AS TEXT)"))
         .chain(["finish_reason".to_owned()])
         .collect();
+    // Edges stand left of their join: that side is what a join holds, and the other is all calls.
     let cell_keys: Vec<_> = (1..=ask.by.len() + NUMBERS.len() + 2).map(|i| i.to_string()).collect();
     Ok(format!(
         "WITH sample AS (
@@ -142,7 +143,7 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
   FROM sample WHERE NOT in_current{group_keys}
 ), cells AS (
   SELECT {own_keys}{bins}s.finish_reason AS finish_reason, s.in_current AS in_current, count(*) AS n
-  FROM sample AS s LEFT JOIN edges AS e ON {same_keys}
+  FROM edges AS e RIGHT JOIN sample AS s ON {same_keys}
   GROUP BY {cell_keys}
 ), metrics AS (
   SELECT {keys}unnest([{names}]) AS metric, unnest([{texts}]) AS bin, in_current, n

@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
         "rule",
         Text,
         "",
-        "same-response-id, same-usage-nested, same-usage-and-moment, end-of-stream, part-of-call, around-call, around-calls, repeats-calls, more-than-its-calls or usage-without-call",
+        "same-response-id, same-usage-nested, same-usage-and-moment, same-output-and-moment, stream-not-followed, end-of-stream, part-of-call, around-call, around-calls, repeats-calls, more-than-its-calls or usage-without-call",
         "settle",
     ),
     optional(

@@ -26,10 +26,11 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore};
 use spanledger_schemas::{Kind, Table};
 
-use crate::log::ActiveFile;
-use crate::write::stats::FileStats;
+use super::blooms::{Blooms, RowGroups};
 use crate::limits;
+use crate::log::ActiveFile;
 use crate::paths::RowOrder;
+use crate::write::stats::FileStats;
 
 /// What all plans of a process share.
 #[derive(Clone)]
@@ -39,6 +40,7 @@ pub(crate) struct Reading {
     /// Parquet footers, kept between queries: the first look at a large file costs 30 ms, the
     /// next 0.1.
     pub(crate) footers: Arc<FileMetadataCache>,
+    pub(crate) blooms: Blooms,
 }
 
 impl std::fmt::Debug for Reading {
@@ -50,17 +52,8 @@ impl std::fmt::Debug for Reading {
 impl Reading {
     /// Reads local files through a footer cache.
     pub(crate) fn local(footers: Arc<FileMetadataCache>) -> Reading {
-        Reading { store: Arc::new(LocalFileSystem::new()), footers }
+        Reading { store: Arc::new(LocalFileSystem::new()), footers, blooms: Blooms::new() }
     }
-}
-
-/// One row group of a file.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RowGroup {
-    /// Its place.
-    pub(crate) at: usize,
-    /// How many the file has.
-    pub(crate) of: usize,
 }
 
 /// What to read.
@@ -70,8 +63,8 @@ pub(crate) struct Files<'a> {
     pub(crate) table_dir: &'a Path,
     /// In the order in which they shall be read.
     pub(crate) files: &'a [Arc<ActiveFile>],
-    /// What to read of each file: a row group in the table's order. All of all, if empty.
-    pub(crate) groups: &'a [RowGroup],
+    /// The row groups to read of each file, where not all; for all files, or empty.
+    pub(crate) groups: &'a [Option<RowGroups>],
     /// Columns of [`Table::scan_schema`], all if `None`.
     pub(crate) projection: Option<&'a Vec<usize>>,
     pub(crate) limit: Option<usize>,
@@ -93,14 +86,20 @@ pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn Executi
         Arc::clone(&reading.store),
         Arc::clone(&reading.footers),
     );
+    // Whoever chose row groups has asked the bloom filters, or needs none; and small row groups are
+    // read faster whole than the index of all pages of their file.
+    let small = |groups: &Option<RowGroups>| {
+        groups.as_ref().is_some_and(|g| g.rows_max <= limits::ROWS_WITHOUT_PAGE_INDEX)
+    };
+    let page_index = only.is_empty() || !only.iter().all(small);
     let source = ParquetSource::new(table_schema)
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(factory))
         .with_metadata_size_hint(limits::FOOTER_HINT_BYTES)
         .with_pushdown_filters(true)
         .with_reorder_filters(true)
-        .with_enable_page_index(true)
-        .with_bloom_filter_on_read(true);
+        .with_enable_page_index(page_index)
+        .with_bloom_filter_on_read(only.is_empty());
 
     let scan_indices: Vec<usize> = projection
         .map_or_else(|| (0..schema.fields().len()).collect(), Clone::clone)
@@ -117,11 +116,11 @@ pub(crate) fn read(reading: &Reading, what: Files<'_>) -> Result<Arc<dyn Executi
         if let Some(group) = groups.get_mut(i % group_count) {
             let whole = partitioned_file(table, table_dir, file)?;
             group.push(match only.get(i) {
-                None => whole,
-                Some(RowGroup { at, of }) => {
-                    let mut one = ParquetAccessPlan::new_none(*of);
-                    one.scan(*at);
-                    PartitionedFile { statistics: None, ..whole }.with_extension(one)
+                None | Some(None) => whole,
+                Some(Some(RowGroups { at, of, .. })) => {
+                    let mut some = ParquetAccessPlan::new_none(*of);
+                    at.iter().for_each(|at| some.scan(*at));
+                    PartitionedFile { statistics: None, ..whole }.with_extension(some)
                 }
             });
         }
@@ -167,18 +166,23 @@ pub(crate) fn partitioned_file(
     Ok(partitioned)
 }
 
-/// The order of the rows of each partition, where it is truly known: all files (or the row groups
-/// of them) in the table's order, and one to a partition (the files of a table overlap).
+/// The order of the rows of each partition, where it is truly known: all files in the table's order,
+/// or one row group of each, and one to a partition (the files of a table overlap).
 fn ordering(
     table: &'static Table,
     files: &[Arc<ActiveFile>],
-    only: &[RowGroup],
+    only: &[Option<RowGroups>],
     partitions: usize,
 ) -> Vec<LexOrdering> {
-    let throughout = |f: &Arc<ActiveFile>| {
-        RowOrder::of(table, &f.file.path) == Some(RowOrder::Throughout)
+    let in_order = |(i, file): (usize, &Arc<ActiveFile>)| {
+        let one_group = matches!(only.get(i), Some(Some(groups)) if groups.at.len() == 1);
+        match RowOrder::of(table, &file.file.path) {
+            Some(RowOrder::Throughout) => true,
+            Some(RowOrder::InGroups | RowOrder::InKeptGroups) => one_group,
+            None => false,
+        }
     };
-    let in_order = !only.is_empty() || files.iter().all(throughout);
+    let in_order = files.iter().enumerate().all(in_order);
     if files.len() > partitions || !in_order {
         return Vec::new();
     }

@@ -9,15 +9,17 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
-use datafusion::common::{Result, ToDFSchema};
+use datafusion::common::{DataFusionError, Result, ToDFSchema};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use spanledger_schemas::Table;
 
+use super::blooms::RowGroups;
 use super::plan::{self, Files, Reading};
-use super::prune::prune;
+use super::prune::{Ids, prune};
+use crate::error::blocking;
 use crate::log::ActiveFile;
 
 /// Some files of a table.
@@ -42,6 +44,27 @@ impl Provider {
         // learns skips the rest.
         files.sort_by_key(|f| Reverse((f.file.date, f.added_ms)));
         Provider { table, table_dir, schema: table.scan_schema(), files, reading }
+    }
+}
+
+impl Provider {
+    /// The files, and their row groups, whose bloom filters say that they may hold one of the ids.
+    async fn that_may_hold(
+        &self,
+        ids: Ids,
+        files: Vec<Arc<ActiveFile>>,
+    ) -> Result<(Vec<Arc<ActiveFile>>, Vec<Option<RowGroups>>)> {
+        let (blooms, table_dir) = (self.reading.blooms.clone(), self.table_dir.clone());
+        let look = blocking("reading bloom filters", move || {
+            let values: Vec<&str> = ids.values.iter().map(String::as_str).collect();
+            let look = |file: Arc<ActiveFile>| {
+                let groups = blooms.may_hold(&table_dir, &file, ids.column, &values);
+                let none = groups.as_ref().is_some_and(|groups| groups.at.is_empty());
+                (!none).then_some((file, groups))
+            };
+            Ok(files.into_iter().filter_map(look).unzip())
+        });
+        look.await.map_err(|e| DataFusionError::External(Box::new(e)))
     }
 }
 
@@ -72,10 +95,15 @@ impl TableProvider for Provider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut files = self.files.clone();
+        let mut groups = Vec::new();
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = self.schema.clone().to_dfschema()?;
             let predicate = state.create_physical_expr(filter, &schema)?;
-            files = prune(self.table, &self.schema, predicate, files)?;
+            let pruned = prune(self.table, &self.schema, predicate, files)?;
+            (files, groups) = match pruned.ids {
+                Some(ids) => self.that_may_hold(ids, pruned.files).await?,
+                None => (pruned.files, Vec::new()),
+            };
         } else if let Some(limit) = limit {
             let mut rows = 0;
             files.retain(|file| {
@@ -101,7 +129,7 @@ impl TableProvider for Provider {
                 table: self.table,
                 table_dir: &self.table_dir,
                 files: &files,
-                groups: &[],
+                groups: &groups,
                 projection,
                 // With filters the scan cannot know which rows count.
                 limit: if filters.is_empty() { limit } else { None },

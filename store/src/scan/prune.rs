@@ -9,25 +9,55 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, Result};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::scalar::ScalarValue;
 use spanledger_schemas::Table;
 use spanledger_schemas::table::PARTITION_COLUMN;
 
+use crate::limits;
 use crate::log::ActiveFile;
 use crate::write::stats::Bounds;
 
-/// The files that may hold a matching row, in their order.
+/// What may hold a matching row.
+#[derive(Debug)]
+pub(crate) struct Pruned {
+    /// The files, in their order.
+    pub(crate) files: Vec<Arc<ActiveFile>>,
+    /// Ids of which a row must have one, if there are any with bloom filters.
+    pub(crate) ids: Option<Ids>,
+}
+
+/// Values of a column with bloom filters.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) column: &'static str,
+    pub(crate) values: Vec<String>,
+}
+
+/// What may hold a matching row by the log.
 pub(crate) fn prune(
     table: &'static Table,
     schema: &SchemaRef,
     predicate: Arc<dyn PhysicalExpr>,
     files: Vec<Arc<ActiveFile>>,
-) -> Result<Vec<Arc<ActiveFile>>> {
+) -> Result<Pruned> {
     let builder = PruningPredicateBuilder::new().with_file_schema(schema.clone());
-    let Some(predicate) = builder.build(predicate) else { return Ok(files) };
+    let Some(predicate) = builder.build(predicate) else {
+        return Ok(Pruned { files, ids: None });
+    };
     let kept = predicate.prune(&LogStatistics { table, schema, files: &files })?;
-    Ok(files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect())
+    let files = files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file));
+    let ids = predicate.literal_guarantees().iter().find_map(|must| ids(table, must));
+    Ok(Pruned { files: files.collect(), ids })
+}
+
+fn ids(table: &'static Table, must: &LiteralGuarantee) -> Option<Ids> {
+    let column = table.bloom.iter().find(|name| **name == must.column.name())?;
+    let few = must.guarantee == Guarantee::In && must.literals.len() <= limits::BLOOM_VALUES_MAX;
+    let text = |value: &ScalarValue| value.try_as_str().flatten().map(str::to_owned);
+    let values: Option<Vec<String>> = must.literals.iter().map(text).collect();
+    values.filter(|_| few).map(|values| Ids { column, values })
 }
 
 /// The log's statistics, a file each.

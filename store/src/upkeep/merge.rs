@@ -20,7 +20,8 @@ use super::runs::{Input, Plan, Window};
 use super::tiers::Merge;
 use crate::error::blocking;
 use crate::log::ActiveFile;
-use crate::scan::plan::{self, Files, Reading, RowGroup};
+use crate::scan::blooms::RowGroups;
+use crate::scan::plan::{self, Files, Reading};
 use crate::write::NewFile;
 use crate::write::encode::Encoder;
 use crate::{StoreError, limits};
@@ -96,7 +97,7 @@ fn merged(
 ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     // All columns but the partition column, which is not in the files.
     let projection: Vec<usize> = (1..table.columns.len()).collect();
-    let read = |files: &[Arc<ActiveFile>], groups: &[RowGroup]| {
+    let read = |files: &[Arc<ActiveFile>], groups: &[Option<RowGroups>]| {
         plan::read(
             reading,
             Files {
@@ -116,7 +117,7 @@ fn merged(
     let mut parts = Vec::new();
     if !window.runs.is_empty() {
         let files: Vec<_> = window.runs.iter().map(|run| file(run.input)).collect();
-        let groups = window.runs.iter().map(|run| inputs[run.input].row_group(run.group));
+        let groups = window.runs.iter().map(|run| Some(inputs[run.input].row_group(run.group)));
         parts.push(read(&files, &groups.collect::<Vec<_>>())?);
     }
     if !window.unordered.is_empty() {

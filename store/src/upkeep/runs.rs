@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::limits;
 use crate::log::ActiveFile;
 use crate::paths::RowOrder;
-use crate::scan::plan::RowGroup;
+use crate::scan::blooms::RowGroups;
 use crate::write::encode::parquet_schema;
 use crate::write::properties::Effort;
 
@@ -29,8 +29,8 @@ pub(crate) struct Input {
     pub(crate) footer: ParquetMetaData,
     /// Whether it has the columns that the table has now.
     has_all_columns: bool,
-    /// Whether its row groups are in the table's order.
-    in_order: bool,
+    /// In which order its rows are.
+    order: Option<RowOrder>,
 }
 
 /// A row group of an input, in the table's order.
@@ -72,13 +72,12 @@ impl Input {
         let columns = parquet_schema(table).map_err(failed)?;
         let open = |active: &Arc<ActiveFile>| {
             let path = table_dir.join(&active.file.path);
-            let file =
-                File::open(&path).map_err(StoreError::io("opening the data file", &path))?;
+            let file = File::open(&path).map_err(StoreError::io("opening the data file", &path))?;
             let footer = footer_of(&file).map_err(failed)?;
             let found = footer.file_metadata().schema_descr().root_schema();
             Ok(Input {
                 has_all_columns: found.get_fields() == columns.get_fields(),
-                in_order: RowOrder::of(table, &active.file.path).is_some(),
+                order: RowOrder::of(table, &active.file.path),
                 active: Arc::clone(active),
                 file,
                 footer,
@@ -100,8 +99,10 @@ impl Input {
     }
 
     /// A row group as the plan of a scan names it.
-    pub(crate) fn row_group(&self, at: usize) -> RowGroup {
-        RowGroup { at, of: self.footer.num_row_groups() }
+    pub(crate) fn row_group(&self, at: usize) -> RowGroups {
+        let rows = self.footer.row_group(at).num_rows();
+        let rows_max = usize::try_from(rows).unwrap_or(usize::MAX);
+        RowGroups { at: vec![at], of: self.footer.num_row_groups(), rows_max }
     }
 }
 
@@ -118,15 +119,17 @@ impl Plan {
         let mut small = Vec::new();
         let mut unordered = Vec::new();
         for (at, input) in inputs.iter().enumerate() {
-            if !input.in_order {
+            let Some(order) = input.order else {
                 unordered.push(at);
                 continue;
-            }
+            };
+            // What shall stay is taken over only from where it was written to stay.
+            let worth = effort != Effort::Kept || order == RowOrder::InKeptGroups;
             for (group, of) in input.footer.row_groups().iter().enumerate() {
                 let count = |n: i64| usize::try_from(n).unwrap_or_default();
                 let (rows, bytes) = (count(of.num_rows()), count(of.compressed_size()));
                 let run = Run { input: at, group, rows, bytes };
-                if input.has_all_columns && effort.takes_over(rows, bytes) {
+                if worth && input.has_all_columns && effort.takes_over(rows, bytes) {
                     plan.taken_over.push(run);
                 } else {
                     small.push(run);

@@ -147,4 +147,3 @@ fn sorting_columns(table: &Table) -> Vec<SortingColumn> {
     };
     table.sort_by.iter().map(sorting).collect()
 }
-

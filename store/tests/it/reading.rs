@@ -51,6 +51,37 @@ async fn a_query_opens_only_files_that_can_match() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_is_looked_for_where_bloom_filters_may_hold_it() {
+    let (_dir, store) = ten_days().await;
+    let written = rows(&spans::TABLE, 500, 10, 1);
+    let text = |name: &str| written.column_by_name(name).unwrap().as_string::<i32>().clone();
+    let (ids, dates) = (text("trace_id"), written.column_by_name("date").unwrap().clone());
+    let dates = dates.as_any().downcast_ref::<arrow::array::Date32Array>().unwrap().clone();
+    for merged in [false, true] {
+        if merged {
+            store.compact().await.unwrap();
+        }
+        for id in [ids.value(0), ids.value(123), ids.value(499)] {
+            let of_id: Vec<usize> = (0..500).filter(|i| ids.value(*i) == id).collect();
+            let days: std::collections::BTreeSet<i32> =
+                of_id.iter().map(|i| dates.value(*i)).collect();
+            let sql = format!("SELECT span_id FROM spans WHERE trace_id = '{id}'");
+            // One filter in a hundred is wrong: one file too many is chance, two are a fault.
+            let opened = files(&plan(&store, &sql).await);
+            assert!((days.len()..=days.len() + 1).contains(&opened), "{opened} for {days:?}");
+            let snapshot = store.snapshot().await.unwrap();
+            let found = query("spans", snapshot.provider(&spans::TABLE), &sql).await;
+            let count: usize = found.iter().map(RecordBatch::num_rows).sum();
+            assert_eq!(count, of_id.len());
+        }
+        // In the bounds of every file, and in none.
+        let id = format!("{:032x}", (1u64 << 39) + 7);
+        let sql = format!("SELECT span_id FROM spans WHERE trace_id = '{id}'");
+        assert!(files(&plan(&store, &sql).await) <= 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_count_is_answered_from_the_log() {
     let (_dir, store) = ten_days().await;
     let plan = plan(&store, "SELECT count(*) FROM spans").await;

@@ -1,0 +1,127 @@
+//! Calls that two libraries tell in traces of their own, and no response id says that they are one.
+
+use super::*;
+
+fn in_service(s: S) -> S {
+    s.with(|f| f.service = 5)
+}
+
+/// The calls of traces that are settled together.
+fn calls(traces: &[Vec<S>]) -> Vec<u64> {
+    let looked: Vec<Spans> = traces.iter().map(|t| trace(t)).collect();
+    let settled = settle_together(&looked.iter().collect::<Vec<_>>());
+    settled.iter().flat_map(|s| ids(&s.calls)).collect()
+}
+
+#[test]
+fn without_an_id_service_usage_and_moment_tie_one_by_one() {
+    let chain = |id: u64, input: i64| in_service(inference(id, 0, input).library(1));
+    let client = |id: u64, input: i64| in_service(inference(id, 0, input).library(2).response(id));
+    // A stream whose id the framework does not tell, in two traces.
+    assert_eq!(calls(&[vec![chain(1, 10)], vec![client(2, 10)]]), [2]);
+    // Two of each, and one of the client alone: three calls.
+    let clients = vec![client(3, 10), client(4, 10), client(5, 10)];
+    assert_eq!(calls(&[vec![chain(1, 10)], vec![chain(2, 10)], clients]).len(), 3);
+    // Both failed.
+    let failed = |id: u64, library| in_service(inference(id, 0, None).library(library));
+    assert_eq!(calls(&[vec![failed(1, 1)], vec![failed(2, 2)]]).len(), 1);
+    assert_eq!(calls(&[vec![failed(1, 1)], vec![failed(2, 1)]]).len(), 2);
+    // Another usage, another service, another time, another model, or both with ids: two calls.
+    for other in [
+        client(2, 20),
+        client(2, 10).with(|f| f.service = 6),
+        client(2, 10).at(10),
+        client(2, 10).model(3),
+    ] {
+        assert_eq!(calls(&[vec![chain(1, 10).model(4)], vec![other]]), [1, 2]);
+    }
+    assert_eq!(calls(&[vec![chain(1, 10).response(1)], vec![client(2, 10)]]), [1, 2]);
+}
+
+#[test]
+fn stream_of_which_a_framework_knows_the_output_only_is_the_call_of_its_client() {
+    // LangChain sums up the chunks of Claude's stream: 26 tokens out, no input, no id.
+    let framework = |id: u64, output: i64| {
+        let told =
+            inference(id, 0, 10).library(1).with(|f| (f.input, f.output) = (None, Some(output)));
+        in_service(told)
+    };
+    let client = |id: u64, output: i64| {
+        let told = inference(id, 0, 25).library(2).response(id).with(|f| f.output = Some(output));
+        in_service(told)
+    };
+    assert_eq!(calls(&[vec![framework(1, 26)], vec![client(2, 26)]]), [2]);
+    assert_eq!(calls(&[vec![client(2, 26)], vec![framework(1, 26)]]), [2]);
+    // Another output; another time; another service; the same library.
+    assert_eq!(calls(&[vec![framework(1, 26)], vec![client(2, 27)]]), [1, 2]);
+    assert_eq!(calls(&[vec![framework(1, 26)], vec![client(2, 26).at(10)]]), [1, 2]);
+    let elsewhere = client(2, 26).with(|f| f.service = 6);
+    assert_eq!(calls(&[vec![framework(1, 26)], vec![elsewhere]]), [1, 2]);
+    assert_eq!(calls(&[vec![framework(1, 26)], vec![client(2, 26).library(1)]]), [1, 2]);
+    // Two of the framework, one of the client: two calls.
+    assert_eq!(
+        calls(&[vec![framework(1, 26)], vec![framework(3, 26)], vec![client(2, 26)]]).len(),
+        2
+    );
+}
+
+#[test]
+fn stream_that_a_library_did_not_follow_is_the_call_that_another_tells() {
+    // The span of OpenInference around a client that is read raw ends with the headers.
+    let bare = |id: u64| {
+        let mut bare = in_service(inference(id, 0, None).library(2).model(4));
+        bare.view.duration_ns = SECOND / 10;
+        bare
+    };
+    let told = |id: u64| in_service(inference(id, 0, 10).library(1).model(4));
+    assert_eq!(calls(&[vec![bare(1)], vec![told(2)]]), [2]);
+    assert_eq!(calls(&[vec![told(2)], vec![bare(1)]]), [2]);
+    // Each library tells a call once.
+    assert_eq!(calls(&[vec![bare(1)], vec![bare(3)], vec![told(2)]]).len(), 2);
+    let both = vec![told(2), in_service(inference(5, 0, 10).library(2).model(4))];
+    assert_eq!(calls(&[vec![bare(1)], both]).len(), 2);
+    // It failed; it is of another model, of none, or began later: a call of its own.
+    let later = bare(1).with(|f| f.start_ns = T0 + SECOND / 5);
+    let failed = bare(1).with(|f| f.failed = true);
+    for other in [failed, bare(1).model(3), bare(1).model(0), later] {
+        assert_eq!(calls(&[vec![other], vec![told(2)]]), [1, 2]);
+    }
+}
+
+#[test]
+fn what_is_told_of_parts_of_one_call_is_no_call_beside_it() {
+    // A client's span with usage, below it what another library tells of the request without usage
+    // and of the end of the stream with the same usage.
+    let spans = [
+        inference(1, 0, 10).response(7).library(1),
+        inference(2, 1, None).library(2),
+        inference(3, 1, 10).response(7).library(2),
+    ];
+    let settled = settle(&spans);
+    assert_eq!(ids(&settled.calls).len(), 1);
+    assert!(
+        verdicts(&settled).contains(&(2, duplicate(Rule::PartOfCall, 0, settled.calls[0].span)))
+    );
+    // What a tool asks is no part of the call above it.
+    let mut tool = span(4, 1);
+    tool.view.role = Role::Tool;
+    let spans = [inference(1, 0, 10), tool, inference(5, 4, None)];
+    assert_eq!(called(&spans), [1, 5]);
+}
+
+#[test]
+fn of_two_that_tell_a_call_the_one_without_a_doubt_is_it() {
+    // OpenLLMetry counts an output of Claude's streams wrong and does not say what was a stream.
+    let outer = inference(1, 0, 10).response(7).library(1);
+    let doubted = inference(2, 1, 10).response(7).library(2).leaves(5);
+    let doubted = doubted.with(|f| f.trust = Trust::PerhapsGuessed);
+    assert_eq!(called(&[outer, doubted]), [1]);
+    // Or leaves it out.
+    let partly = inference(2, 1, 10).response(7).library(2).leaves(5).with(|f| f.output = None);
+    assert_eq!(called(&[outer.leaves(4), partly]), [1]);
+    // One that may be a guess tells more than one without an input; a guess does not.
+    let partly = inference(1, 0, 10).response(7).library(1).with(|f| f.input = None);
+    let inner = inference(2, 1, 10).response(7).library(2);
+    assert_eq!(called(&[partly, inner.with(|f| f.trust = Trust::PerhapsGuessed)]), [2]);
+    assert_eq!(called(&[partly, inner.with(|f| f.trust = Trust::Guessed)]), [1]);
+}
