@@ -154,7 +154,7 @@ pub(crate) const BLOOM_CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const BLOOM_VALUES_MAX: usize = 32;
 
 /// Row groups of which all have no more rows are read without the index of their pages: it is that
-/// of the whole file, some 5,000 pages of each of 70 columns.
+/// of the whole file, some 500 pages of each of 70 columns.
 pub(crate) const ROWS_WITHOUT_PAGE_INDEX: usize = 48 * 1024;
 
 /// Bytes read from the end of a data file to get its footer in one go.
