@@ -55,9 +55,9 @@ pub(super) struct Rounds {
     pub(super) records_seen: bool,
     /// Last version recorded in `calls`.
     pub(super) recorded: Option<i64>,
-    /// Models that have a label of their own in the metric of unpriced calls.
     /// Rows read since it was last looked which traces are due.
     pub(super) read_since_look: usize,
+    /// Models that have a label of their own in the metric of unpriced calls.
     pub(super) models_labelled: HashSet<String>,
 }
 

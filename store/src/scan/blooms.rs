@@ -13,6 +13,7 @@ use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
 
+use super::plan::RowGroups;
 use crate::limits;
 use crate::log::ActiveFile;
 
@@ -56,17 +57,6 @@ impl CacheValue for Filters {
         let bytes = |f: &Filter| f.sbbf.as_ref().map_or(0, |s| s.num_blocks() * 32);
         self.0.iter().map(|f| size_of::<Filter>() + bytes(f)).sum()
     }
-}
-
-/// What to read of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RowGroups {
-    /// Their places.
-    pub(crate) at: Vec<usize>,
-    /// How many the file has.
-    pub(crate) of: usize,
-    /// The rows of the largest of them.
-    pub(crate) rows_max: usize,
 }
 
 impl Blooms {

@@ -26,7 +26,7 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore};
 use spanledger_schemas::{Kind, Table};
 
-use super::blooms::{Blooms, RowGroups};
+use super::blooms::Blooms;
 use crate::limits;
 use crate::log::ActiveFile;
 use crate::paths::RowOrder;
@@ -54,6 +54,17 @@ impl Reading {
     pub(crate) fn local(footers: Arc<FileMetadataCache>) -> Reading {
         Reading { store: Arc::new(LocalFileSystem::new()), footers, blooms: Blooms::new() }
     }
+}
+
+/// The row groups to read of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowGroups {
+    /// Their places.
+    pub(crate) at: Vec<usize>,
+    /// How many the file has.
+    pub(crate) of: usize,
+    /// The rows of the largest of them.
+    pub(crate) rows_max: usize,
 }
 
 /// What to read.

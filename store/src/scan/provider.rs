@@ -16,8 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use spanledger_schemas::Table;
 
-use super::blooms::RowGroups;
-use super::plan::{self, Files, Reading};
+use super::plan::{self, Files, Reading, RowGroups};
 use super::prune::{Ids, prune};
 use crate::error::blocking;
 use crate::log::ActiveFile;

@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::limits;
 use crate::log::ActiveFile;
 use crate::paths::RowOrder;
-use crate::scan::blooms::RowGroups;
+use crate::scan::plan::RowGroups;
 use crate::write::encode::parquet_schema;
 use crate::write::properties::Effort;
 
