@@ -100,3 +100,11 @@ pub const PRICE_TERMS_MAX: usize = 16;
 /// counted from. Exporters send each minute, changed or not, and scrapes come more often; a day bridges
 /// a night's outage, and is the least that is read anyway where files are cut by day.
 pub const INCREASE_LOOK_BACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Rows of a join's side, as estimated, that are held once for all parts of a query instead of being
+/// dealt out to them: the calls over which answers come within a second. Beyond, building the one
+/// table takes longer than dealing out.
+pub const JOIN_SIDE_HELD_ONCE_ROWS: usize = 4_000_000;
+
+/// The same in bytes: a quarter of what a query may take.
+pub const JOIN_SIDE_HELD_ONCE_BYTES: usize = 256 << 20;

@@ -18,7 +18,7 @@ use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, EVENTS_BYTES_MAX, Group, SpanView, Value, write_json_map,
     write_json_text,
 };
-use crate::normalise::{self, Fate, Names, Normalised, ResourceFacts, ScopeFacts};
+use crate::normalise::{self, Fate, Names, Normalised, ResourceFacts, RunningSum, ScopeFacts};
 
 /// What a group says about all its spans.
 #[derive(Debug)]
@@ -78,6 +78,8 @@ pub(super) struct SpanColumns {
     duplicate_of: StringBuilder,
     call: CallColumns,
     covers_call: BooleanBuilder,
+    stream_ns: Int64Builder,
+    running_sum: StringBuilder,
     content_bytes: Int64Builder,
     span_attributes: TextMaps,
     resource_attributes: TextMaps,
@@ -100,6 +102,8 @@ impl SpanColumns {
         self.identity(receipt, group, span, &normal);
         self.call.append(&normal, builder.sources(&normal));
         self.covers_call.append_option(normal.covers_call);
+        self.stream_ns.append_option(normal.stream_ns);
+        self.running_sum.append_option(normal.running_sum.map(RunningSum::word));
         let fates = builder.fates();
         let place = Place {
             tenant: receipt.tenant,
@@ -279,6 +283,8 @@ impl SpanColumns {
         columns.extend(self.call.finish());
         columns.extend([
             done(&mut self.covers_call),
+            done(&mut self.stream_ns),
+            done(&mut self.running_sum),
             done(&mut self.content_bytes),
             self.span_attributes.finish(),
             self.resource_attributes.finish(),

@@ -8,7 +8,8 @@ use super::facts::Reading;
 use super::names::Fact;
 use super::usage::Reporter;
 use super::{
-    Fate, Item, Normalised, ScopeFacts, SpanRole, counts, events, kinds, provider, reported,
+    Fate, Item, Normalised, RunningSum, ScopeFacts, SpanRole, counts, events, kinds, provider,
+    reported,
 };
 use crate::decode::Value;
 
@@ -89,14 +90,15 @@ pub(super) fn read<'a>(
         ai: speaks.is_some(),
         kind,
         operation: operation.as_deref(),
-        has_model: !asks_nobody
-            && (request_model.is_some()
-                || response_model.is_some()
-                || speaks.is_some_and(|d| d.usage_is_call)),
+        has_model: request_model.is_some()
+            || response_model.is_some()
+            || speaks.is_some_and(|d| d.usage_is_call),
         has_usage,
         has_agent: agent.is_some(),
-        is_sum: speaks
-            .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
+        is_sum: asks_nobody
+            || speaks
+                .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
+        of_client: speaks.is_some_and(|d| d.is_of_client(scope.name)),
     });
     let response_id = said.column(Fact::ResponseId).or_else(|| {
         let answers = speaks.filter(|_| role == SpanRole::Call)?.answers;
@@ -115,6 +117,15 @@ pub(super) fn read<'a>(
         Item::Record(name) => speaks.is_some_and(|d| events::is_call(d.name, name, said)),
         Item::Span(_) => false,
     };
+    let finish_reason = reported::finish_reason(said);
+    let running_sum = speaks
+        .filter(|_| role == SpanRole::Call)
+        .and_then(|d| d.shows_running_sum(scope.name))
+        .filter(|key| said.attributes.iter().any(|a| a.key == *key))
+        .map(|_| match finish_reason.as_deref() {
+            Some(reason) if reason.to_ascii_lowercase().starts_with("tool") => RunningSum::GoesOn,
+            _ => RunningSum::Ends,
+        });
     Normalised {
         dialect: speaks.map(|d| d.name),
         role,
@@ -126,7 +137,7 @@ pub(super) fn read<'a>(
         response_id,
         service_tier: said.column(Fact::ServiceTier),
         streaming,
-        finish_reason: reported::finish_reason(said),
+        finish_reason,
         error_type,
         ttft_ms,
         queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
@@ -134,6 +145,8 @@ pub(super) fn read<'a>(
         covers_call: (role == SpanRole::Call
             && (speaks.is_some_and(|d| d.is_part(scope.name, streaming)) || unfollowed))
             .then_some(false),
+        stream_ns: stream_ns(said, role, item),
+        running_sum,
         retries: reported::retries(said),
         server_address,
         agent,
@@ -203,6 +216,16 @@ fn duration_ms(
         return None;
     }
     said.filling(Fact::DurationMillis)
+}
+
+/// How long the stream took whose end is told by a span of a call that has no length.
+fn stream_ns(said: &mut Reading<'_, '_>, role: SpanRole, item: &Item<'_, '_>) -> Option<i64> {
+    let Item::Span(span) = item else { return None };
+    if role != SpanRole::Call || span.start_unix_ns != span.end_unix_ns {
+        return None;
+    }
+    let seconds = said.filling(Fact::StreamSeconds)?;
+    Some((seconds * 1e9) as i64).filter(|ns| *ns >= 0)
 }
 
 /// The model that a dialect names by the span's own name, where the span is a call.

@@ -178,7 +178,16 @@ pub(super) fn by_prefix(key: &str) -> Option<ContentKind> {
         // `gen_ai.prompt.0.content` is a message; `gen_ai.prompt.name` is the name of a template.
         return rest.starts_with(|c: char| c.is_ascii_digit()).then_some(Input);
     }
-    PREFIXES.iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, kind)| *kind)
+    // Asked of every key that means nothing, which most often begins otherwise than any of these.
+    let (namespace, _) = key.split_once('.')?;
+    if !["gen_ai", "llm", "embedding", "retrieval", "reranker"].contains(&namespace) {
+        return None;
+    }
+    let rest = &key[namespace.len()..];
+    let of = |(prefix, _): &&(&str, ContentKind)| {
+        prefix.strip_prefix(namespace).is_some_and(|prefix| rest.starts_with(prefix))
+    };
+    PREFIXES.iter().find(of).map(|(_, kind)| *kind)
 }
 
 /// Names that are content only in the mouth of one scope; elsewhere they mean anything.

@@ -116,11 +116,14 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
             | Fact::Session
             | Fact::Feature
     );
+    if !named {
+        return false;
+    }
     let word = text.trim();
     // What Logfire writes in place of what it took for a secret.
     let scrubbed = word.starts_with("[Scrubbed due to ");
     let nothing = || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word));
-    named && (word.is_empty() || scrubbed || nothing())
+    word.is_empty() || scrubbed || nothing()
 }
 
 /// A fact as it stands.

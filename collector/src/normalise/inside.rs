@@ -181,6 +181,9 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
     rank: 80,
     bag: false,
     paths: &[
+        // As the providers count, by which what the library made of it shows.
+        ("anthropic.usage.input_tokens", Uncached, 0),
+        ("google.usageMetadata.candidatesTokenCount", OutputText, 0),
         ("anthropic.usage.cache_read_input_tokens", CacheRead, 0),
         ("anthropic.cacheReadInputTokens", CacheRead, 1),
         ("bedrock.usage.cacheReadInputTokens", CacheRead, 2),

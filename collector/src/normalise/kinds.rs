@@ -161,7 +161,10 @@ pub(super) struct Seen<'o> {
     pub(super) has_model: bool,
     pub(super) has_usage: bool,
     pub(super) has_agent: bool,
+    /// What it tells is a sum, or of what another span asks.
     pub(super) is_sum: bool,
+    /// It is of the instrumentation of a client.
+    pub(super) of_client: bool,
 }
 
 /// The role. The dialect's kind beats the operation: LangSmith's prompts say `chat` too. A failed
@@ -208,9 +211,9 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
             | "agent_step"
             | "execute_event_loop_cycle",
         ) => wrapper,
-        // An operation that is not known, or none: usage of a model makes it a call, usage of an
-        // agent without one a sum.
-        _ if seen.has_model && seen.has_usage => SpanRole::Call,
+        // An operation that is not known, or none: usage of a model makes it a call, as does the
+        // client that asks it; usage of an agent without one a sum.
+        _ if seen.has_model && (seen.has_usage || seen.of_client) => SpanRole::Call,
         _ if seen.has_agent => wrapper,
         _ => SpanRole::Other,
     }

@@ -213,11 +213,9 @@ fn output_leaves(
         // Whether some of output is reasoning is not told, but all of it is there; where nothing
         // tells how to read it, most libraries still have it all.
         InsideUnsent | Reasoning::Unknown if reported.reasoning.is_none() => {
-            usage.output = Some(output + beside);
-            usage.audio_out = reported.audio_out;
-            usage.image_out = reported.image_out;
-            return Ok(());
+            return Ok(all_output(reported, output + beside, usage));
         }
+        Reasoning::Guessed => return Ok(all_output(reported, output + beside, usage)),
         Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
         Twice => (Some(output + beside - reasoning), output - 2 * reasoning - inside),
         Beside => (Some(output + beside + reasoning), output - inside),
@@ -236,6 +234,13 @@ fn output_leaves(
     usage.audio_out = reported.audio_out;
     usage.image_out = reported.image_out;
     Ok(())
+}
+
+/// Output of which it is not known how much is reasoning.
+fn all_output(reported: &Reported, output: i64, usage: &mut Usage) {
+    usage.output = Some(output);
+    usage.audio_out = reported.audio_out;
+    usage.image_out = reported.image_out;
 }
 
 #[cfg(test)]

@@ -226,6 +226,10 @@ pub struct Normalised<'a> {
     pub duration_ms: Option<f64>,
     /// False where a span is a part of the call that it tells of.
     pub covers_call: Option<bool>,
+    /// How long the stream took whose end a span without a length tells, in nanoseconds.
+    pub stream_ns: Option<i64>,
+    /// Where the usage contains that of the calls before it: whether another follows.
+    pub running_sum: Option<RunningSum>,
     /// Requests made before this one.
     pub retries: Option<i64>,
     /// Host that answered.
@@ -261,6 +265,25 @@ pub struct Normalised<'a> {
     /// Whether a gateway answered from its own cache.
     pub gateway_cache_hit: Option<bool>,
     sources: Option<usize>,
+}
+
+/// A call whose usage contains that of the calls before it below the same span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunningSum {
+    /// It asks for tools: the next call contains it.
+    GoesOn,
+    /// It is the last.
+    Ends,
+}
+
+impl RunningSum {
+    /// The word of the column `running_sum`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GoesOn => "goes-on",
+            Self::Ends => "ends",
+        }
+    }
 }
 
 /// The item whose attributes are read.

@@ -48,6 +48,8 @@ pub(super) enum Fact {
     Attempt,
     /// How long the call took in milliseconds; only log records say it so.
     DurationMillis,
+    /// How long a stream took in seconds, told at its end.
+    StreamSeconds,
     /// Host that answered.
     ServerAddress,
     /// URL of it.

@@ -88,6 +88,7 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> Usage {
         input_name: said.name(Fact::Input),
         cache_name: said.name(cache),
         write_name: said.name(Fact::CacheWrite),
+        total_told: reported.total.is_some(),
         ..*who
     };
     let usage = leaves(&reported, &who);

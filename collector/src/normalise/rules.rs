@@ -26,6 +26,8 @@ pub(super) enum Reasoning {
     InsideUnsent,
     /// Beside it, under a name of their own.
     Beside,
+    /// Inside it, and what is told of it is a guess of the library.
+    Guessed,
     /// Inside it, two times over.
     Twice,
     /// Beside it, and never sent: output is a lower bound.

@@ -28,6 +28,7 @@ pub(super) const COLUMNS: &[(Fact, &str)] = &[
     (Fact::Resends, "retries"),
     (Fact::Attempt, "retries"),
     (Fact::DurationMillis, "duration_ms"),
+    (Fact::StreamSeconds, "stream_ns"),
     (Fact::ServerAddress, "server_address"),
     (Fact::ServerUrl, "server_address"),
     (Fact::Region, "region"),

@@ -62,6 +62,8 @@ pub struct Reporter<'a> {
     pub finished: bool,
     /// Whether the id of the answer is told.
     pub answer_named: bool,
+    /// Whether a sum of input and output is told.
+    pub total_told: bool,
 }
 
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
@@ -88,6 +90,9 @@ const MORE_IN_TOTAL: &str =
     "proof: total is more than input and output, and nothing tells of what the rest is";
 const PARTS_MISSING: &str =
     "contradiction: total is more than the sum of its parts, and cached tokens are among them";
+const PARTS_EXCEED: &str = "contradiction: total is less than the sum of its parts";
+const PROOF_PARTS_INSIDE: &str =
+    "proof: total is input plus output: the other parts are inside them";
 const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
@@ -233,9 +238,22 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
         let parts: i64 = parts.iter().flatten().sum();
         let all = input + output + parts + reported.reasoning.unwrap_or(0);
         // LangChain's handler of Langfuse 3 takes what was written to a cache out of input twice.
-        return match total > all && cached > 0 {
-            true => Decision { input: Unknown, name: PARTS_MISSING, ..decided },
-            false => decided,
+        if total > all && cached > 0 {
+            return Decision { input: Unknown, name: PARTS_MISSING, ..decided };
+        }
+        if total >= all {
+            return decided;
+        }
+        // Langfuse's client of OpenAI for node lists the parts and leaves them in.
+        return match total == reported.input.unwrap_or(0) + output {
+            true => Decision {
+                input: Inclusive,
+                parts_beside: false,
+                reasoning: Inside,
+                name: PROOF_PARTS_INSIDE,
+                ..decided
+            },
+            false => Decision { input: Unknown, name: PARTS_EXCEED, ..decided },
         };
     }
     if reported.reasoning.is_some() {
@@ -244,9 +262,15 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
     let told = input + output + reported.predicted.unwrap_or(0);
     match (total > told, decided.reasoning) {
         (true, BesideUnsent)
-        | (false, Inside | InsideUnsent | Beside | Reasoning::Twice | Reasoning::Unknown) => {
-            decided
-        }
+        | (
+            false,
+            Inside
+            | InsideUnsent
+            | Beside
+            | Reasoning::Guessed
+            | Reasoning::Twice
+            | Reasoning::Unknown,
+        ) => decided,
         (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
         (true, _) if provider.starts_with("gcp") => {
             let name = match decided.name.contains(CACHED_UNTOLD) {

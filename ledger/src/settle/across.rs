@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
 use super::twins::{
-    Told, apart_ns, not_followed, same_moment, same_output, same_response, told_again,
+    Told, answered_within, apart_ns, not_followed, same_moment, same_output, same_response,
+    told_again,
 };
 use super::verdict::Rule;
-use super::view::Role;
+use super::view::{Facts, Role};
 use crate::limits::{MOMENT_CANDIDATES_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
 
 /// A span of one of the traces that are settled together.
@@ -25,7 +26,7 @@ pub(super) struct Place {
 
 /// Ties calls by response id. Two spans of one library with one id stay two calls: it makes one
 /// span for a call, so the id is none. But one that tells a call again does so in another trace,
-/// with the same usage from the same instant to the same instant.
+/// from the same instant, or by another name within its time.
 pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
     let mut calls: Vec<(u64, Place)> = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
@@ -51,8 +52,8 @@ pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
             let twin = kept.iter().find(|k| {
                 let other = told(k);
                 let two = other.facts.scope != it.facts.scope;
-                let again = k.t != at.t && told_again(&other, &it);
-                (two || again) && same_response(&other, &it)
+                let again = told_again(&other, &it) || answered_within(&other, &it);
+                (two || (k.t != at.t && again)) && same_response(&other, &it)
             });
             match twin {
                 Some(call) => same.push((*at, *call)),
@@ -65,10 +66,10 @@ pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
     }
 }
 
-/// Calls that are one so far, and the libraries that tell of it.
+/// Calls that are one so far, and what tells of it.
 struct Cluster {
     call: Place,
-    scopes: Vec<u32>,
+    tellers: Vec<Facts>,
 }
 
 /// What calls of one moment agree in: service, input, output.
@@ -115,11 +116,11 @@ pub(super) fn tie_not_followed(traces: &mut [InTrace<'_>]) {
     tie_moment(traces, &NOT_FOLLOWED);
 }
 
-/// Each library tells a call once, so of two like calls of a library each finds its own twin, or
+/// Each instrumentation tells a call once, so of two like calls of a library each finds its own twin, or
 /// none.
 fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
     let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::default();
-    let mut scopes: HashMap<Place, Vec<u32>> = HashMap::default();
+    let mut tellers: HashMap<Place, Vec<Facts>> = HashMap::default();
     for (t, trace) in traces.iter().enumerate() {
         for (i, mark) in trace.marks.iter().enumerate() {
             let told = trace.told(i);
@@ -134,7 +135,7 @@ fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
                 }
                 Mark::Same(..) => {
                     if let Some(call) = root(traces, Place { t, i }) {
-                        scopes.entry(call).or_default().push(told.facts.scope);
+                        tellers.entry(call).or_default().push(told.facts);
                     }
                 }
                 _ => {}
@@ -143,8 +144,8 @@ fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
     }
     let mut same = Vec::new();
     for mut group in groups.into_values() {
-        let one_library = group.windows(2).all(|w| w[0].1.facts.scope == w[1].1.facts.scope);
-        if one_library || group.iter().all(|(_, told)| told.facts.response != 0) {
+        let one_teller = group.windows(2).all(|w| w[0].1.facts.same_teller(&w[1].1.facts));
+        if one_teller || group.iter().all(|(_, told)| told.facts.response != 0) {
             continue;
         }
         // Those with an id stand for themselves; the fuller of the others before the less full.
@@ -152,7 +153,7 @@ fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
             let ids = (b.facts.response != 0).cmp(&(a.facts.response != 0));
             ids.then_with(|| b.fullness().cmp(&a.fullness())).then(x.cmp(y))
         });
-        same.extend(one_by_one(traces, &group, moment.twins, &mut scopes));
+        same.extend(one_by_one(traces, &group, moment.twins, &mut tellers));
     }
     for (at, call) in same {
         traces[at.t].marks[at.i] = Mark::Same(call, moment.rule);
@@ -164,7 +165,7 @@ fn one_by_one(
     traces: &[InTrace<'_>],
     group: &[(Place, Told)],
     twins: fn(&Told, &Told) -> bool,
-    scopes: &mut HashMap<Place, Vec<u32>>,
+    tellers: &mut HashMap<Place, Vec<Facts>>,
 ) -> Vec<(Place, Place)> {
     let mut clusters: Vec<Cluster> = Vec::new();
     let mut by_start: BTreeMap<(i64, usize), ()> = BTreeMap::new();
@@ -172,8 +173,8 @@ fn one_by_one(
     let slack = TWIN_SLACK.as_nanos() as i64;
     for (at, told) in group {
         let start = told.facts.start_ns;
-        let mut own = scopes.remove(at).unwrap_or_default();
-        own.push(told.facts.scope);
+        let mut own = tellers.remove(at).unwrap_or_default();
+        own.push(told.facts);
         // The nearest on either side first.
         let before = by_start.range((start - slack, 0)..(start, 0)).rev();
         let after = by_start.range((start, 0)..=(start + slack, usize::MAX));
@@ -183,7 +184,8 @@ fn one_by_one(
             .filter(|n| {
                 let cluster = &clusters[*n];
                 let call = traces[cluster.call.t].told(cluster.call.i);
-                !own.iter().any(|scope| cluster.scopes.contains(scope)) && twins(&call, told)
+                let tells = |o: &Facts| cluster.tellers.iter().any(|t| t.same_teller(o));
+                !own.iter().any(tells) && twins(&call, told)
             })
             .min_by_key(|n| {
                 let call = clusters[*n].call;
@@ -192,10 +194,10 @@ fn one_by_one(
         match twin {
             None => {
                 by_start.insert((start, clusters.len()), ());
-                clusters.push(Cluster { call: *at, scopes: own });
+                clusters.push(Cluster { call: *at, tellers: own });
             }
             Some(n) => {
-                clusters[n].scopes.extend(own);
+                clusters[n].tellers.extend(own);
                 let call = clusters[n].call;
                 // Which of the two is the call is for what they tell, not for who has an id.
                 if told.fullness() > traces[call.t].told(call.i).fullness() {

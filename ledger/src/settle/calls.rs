@@ -37,7 +37,7 @@ pub(super) fn build(
     let facts = gathered.columns(calls)?;
     let prices = price_columns(pricer, &facts)?;
     let start = int(&facts, "start_unix_ns")?;
-    let duration = &duration(&facts)?;
+    let duration = &duration(calls, &facts)?;
     let schema = TABLE.scan_schema();
     let columns = schema.fields().iter().map(|field| -> Result<ArrayRef, SettleError> {
         let array: ArrayRef = match field.name().as_str() {
@@ -67,11 +67,17 @@ pub(super) fn build(
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 
-/// How long the calls took; unknown where a span is only a part of its call.
-fn duration(facts: &RecordBatch) -> Result<Int64Array, SettleError> {
+/// How long the calls took; unknown where a span is only a part of its call and none tells when
+/// that was over.
+fn duration(calls: &[Call], facts: &RecordBatch) -> Result<Int64Array, SettleError> {
     let of_span = int(facts, "duration_ns")?;
     let covers = cast(column_of(facts, "covers_call")?, &DataType::Boolean)?;
-    Ok(nullif(of_span, &not(covers.as_boolean())?)?.as_primitive().clone())
+    let covered = nullif(of_span, &not(covers.as_boolean())?)?;
+    if calls.iter().all(|call| call.took_ns.is_none()) {
+        return Ok(covered.as_primitive().clone());
+    }
+    let covered: &Int64Array = covered.as_primitive();
+    Ok(calls.iter().zip(covered).map(|(call, covered)| call.took_ns.or(covered)).collect())
 }
 
 /// The column of that name.
@@ -158,13 +164,17 @@ fn attribute_of<'a>(sources: &'a str, column: &str) -> Option<&'a str> {
     pairs.find(|(name, _)| *name == column).map(|(_, attribute)| attribute)
 }
 
-/// Whether a span or a log record tells the usage.
+/// Whether a span or a log record tells the usage, or two spans of a running sum.
 fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringViewArray, SettleError> {
     let measures = MEASURES.iter().map(|name| column_of(facts, name));
     let measures = measures.collect::<Result<Vec<_>, _>>()?;
     let source = |(i, call): (usize, &Call)| {
         let told = measures.iter().any(|column| column.is_valid(i));
-        told.then_some(if call.usage_of_record { "log-record" } else { "span" })
+        told.then_some(match call {
+            Call { usage_of_record: true, .. } => "log-record",
+            Call { less: Some(_), .. } => "difference",
+            Call { .. } => "span",
+        })
     };
     Ok(calls.iter().enumerate().map(source).collect())
 }

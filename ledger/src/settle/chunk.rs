@@ -227,7 +227,7 @@ fn views(
             tenant: tenant as u32,
             trace: trace_id(trace.value(i)),
             view,
-            facts: told.then(|| facts.row(i, start.value(i))),
+            facts: told.then(|| facts.row(i, start.value(i), duration.value(i))),
             start: start.value(i).div_euclid(1_000),
         });
     }

@@ -9,11 +9,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
 use super::calls::column_of;
-use super::view::{Facts, Trust};
+use super::view::{Facts, RunningSum, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
-pub(super) const COLUMNS: [&str; 27] = [
+pub(super) const COLUMNS: [&str; 30] = [
     "response_id",
     "request_model",
     "response_model",
@@ -41,6 +41,9 @@ pub(super) const COLUMNS: [&str; 27] = [
     "input_characters",
     "input_document_pages",
     "audio_seconds",
+    "stream_ns",
+    "name",
+    "running_sum",
 ];
 
 /// Where the token columns begin.
@@ -55,12 +58,16 @@ const OTHERS: usize = 21;
 /// The last of them, a length in seconds.
 const AUDIO: usize = 26;
 
+/// How long a stream took whose end is told.
+const STREAM: usize = 27;
+
 /// The columns of a batch.
 pub(super) struct FactColumns {
     response_id: StringViewArray,
     models: [StringViewArray; 2],
     provider: StringViewArray,
     scope: StringViewArray,
+    name: StringViewArray,
     service: StringViewArray,
     session: StringViewArray,
     error: StringViewArray,
@@ -70,6 +77,8 @@ pub(super) struct FactColumns {
     /// Those of which any row tells anything: most batches have none.
     others: Vec<Int64Array>,
     audio: Option<Float64Array>,
+    stream: Option<Int64Array>,
+    sum: Option<StringViewArray>,
 }
 
 impl FactColumns {
@@ -87,11 +96,14 @@ impl FactColumns {
             }
         }
         let audio = column_of(batch, COLUMNS[AUDIO])?.as_primitive_opt::<Float64Type>();
+        let stream = int(batch, COLUMNS[STREAM])?;
+        let sum = text(batch, "running_sum")?;
         Ok(FactColumns {
             response_id: text(batch, "response_id")?,
             models: [text(batch, "request_model")?, text(batch, "response_model")?],
             provider: text(batch, "provider")?,
             scope: text(batch, "scope_name")?,
+            name: text(batch, "name")?,
             service: text(batch, "service_name")?,
             session: text(batch, "session_id")?,
             error: text(batch, "error_type")?,
@@ -100,6 +112,8 @@ impl FactColumns {
             tokens: tokens.collect::<Result<_, _>>()?,
             others,
             audio: audio.filter(|audio| audio.null_count() < audio.len()).cloned(),
+            sum: (sum.null_count() < sum.len()).then_some(sum),
+            stream: (stream.null_count() < stream.len()).then(|| stream.clone()),
         })
     }
 
@@ -116,21 +130,24 @@ impl FactColumns {
     }
 
     /// What a row says.
-    pub(super) fn row(&self, i: usize, start_ns: i64) -> Facts {
+    pub(super) fn row(&self, i: usize, start_ns: i64, duration_ns: i64) -> Facts {
         let told = |column: &Int64Array| column.is_valid(i).then(|| column.value(i));
         let leaves = self.tokens.iter().chain(&self.others).filter(|c| c.is_valid(i)).count()
             + usize::from(self.audio.as_ref().is_some_and(|c| c.is_valid(i)));
         let basis = at(&self.basis, i);
-        Facts {
+        let mut facts = Facts {
             start_ns,
+            joint_ns: self.stream.as_ref().and_then(told).map_or(0, |took| start_ns - took),
             response: at(&self.response_id, i).map_or(0, response_hash),
             models: [0, 1].map(|m| at(&self.models[m], i).map_or(0, |t| short_hash(model(t)))),
             provider: at(&self.provider, i).map_or(0, short_hash),
             scope: at(&self.scope, i).map_or(0, scope_hash),
+            name: at(&self.name, i).map_or(0, short_hash),
             service: at(&self.service, i).map_or(0, short_hash),
             session: at(&self.session, i).map_or(0, |s| xxh3_64(s.as_bytes())),
             input: told(&self.tokens[0]),
-            output: told(&self.tokens[1]),
+            // Of an embedding some tell none, and some that there is none.
+            output: told(&self.tokens[1]).filter(|output| *output > 0),
             leaves: leaves as u8,
             trust: match basis {
                 Some("estimated") => Trust::Guessed,
@@ -139,8 +156,17 @@ impl FactColumns {
                 _ => Trust::Counted,
             },
             failed: self.error.is_valid(i),
+            sum: match self.sum.as_ref().and_then(|sum| at(sum, i)) {
+                None => RunningSum::None,
+                Some("goes-on") => RunningSum::GoesOn,
+                Some(_) => RunningSum::Ends,
+            },
             record: false,
+        };
+        if facts.is_bare() && duration_ns > 0 {
+            facts.joint_ns = start_ns.saturating_add(duration_ns);
         }
+        facts
     }
 }
 

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringViewArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, new_null_array,
+};
 use arrow::compute::interleave;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Int64Type, Schema};
 use spanledger_schemas::tables::call_facts::tells_usage;
 use spanledger_schemas::tables::spans;
 use spanledger_schemas::time;
@@ -144,6 +146,7 @@ impl Gathered {
         let own = calls.iter().map(|call| self.place(call.row)).collect::<Result<Vec<_>, _>>()?;
         let usage =
             calls.iter().map(|call| self.place(call.usage)).collect::<Result<Vec<_>, _>>()?;
+        let any_sum = calls.iter().any(|call| call.less.is_some());
         let any_told_twice = calls.iter().any(|call| call.also.is_some());
         // Rows of records lack what every span has.
         let fields = any.schema();
@@ -156,7 +159,13 @@ impl Gathered {
             arrays.push(&null);
             // From where it is told best.
             if tells_usage(field.name()) {
-                return Ok(interleave(&arrays, &usage)?);
+                let told = interleave(&arrays, &usage)?;
+                if !any_sum || *field.data_type() != DataType::Int64 {
+                    return Ok(told);
+                }
+                let before = |call: &Call| call.less.map_or(Ok(nowhere), |row| self.place(row));
+                let before = calls.iter().map(before).collect::<Result<Vec<_>, _>>()?;
+                return less(&told, &interleave(&arrays, &before)?);
             }
             if any_told_twice && FILLED_COLUMNS.contains(&field.name().as_str()) {
                 let told = |(call, own): (&Call, &(usize, usize))| match call.also {
@@ -206,16 +215,19 @@ impl Gathered {
         let (served, asked) = (self.texts("response_model")?, self.texts("request_model")?);
         let starts = self.batches.iter().map(|batch| int(batch, "start_unix_ns"));
         let starts = starts.collect::<Result<Vec<_>, _>>()?;
-        let keyed = calls.into_iter().map(|item| -> Result<_, SettleError> {
-            let row = call(&item).row;
+        let key = |item: &T| -> Result<_, SettleError> {
+            let row = call(item).row;
             let (batch, at) = self.place(row)?;
             let start = starts[batch].value(at);
             let model = served.at(row)?.or(asked.at(row)?);
-            Ok(((time::day(start), model, start.div_euclid(1_000)), item))
-        });
-        let mut keyed = keyed.collect::<Result<Vec<_>, _>>()?;
-        keyed.sort_by_key(|(key, _)| *key);
-        Ok(keyed.into_iter().map(|(_, item)| item).collect())
+            Ok((time::day(start), model, start.div_euclid(1_000)))
+        };
+        let keys = calls.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        // Their places are sorted, because they are large themselves.
+        let mut order: Vec<usize> = (0..calls.len()).collect();
+        order.sort_by_key(|place| keys[*place]);
+        let mut calls: Vec<Option<T>> = calls.into_iter().map(Some).collect();
+        Ok(order.into_iter().filter_map(|place| calls[place].take()).collect())
     }
 
     fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {
@@ -227,6 +239,13 @@ impl Gathered {
         let place = self.held.get(&at.chunk).and_then(place);
         place.ok_or(SettleError::Invariant("a row that was not fetched"))
     }
+}
+
+/// The counts of a column less what was told before, where something was.
+fn less(told: &ArrayRef, before: &ArrayRef) -> Result<ArrayRef, SettleError> {
+    let (told, before) = (told.as_primitive::<Int64Type>(), before.as_primitive::<Int64Type>());
+    let own = told.iter().zip(before).map(|(told, before)| Some(told? - before.unwrap_or(0)));
+    Ok(Arc::new(own.collect::<Int64Array>()))
 }
 
 /// A column of text of what was gathered.
@@ -254,6 +273,7 @@ fn pointed_at<'a>(calls: impl Iterator<Item = &'a Call>) -> Vec<RowRef> {
     for call in calls {
         refs.push(call.row);
         refs.extend(call.also);
+        refs.extend(call.less);
         if call.usage != call.row {
             refs.push(call.usage);
         }

@@ -1,6 +1,6 @@
 //! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
-//! usage and second; by service, second and output or model where a library of that service tells
-//! only a part of the usage of some calls. Takes facts as they are read, gives traces to look at
+//! usage and second; by the second in which the two spans of a stream meet; by service, second and
+//! output or model where a library of that service tells only a part of the usage of some calls. Takes facts as they are read, gives traces to look at
 //! together; whether they do tell of one call is for `twins` to say, so a link too many costs a
 //! look. Two generations, the older forgotten when the newer is full: calls whose twin comes later
 //! than that stay two. Owns at most twice [`LINKS_MAX`] links.
@@ -85,6 +85,9 @@ impl Links {
             }
             self.partly_told.insert(of);
         }
+        if let Some(link) = joint_link(at.key.tenant, facts, 0) {
+            self.insert_link(link, at);
+        }
         if self.partly_told.contains(&of) {
             for link in part_links(at.key.tenant, facts, 0) {
                 self.insert_link(link, at);
@@ -136,7 +139,9 @@ impl Links {
             let partly = self.partly_told.contains(&(key.tenant, f.service));
             [-1, 0, 1].into_iter().flat_map(move |s| {
                 let parts = partly.then(|| part_links(key.tenant, f, s));
-                usage_link(key.tenant, f, s).into_iter().chain(parts.into_iter().flatten())
+                let whole = usage_link(key.tenant, f, s).into_iter();
+                let joint = joint_link(key.tenant, f, s);
+                whole.chain(joint).chain(parts.into_iter().flatten())
             })
         };
         facts.iter().flat_map(move |f| links_of(key.tenant, f).chain(near(f))).flat_map(of_link)
@@ -165,6 +170,14 @@ fn usage_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
     let usage = hash(tenant, 3, count(facts.input), count(facts.output));
     let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
     Some(hash(tenant, 4, usage ^ u64::from(facts.service), second as u64))
+}
+
+/// The link of the second in which the two spans meet in which a library tells a stream.
+fn joint_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
+    let told = facts.service != 0 && facts.joint_ns != 0 && !facts.record;
+    let second = facts.joint_ns.div_euclid(1_000_000_000) + seconds;
+    let library = u64::from(facts.service) << 32 | u64::from(facts.scope);
+    told.then(|| hash(tenant, 7, library, second as u64))
 }
 
 /// The links of what a library tells that knows only a part of the usage, and of what another may

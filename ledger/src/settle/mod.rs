@@ -2,7 +2,7 @@
 //! and its list cost. In path order: `chunk` reads what decides of new spans (`view`, `facts`), and
 //! of log records (`record_rows`), `open` holds traces until they are quiet, `links` knows which
 //! may tell of the same calls, `together` brings those together. `trace` decides what is a call,
-//! by `tree`, `twins`, `across`, `ends` and `records`, with a `verdict` on the rest. `gather` fetches the
+//! by `tree`, `twins`, `across`, `ends`, `records` and `sums`, with a `verdict` on the rest. `gather` fetches the
 //! columns of calls, `calls` and `verdicts` make the rows, `decided` compares them, by their
 //! `content`, with what is written. `job` has the order of things, `reading` what comes in,
 //! `writing` what goes out; `tables` reads what is not in memory.
@@ -50,6 +50,8 @@ mod across;
 mod ends;
 
 mod records;
+
+mod sums;
 
 mod verdict;
 

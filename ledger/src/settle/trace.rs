@@ -18,7 +18,8 @@
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
 //!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
 //!    without a length may tell the end of a stream that another began (`ends`). Log records are
-//!    tied to calls, or are calls where no span is (`records`).
+//!    tied to calls, or are calls where no span is (`records`). Of a running sum each call has what
+//!    the one before it does not tell (`sums`).
 //! 6. Each fact of ownership is that of the nearest of the span and its ancestors that names it
 //!    itself, else of the nearest whose resource does, else what a duplicate inherits.
 
@@ -26,6 +27,7 @@ use super::HashMap;
 use super::across::{Place, tie_not_followed, tie_responses, tie_same_moment};
 use super::ends::tie_stream_ends;
 use super::records::tie_records;
+use super::sums::told_before;
 use super::tree::Tree;
 use super::twins::{Told, models_agree, same_response, same_usage};
 use super::verdict::{Judged, Of, Rule, Uncounted, Verdict};
@@ -42,6 +44,10 @@ pub(super) struct Call {
     pub(super) usage_of_record: bool,
     /// Where what the call does not tell is looked for: its fullest duplicate, or a log record.
     pub(super) also: Option<RowRef>,
+    /// The call before it, whose usage is to be taken off its own.
+    pub(super) less: Option<RowRef>,
+    /// How long it took, where its span ends before it and another tells when it was over.
+    pub(super) took_ns: Option<i64>,
     /// The spans that name its facts of ownership.
     pub(super) owners: Owners,
 }
@@ -96,6 +102,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
     let inherited = from_duplicates(&looked);
     let settled = looked.iter().enumerate().map(|(t, trace)| {
         let mut settled = Settled::default();
+        let before = told_before(trace);
         for (i, view) in trace.tree.spans.iter().enumerate() {
             match (trace.marks[i], view.row) {
                 (Mark::Call, Some(row)) => {
@@ -104,9 +111,12 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
                     if let Some(more) = inherited.get(&at) {
                         call.also = more.row;
                         call.usage = more.usage.unwrap_or(call.usage);
+                        let start_ns = trace.told(i).facts.start_ns;
+                        call.took_ns = more.over_ns.map(|over| over.saturating_sub(start_ns));
                         fill(&mut call.owners, &more.owners);
                     }
                     records.add_to(&mut call, at);
+                    call.less = before.get(&i).copied().filter(|_| call.usage == row);
                     settled.calls.push(call);
                 }
                 (mark, _) => settled.judged.extend(judge(&looked, view, trace, mark)),
@@ -122,7 +132,8 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
 impl Call {
     /// A call that tells its own usage.
     pub(super) fn of(span: u64, row: RowRef, owners: Owners) -> Call {
-        Call { span, row, usage: row, usage_of_record: false, also: None, owners }
+        let (also, less, took_ns) = (None, None, None);
+        Call { span, row, usage: row, usage_of_record: false, also, less, took_ns, owners }
     }
 }
 
@@ -361,6 +372,8 @@ struct Inherited {
     row: Option<RowRef>,
     /// The one that tells the usage of a stream at its end.
     usage: Option<RowRef>,
+    /// When that stream was over, in nanoseconds since the epoch.
+    over_ns: Option<i64>,
     owners: Owners,
 }
 
@@ -382,7 +395,10 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
     for (call, told, owners, ends) in found {
         let more = inherited.entry(call).or_default();
         more.row = more.row.or(told.view.row);
-        more.usage = more.usage.or(told.view.row.filter(|_| ends && told.view.usage));
+        if ends {
+            more.over_ns = more.over_ns.or(Some(told.facts.start_ns));
+            more.usage = more.usage.or(told.view.row.filter(|_| told.view.usage));
+        }
         fill(&mut more.owners, &owners);
     }
     inherited

@@ -67,7 +67,7 @@ pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
 pub(super) fn same_moment(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
     let same = x.input == y.input && x.output == y.output && a.view.usage == b.view.usage;
-    same && unsaid_twins(a, b)
+    same && (unsaid_twins(a, b) || told_by_two_of_a_scope(a, b))
 }
 
 /// The same where one of them does not know the input: the output is that of the other. LangChain
@@ -87,21 +87,50 @@ pub(super) fn not_followed(a: &Told, b: &Told) -> bool {
     x.is_bare() != y.is_bare() && !x.failed && !y.failed && known && together && unsaid_twins(a, b)
 }
 
-/// Whether two spans stand apart and may be told of one call.
+/// Whether two spans of two libraries stand apart and may be told of one call.
 fn unsaid_twins(a: &Told, b: &Told) -> bool {
+    a.facts.scope != b.facts.scope && stand_apart(a, b)
+}
+
+/// Whether two instrumentations of one scope tell of one call: Langfuse's of LangChain and of the
+/// client below it, OpenLIT's. What ties them is more, because one of them tells two calls too.
+fn told_by_two_of_a_scope(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
-    let two = x.scope != y.scope && x.service != 0 && x.service == y.service;
+    let two = x.scope == y.scope && !x.same_teller(y) && one_holds_the_other(a, b);
+    two && x.is_told_in_full() && y.is_told_in_full() && stand_apart(a, b)
+}
+
+/// Whether two spans of a service may be told of one call, by model and time, and no two ids say
+/// that they are not.
+fn stand_apart(a: &Told, b: &Told) -> bool {
+    let (x, y) = (&a.facts, &b.facts);
+    let service = x.service != 0 && x.service == y.service;
     let unsaid = x.response == 0 || y.response == 0;
-    two && unsaid && models_agree(x, y) && (within(a, b) || within(b, a))
+    service && unsaid && models_agree(x, y) && (within(a, b) || within(b, a))
+}
+
+/// Whether two instrumentations of one scope tell of one answer, in two traces: by names of their
+/// own, the one within the time of the other. MLflow 3.0 tells so of LangChain and its client.
+pub(super) fn answered_within(a: &Told, b: &Told) -> bool {
+    a.facts.name != b.facts.name && one_holds_the_other(a, b)
+}
+
+/// Whether the one begins no earlier than the other and ends no later: without slack, because short
+/// calls that follow each other are not one.
+fn one_holds_the_other(a: &Told, b: &Told) -> bool {
+    let holds = |outer: &Told, inner: &Told| {
+        outer.facts.start_ns <= inner.facts.start_ns && inner.end_ns() <= outer.end_ns()
+    };
+    holds(a, b) || holds(b, a)
 }
 
 /// Whether a span without a length tells the end of a stream that another span began: one library,
-/// one model, later, and what the other lacks.
+/// one model, later, and what the other lacks or how long the stream took.
 pub(super) fn ends_stream(end: &Told, begun: &Told) -> bool {
     let (e, b) = (&end.facts, &begun.facts);
     let pair = end.view.duration_ns == 0 && begun.view.duration_ns > 0 && e.scope == b.scope;
     let bare = b.response == 0 && !begun.view.usage && !b.failed;
-    let more = end.view.usage || e.response != 0;
+    let more = end.view.usage || e.response != 0 || e.joint_ns != 0;
     pair && bare && more && models_agree(e, b) && begun.end_ns() <= e.start_ns
 }
 

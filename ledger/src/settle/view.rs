@@ -58,6 +58,10 @@ pub(super) const NO_FACTS: u32 = u32::MAX;
 pub(super) struct Facts {
     /// Nanoseconds since the epoch.
     pub(super) start_ns: i64,
+    /// Where the two spans meet in which a library tells a stream: the end of one that tells
+    /// nothing of the answer, and the beginning of the stream whose end the other tells, both in
+    /// nanoseconds since the epoch; zero for all others.
+    pub(super) joint_ns: i64,
     /// Hash of the response id; zero when it is not told.
     pub(super) response: u64,
     /// Hashes of the model asked for and of the one that served; zero when not told.
@@ -66,6 +70,8 @@ pub(super) struct Facts {
     pub(super) provider: u32,
     /// Hash of the instrumentation library, and below of the kind of a log record.
     pub(super) scope: u32,
+    /// Hash of its name: what libraries of one scope call the same call differs.
+    pub(super) name: u32,
     /// Hash of the service that made it; zero when not told.
     pub(super) service: u32,
     /// Hash of the session it names itself; zero when not told.
@@ -79,8 +85,22 @@ pub(super) struct Facts {
     pub(super) trust: Trust,
     /// It names an error.
     pub(super) failed: bool,
+    /// Whether its usage contains that of the calls before it.
+    pub(super) sum: RunningSum,
     /// It is a log record, not a span; the view's parent is the span it was written in.
     pub(super) record: bool,
+}
+
+/// Whether the usage of a call contains that of the calls before it below the same span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum RunningSum {
+    /// It is its own.
+    #[default]
+    None,
+    /// It does, and is contained in that of the next.
+    GoesOn,
+    /// It does, and is the last.
+    Ends,
 }
 
 impl Facts {
@@ -97,6 +117,18 @@ impl Facts {
     /// Whether it tells the output only, or nothing: another library may know more of the call.
     pub(super) fn is_partly_told(&self) -> bool {
         self.is_bare() || (self.input.is_none() && self.output.is_some())
+    }
+
+    /// Whether both totals are told, and there is an output.
+    pub(super) fn is_told_in_full(&self) -> bool {
+        self.input.is_some() && self.output.is_some_and(|n| n > 0)
+    }
+
+    /// Whether both may be told by one instrumentation. Several may share a scope; then their
+    /// spans have other names, or one of them does not tell the answer's id.
+    pub(super) fn same_teller(&self, other: &Facts) -> bool {
+        let answers = |f: &Facts| f.response != 0;
+        self.scope == other.scope && self.name == other.name && answers(self) == answers(other)
     }
 
     /// Whether both are told by one library, whatever the kind of record.
@@ -168,6 +200,6 @@ mod tests {
     fn a_million_open_spans_take_no_more_than_was_measured() {
         // docs/decisions/0003: 56 bytes a span; the facts are kept of inferences only.
         assert_eq!(size_of::<SpanView>(), 56);
-        assert!(size_of::<Facts>() <= 80);
+        assert!(size_of::<Facts>() <= 96);
     }
 }

@@ -358,6 +358,12 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
         let from = "a log record of the call tells more of it than the span".to_owned();
         step.fact("usage_source", json!("log-record"), Some(from));
     }
+    if counted.text("usage_source") == Some("difference") {
+        let from = "the span tells the usage of the calls before it, too: what the one before it \
+                    tells is taken off"
+            .to_owned();
+        step.fact("usage_source", json!("difference"), Some(from));
+    }
     if let Some(cost) = counted.known("reported_cost") {
         let kind = counted.text("reported_cost_kind").unwrap_or("the library");
         step.fact("reported_cost", cost.clone(), Some(format!("{kind}; never counted as our own")));

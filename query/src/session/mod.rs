@@ -279,6 +279,10 @@ fn config(budget: &Budget) -> SessionConfig {
     // What a text literal or a cast to `timestamp with time zone` means, and what it prints as.
     options.execution.time_zone = Some("UTC".to_owned());
     budget.configure(&mut options.execution);
+    // Estimates know of no grouping: what is grouped by model counts as all calls, so that without
+    // these both sides of its join are dealt out by hash, every call with them.
+    options.optimizer.hash_join_single_partition_threshold = limits::JOIN_SIDE_HELD_ONCE_BYTES;
+    options.optimizer.hash_join_single_partition_threshold_rows = limits::JOIN_SIDE_HELD_ONCE_ROWS;
     config
 }
 

@@ -80,6 +80,20 @@ const REST: &[Column] = &[
         "dialect; a stream of which nothing is told but that it began",
     ),
     optional(
+        "stream_ns",
+        Int,
+        "ns",
+        "how long the stream took that ends with the span, which has no length itself",
+        "dialect; Logfire's duration",
+    ),
+    optional(
+        "running_sum",
+        Text,
+        "",
+        "where the usage is that of the call and of those before it below the same span together: goes-on when it asks for tools and another follows, else ends",
+        "dialect; Spring AI",
+    ),
+    optional(
         "content_bytes",
         Int,
         "bytes",

@@ -1,6 +1,7 @@
 //! What real libraries sent, through the real door, against what the providers billed: the
 //! captured suites under `shared/data/otlp`, each with a `truth.jsonl`. They lie outside the
-//! project, so this test says that it skipped when they are not there. It owns the comparison; how
+//! project, so this test says that it skipped when they are not there; `SPANLEDGER_CAPTURES` names
+//! another folder of such suites. It owns the comparison; how
 //! a body is read and settled is the product's.
 
 mod capture;

@@ -41,6 +41,18 @@ const ANSWER: inside::Inside = inside::Inside {
         ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
         ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
         ("model", Fact::ResponseModel, 0),
+        // Of LangChain, where `mlflow.chat.tokenUsage` is not told yet.
+        ("llm_output.token_usage.prompt_tokens", Fact::Input, 1),
+        ("llm_output.token_usage.completion_tokens", Fact::Output, 1),
+        ("llm_output.token_usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 3),
+        ("llm_output.token_usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 2),
+        ("llm_output.usage.input_tokens", Fact::Input, 2),
+        ("llm_output.usage.output_tokens", Fact::Output, 2),
+        ("llm_output.usage.cache_read_input_tokens", Fact::CacheRead, 4),
+        ("llm_output.usage.cache_creation_input_tokens", Fact::CacheWrite, 1),
+        ("llm_output.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 1),
+        ("llm_output.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 1),
+        ("llm_output.model_name", Fact::ResponseModel, 1),
     ],
 };
 

@@ -62,7 +62,12 @@ pub(super) struct Dialect {
     /// Whether usage makes a span a call although it names no model: it is a part of the call then,
     /// the one in which the provider told the usage.
     pub(super) usage_is_call: bool,
-    /// Endings of the names of spans that ask no model, though their kind says so.
+    /// Scopes of instrumentations of clients: every span of theirs that names a model asks it.
+    pub(super) clients: &'static [&'static str],
+    /// Scopes, each with an attribute: where that is there, a call tells the usage of those before
+    /// it below the same span, too.
+    pub(super) running_sums: &'static [(&'static str, &'static str)],
+    /// Endings of the names of spans that ask no model, though their kind or operation says so.
     pub(super) no_calls: &'static [&'static str],
     /// Scopes that name one provider whoever serves: a model of another begins with its name.
     pub(super) one_provider: &'static [&'static str],
@@ -102,6 +107,8 @@ const PLAIN: Dialect = Dialect {
     operations: &[],
     sums: &[],
     usage_is_call: false,
+    clients: &[],
+    running_sums: &[],
     no_calls: &[],
     one_provider: &[],
     parts_of_streams: &[],
@@ -126,6 +133,17 @@ impl Dialect {
     /// Whether a span of that name, of whatever kind, asks no model.
     pub(super) fn asks_nobody(&self, span: &str) -> bool {
         self.no_calls.iter().any(|ending| span.ends_with(ending))
+    }
+
+    /// The attribute by which a scope of this dialect shows that it adds calls up.
+    pub(super) fn shows_running_sum(&self, scope: &str) -> Option<&'static str> {
+        let of = self.running_sums.iter().find(|(pattern, _)| scope_is(pattern, scope));
+        of.map(|(_, key)| *key)
+    }
+
+    /// Whether a scope of this dialect is the instrumentation of a client.
+    pub(super) fn is_of_client(&self, scope: &str) -> bool {
+        self.clients.iter().any(|pattern| scope_is(pattern, scope))
     }
 
     /// Whether a scope of this dialect names one provider, whoever serves the model.

@@ -33,8 +33,8 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("openinference.instrumentation.mistralai", "mistral_ai"),
     ],
     answers: &["output.value"],
-    // LlamaIndex wraps the making of a request in a span of its own.
-    no_calls: &["._prepare_chat_with_tools"],
+    // LlamaIndex wraps the making of a request in a span of its own, Haystack that of a prompt.
+    no_calls: &["._prepare_chat_with_tools", "PromptBuilder.run"],
     ..PLAIN
 };
 

@@ -22,6 +22,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES],
     inside: INSIDE,
     client_functions: true,
+    // Spring AI hands tools' results to the model by itself, and adds up what it used for that.
+    running_sums: &[("org.springframework.boot", "spring.ai.model.request.tool.names")],
     ..PLAIN
 };
 
@@ -30,7 +32,23 @@ pub(super) const INSIDE: &[(&str, &inside::Inside)] = &[
     ("gen_ai.usage", &inside::USAGE),
     ("gen_ai.usage_details", &inside::USAGE),
     ("llm.usage", &inside::USAGE),
+    ("gcp.vertex.agent.llm_response", &ADK_RESPONSE),
 ];
+
+/// The answer of a model in Google's Agent Development Kit, with Gemini's usage as it came, or
+/// LiteLLM's in its shape: more than the attributes beside it tell, and all that those of ADK
+/// before 1.13 do.
+const ADK_RESPONSE: inside::Inside = inside::Inside {
+    rank: 40,
+    bag: true,
+    paths: &[
+        ("usage_metadata.prompt_token_count", Fact::Input, 0),
+        ("usage_metadata.candidates_token_count", Fact::Output, 0),
+        ("usage_metadata.total_token_count", Fact::Total, 0),
+        ("usage_metadata.cached_content_token_count", Fact::CacheRead, 0),
+        ("usage_metadata.thoughts_token_count", Fact::Reasoning, 0),
+    ],
+};
 
 pub(super) const NAMES: &[Name] = &[
     ("gen_ai.operation.name", Fact::Operation, 0),

@@ -20,6 +20,10 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("response", &RESPONSE),
         ("request_data", &REQUEST),
     ],
+    // Logfire 3 and 4.0 tell a stream, and what failed, without operation and usage.
+    clients: &["logfire.openai", "logfire.anthropic"],
+    // Requests of other kinds: “OpenAI API call to {url!r}”.
+    no_calls: &["API call to {url!r}"],
     // A request's span ends when its stream begins, and what tells of the stream has no length.
     parts_of_streams: &["logfire.openai", "logfire.anthropic"],
     ..PLAIN
@@ -67,6 +71,8 @@ const REQUEST: inside::Inside = inside::Inside {
 const NAMES: &[Name] = &[
     ("operation.cost", Fact::Cost, 0),
     ("agent_name", Fact::Agent, 20),
+    // Of what tells of a stream when it is over.
+    ("duration", Fact::StreamSeconds, 0),
     ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 0),
     ("gen_ai.usage.details.output_audio_tokens", Fact::AudioOut, 0),
 ];

@@ -2,7 +2,7 @@
 
 use super::Basis::Exclusive;
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, BesideUnsent, InsideUnsent, Twice};
+use super::Reasoning::{Beside, BesideUnsent, Guessed, InsideUnsent, Twice};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -94,15 +94,21 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
         ..RULE
     },
+    // Claude does not tell how much of its output is thinking: what is told is LiteLLM's count of
+    // the text of it.
     Rule {
         dialect: "litellm",
-        cached: Unsent(
-            "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]",
-        ),
-        streams: Streams::PerhapsGuessedWithoutCache(
-            "library: litellm guesses the counts of a stream that tells none, unmarked; a guess \
-             lacks cached tokens, and so does this [perhaps-estimated] [cached-untold]",
-        ),
+        provider: "anthropic",
+        cached: Unsent(LITELLM_UNSENT),
+        streams: LITELLM_STREAMS,
+        reasoning: Guessed,
+        name: "library: litellm adds cached tokens, and guesses the reasoning of Claude",
+        ..RULE
+    },
+    Rule {
+        dialect: "litellm",
+        cached: Unsent(LITELLM_UNSENT),
+        streams: LITELLM_STREAMS,
         reasoning: InsideUnsent,
         name: "library: litellm adds cached tokens and reasoning",
         ..RULE
@@ -146,6 +152,29 @@ pub(super) const RULES: &[Rule] = &[
         input: Exclusive,
         reasoning: InsideUnsent,
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // OpenLIT for node tells a total until 1.11, and cached tokens since then where there are some.
+    Rule {
+        scope: "@openlit/instrumentation-anthropic",
+        only: |who| who.streaming == Some(true),
+        input: Exclusive,
+        cached: Unsent(OPENLIT_JS_STREAMS),
+        output_wrong: Some(OPENLIT_JS_STREAMS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "@openlit/instrumentation-anthropic",
+        only: |who| who.total_told,
+        input: Exclusive,
+        cached: Unsent(
+            "library: openlit for node before 1.15 tells no cached tokens of Anthropic here, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
         name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
@@ -242,6 +271,22 @@ pub(super) const RULES: &[Rule] = &[
     // are asked through LiteLLM, whose output contains reasoning.
     Rule {
         scope: "gcp.vertex.agent",
+        provider: "gcp*",
+        input_name: ADK_INPUT,
+        reasoning: Beside,
+        name: "library: Google ADK tells Gemini's usage as it came, thoughts beside output",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        input_name: ADK_INPUT,
+        cached: Unsent(ADK_OTHERS),
+        reasoning: InsideUnsent,
+        name: "library: Google ADK tells LiteLLM's usage as it came",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
         only: |who| who.provider.is_some_and(|provider| !provider.starts_with("gcp")),
         since: Some([2, 3, 0]),
         cached: Unsent(ADK_OTHERS),
@@ -323,6 +368,20 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         dialect: "mlflow",
+        input_name: "llm_output.usage.input_tokens",
+        input: Exclusive,
+        name: "library: older mlflow shows what LangChain was answered: Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        input_name: "llm_output.token_usage.prompt_tokens",
+        name: "library: older mlflow shows what LangChain was answered: OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
         cached: Unsent(
             "library: mlflow adds cached tokens, which older versions do not tell: uncached may be \
              an upper bound [cached-untold], and of Claude all input a lower one",
@@ -363,6 +422,20 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+/// Where Google's Agent Development Kit repeats the usage of an answer.
+const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
+
+const OPENLIT_JS_STREAMS: &str = "library: openlit for node adds the first count of a stream to the last: output is unknown; cached \
+     tokens, which stand beside input, are not told of all [cached-untold]";
+
+const LITELLM_UNSENT: &str =
+    "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]";
+
+const LITELLM_STREAMS: Streams = Streams::PerhapsGuessedWithoutCache(
+    "library: litellm guesses the counts of a stream that tells none, unmarked; a guess lacks cached \
+     tokens, and so does this [perhaps-estimated] [cached-untold]",
+);
 
 const ADK_OTHERS: &str = "library: Google ADK tells no cached tokens of other models here: uncached may be an upper bound \
      [cached-untold]";

@@ -68,6 +68,32 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-anthropic",
+        before: Some([0, 2, 0]),
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference anthropic for node before 0.2 tells no cached tokens, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference anthropic passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    // A fork of OpenInference's, which passes on Anthropic's own object, without cached tokens.
+    Rule {
+        scope: "traceai_langchain",
+        provider: "anthropic",
+        only: |who| !who.total_told,
+        input: Exclusive,
+        cached: Unsent(
+            "library: traceai langchain tells no cached tokens of Claude, which stand beside \
+             input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: traceai langchain passes on Anthropic's exclusive counts",
+        ..RULE
+    },
     // OpenInference's instrumentations before they told details.
     Rule {
         scope: "openinference.instrumentation.openai",
@@ -105,6 +131,17 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: INSIDE,
+        ..RULE
+    },
+    // What it tells without a total is Anthropic's own object, which 0.1.55 began to add up.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        before: Some([0, 1, 55]),
+        provider: "anthropic",
+        only: |who| !who.total_told,
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: openinference langchain before 0.1.55 passes on Anthropic's exclusive counts, but for streams",
         ..RULE
     },
     Rule {
@@ -171,6 +208,30 @@ pub(super) const RULES: &[Rule] = &[
         cached: WriteUnsent(CLAUDES_WRITES),
         reasoning: InsideUnsent,
         name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
+        before: Some([4, 0, 0]),
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference langchain for node before 4 tells no cached tokens of Claude, \
+             which LangChain leaves out of input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // Seen with @langchain/anthropic 0.3.29 and 1.2.1.
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
+        provider: "anthropic",
+        only: |who| !who.cache_name.is_empty(),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: openinference langchain for node passes on LangChain's input, which older \
+               versions of @langchain/anthropic do not add cached tokens to; which it was is not told",
         ..RULE
     },
     Rule {

@@ -48,6 +48,17 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.anthropic",
+        before: Some([0, 33, 0]),
+        streams: Streams::Guessed {
+            streamed: "library: openllmetry anthropic before 0.33 counts the words of a stream",
+            unsaid: None,
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.anthropic",
         before: Some([0, 52, 0]),
         only: |who| who.streaming != Some(false),
         cached: Unsent(
@@ -174,6 +185,14 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
+        scope: "@traceloop/instrumentation-vertexai",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(JS_VERTEX),
+        output_wrong: Some(JS_VERTEX),
+        name: "library: openllmetry-js passes on Gemini's counts without thoughts",
+        ..RULE
+    },
+    Rule {
         scope: "@traceloop/instrumentation-openai",
         cached: Unsent(
             "library: openllmetry-js openai tells no cached tokens and no reasoning: uncached is \
@@ -192,6 +211,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const JS_VERTEX: &str = "library: openllmetry-js vertexai tells neither thoughts, which are missing in the output, nor cached \
+     tokens: output is unknown, uncached an upper bound [cached-untold]";
 
 const OLD_OPENLLMETRY_STREAMS: Streams = Streams::Guessed {
     streamed: "library: openllmetry before 0.43 puts a guess of its own on every stream",

@@ -224,3 +224,53 @@ async fn a_record_that_tells_no_duration_makes_a_call_of_unknown_duration() {
     assert_eq!(took.iter().filter(|ms| *ms == "null").count(), 1, "{took:?}");
     assert!(took.len() == 3 && took.contains(&"250".to_owned()), "{took:?}");
 }
+
+// Logfire at the root of a trace: the request until its answer begins after two seconds, and in
+// another trace the end of a stream of three seconds, with the usage.
+#[tokio::test]
+async fn stream_whose_end_is_told_in_another_trace_is_one_call_of_both() {
+    let begun = || {
+        let said = json!({
+            "span_role": "call", "request_model": "claude-sonnet-5", "service_name": "shop",
+            "scope_name": "logfire.anthropic", "streaming": true, "covers_call": false,
+        });
+        vec![span(1, 1, 0, said)]
+    };
+    let end = || {
+        let mut said = inference(1_000_000);
+        said["service_name"] = "shop".into();
+        said["scope_name"] = "logfire.anthropic".into();
+        said["start_s"] = (T0_S + 5).into();
+        (said["duration_ns"], said["stream_ns"]) = (0.into(), 3_000_000_000i64.into());
+        vec![span(2, 2, 0, said)]
+    };
+    for (first, second) in [(begun(), end()), (end(), begun())] {
+        let mut house = House::new().await;
+        house.receive(&at(first, 1)).await;
+        house.round(20).await;
+        house.receive(&at(second, 30)).await;
+        house.round(60).await;
+        let expected = expect(&[((1, 1), &["2", "5000"])]);
+        assert_eq!(house.calls(&["cost", "duration_ms"]).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn usage_of_a_running_sum_is_the_difference() {
+    let mut house = House::new().await;
+    let mut first = call(1, 2, 1);
+    first["running_sum"] = "goes-on".into();
+    let mut second = span(1, 3, 1, inference(1_500_000));
+    second["running_sum"] = "ends".into();
+    second["start_s"] = (T0_S + 2).into();
+    (second["reported_input_tokens"], second["output_tokens"]) = (1_500_000.into(), 0.into());
+    house.receive(&[span(1, 1, 0, json!({})), first, second]).await;
+    house.round(20).await;
+    // Half a million tokens of Claude Sonnet 5 at $2 a million.
+    let expected = expect(&[
+        ((1, 2), &["1000000", "1000000", "2", "span"]),
+        ((1, 3), &["500000", "500000", "1", "difference"]),
+    ]);
+    let columns = ["input_tokens", "input_uncached_tokens", "cost", "usage_source"];
+    assert_eq!(house.calls(&columns).await, expected);
+}

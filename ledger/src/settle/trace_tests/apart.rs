@@ -125,3 +125,89 @@ fn of_two_that_tell_a_call_the_one_without_a_doubt_is_it() {
     assert_eq!(called(&[partly, inner.with(|f| f.trust = Trust::PerhapsGuessed)]), [2]);
     assert_eq!(called(&[partly, inner.with(|f| f.trust = Trust::Guessed)]), [1]);
 }
+
+/// A stream of Logfire's in two traces: how long the answer took to begin, and how long the stream
+/// took then, in milliseconds; the first began so many milliseconds after T0.
+fn stream(id: u64, at: i64, begins: i64, streams: i64) -> [Vec<S>; 2] {
+    const MS: i64 = 1_000_000;
+    let joint = T0 + (at + begins) * MS;
+    let mut begun = in_service(inference(id, 0, None).library(3).model(4));
+    begun.view.duration_ns = begins * MS;
+    let begun = begun.with(|f| (f.start_ns, f.joint_ns) = (T0 + at * MS, joint));
+    let end = in_service(end_of_stream(id + 1, 0, 10).library(3).model(4).response(id));
+    let end = end.with(|f| (f.start_ns, f.joint_ns) = (joint + streams * MS, joint + MS));
+    [vec![begun], vec![end]]
+}
+
+#[test]
+fn ends_of_streams_at_the_root_of_a_trace_find_what_began_them() {
+    let settled = |traces: &[Vec<S>]| {
+        let looked: Vec<Spans> = traces.iter().map(|t| trace(t)).collect();
+        let settled = settle_together(&looked.iter().collect::<Vec<_>>());
+        let calls = settled.into_iter().flat_map(|s| s.calls);
+        calls.map(|c| (c.span, c.usage.row, c.took_ns.map(|ns| ns / 1_000_000))).collect::<Vec<_>>()
+    };
+    // Three at once, which end in another order than they began in.
+    let streams = [stream(1, 0, 80, 900), stream(3, 5, 100, 300), stream(5, 9, 40, 600)];
+    let mut traces = streams.concat();
+    let expected = [(1, 2, Some(980)), (3, 4, Some(400)), (5, 6, Some(640))];
+    assert_eq!(settled(&traces), expected);
+    traces.reverse();
+    let mut found = settled(&traces);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    // An end that tells nothing but how long it took.
+    let [begun, end] = stream(1, 0, 80, 900);
+    let mut bare = end[0].with(|f| (f.input, f.output, f.response) = (None, None, 0));
+    bare.view.usage = false;
+    assert_eq!(settled(&[begun, vec![bare]]), [(1, 1, Some(980))]);
+    // Another service, library or model; seconds later; or nothing that says how long it took.
+    let [begun, end] = stream(1, 0, 80, 900);
+    for other in [
+        end[0].with(|f| f.service = 6),
+        end[0].library(4 << 16),
+        end[0].model(5),
+        end[0].with(|f| f.joint_ns += 2 * SECOND),
+        end[0].with(|f| f.joint_ns = 0),
+    ] {
+        assert_eq!(calls(&[begun.clone(), vec![other]]), [1, 2]);
+    }
+}
+
+// Langfuse 3.0: one scope for its handler of LangChain and for the client of OpenAI below, the root
+// of another trace. OpenLIT 1.36: one scope and name, and the handler tells no id.
+#[test]
+fn two_instrumentations_of_one_scope_tell_one_call() {
+    let told = |id: u64, name: u32, from_ms: i64, to_ms: i64| {
+        let mut told = in_service(inference(id, 0, 859).library(3).model(4));
+        told.view.duration_ns = (to_ms - from_ms) * 1_000_000;
+        told.with(|f| (f.name, f.start_ns) = (name, T0 + from_ms * 1_000_000))
+    };
+    let handler = || told(1, 7, 0, 92);
+    assert_eq!(calls(&[vec![handler()], vec![told(2, 8, 1, 91)]]).len(), 1);
+    assert_eq!(calls(&[vec![handler()], vec![told(2, 7, 1, 91).response(9)]]).len(), 1);
+    // Two calls of each, one after the other.
+    let second = [vec![told(3, 7, 95, 190)], vec![told(4, 8, 96, 189)]];
+    let first = [vec![handler()], vec![told(2, 8, 1, 91)]];
+    assert_eq!(calls(&[first, second].concat()).len(), 2);
+    // One after the other; the one not within the other; of one name; of other usage; without output.
+    for other in [
+        told(2, 8, 92, 120),
+        told(2, 8, 1, 93),
+        told(2, 7, 1, 91),
+        told(2, 8, 1, 91).with(|f| f.input = Some(860)),
+    ] {
+        assert_eq!(calls(&[vec![handler()], vec![other]]), [1, 2]);
+    }
+    let embedding = |s: S| s.with(|f| f.output = None);
+    assert_eq!(calls(&[vec![embedding(handler())], vec![embedding(told(2, 8, 1, 91))]]).len(), 2);
+    // MLflow 3.0 tells the answer's id on both, and usage on neither.
+    let bare = |s: S| {
+        let mut bare = s.response(9).with(|f| (f.input, f.output) = (None, None));
+        bare.view.usage = false;
+        bare
+    };
+    assert_eq!(calls(&[vec![bare(handler())], vec![bare(told(2, 8, 1, 91))]]).len(), 1);
+    assert_eq!(calls(&[vec![bare(handler())], vec![bare(told(2, 7, 1, 91))]]).len(), 2);
+    assert_eq!(calls(&[vec![bare(handler())], vec![bare(told(2, 8, 92, 120))]]).len(), 2);
+}

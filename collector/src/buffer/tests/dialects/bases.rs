@@ -263,6 +263,78 @@ fn openinference_litellm_may_leave_out_what_was_written_to_a_cache() {
     check(&said("0.1.34", Some(1515)), &[("input_uncached_tokens", "201")]);
 }
 
+// Version 0.1.54 told 1891 of 1891 + 1055 + 125 = 3071, 0.1.80 all of it; of a stream both tell all
+// of it, and the total.
+#[test]
+fn openinference_langchain_began_to_add_up_what_claude_says() {
+    let said = |version: &str, input: i64, total: Option<i64>| {
+        let mut said = json!({
+            "openinference.span.kind": "LLM", "llm.provider": "anthropic",
+            "llm.model_name": "claude-sonnet-4-5", "llm.token_count.prompt": input,
+            "llm.token_count.completion": 125, "llm.token_count.prompt_details.cache_read": 1055,
+            "llm.token_count.prompt_details.cache_write": 125,
+            "llm.invocation_parameters": r#"{"streaming": false}"#,
+        });
+        if let Some(total) = total {
+            said["llm.token_count.total"] = total.into();
+        }
+        by("openinference.instrumentation.langchain", version).span(said)
+    };
+    for row in [
+        said("0.1.54", 1891, None),
+        said("0.1.80", 3071, None),
+        said("0.1.54", 3071, Some(3196)),
+        said("0.1.80", 3071, Some(3196)),
+    ] {
+        check(&row, &[("input_tokens", "3071"), ("input_uncached_tokens", "1891")]);
+    }
+}
+
+// MLflow 3.0 of LangChain: the counts are in what was answered alone. 141 + 909 + 134 = 1184.
+#[test]
+fn older_mlflow_shows_the_usage_of_langchain_in_what_was_answered() {
+    let said = |provider: &str, output: serde_json::Value| {
+        let answer = json!({"generations": [], "llm_output": output}).to_string();
+        by("mlflow.tracing.provider", "").span(json!({
+            "mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.spanOutputs": answer,
+            "metadata": json!({"ls_provider": provider}).to_string(),
+        }))
+    };
+    let claude = said(
+        "anthropic",
+        json!({
+            "model_name": "claude-sonnet-4-5-20250929",
+            "usage": {"cache_creation_input_tokens": 134, "cache_read_input_tokens": 909,
+                      "input_tokens": 141, "output_tokens": 101},
+        }),
+    );
+    check(&claude, &[("input_tokens", "1184"), ("output_tokens", "101")]);
+    let openai = said(
+        "openai",
+        json!({
+            "model_name": "gpt-4o-2024-08-06",
+            "token_usage": {"completion_tokens": 125, "prompt_tokens": 3480,
+                            "prompt_tokens_details": {"cached_tokens": 2432}},
+        }),
+    );
+    check(&openai, &[("input_tokens", "3480"), ("cache_read_tokens", "2432")]);
+    check(&openai, &[("response_model", "gpt-4o-2024-08-06"), ("output_tokens", "125")]);
+}
+
+// LiteLLM's proxy 1.79 counts the text of Claude's thinking: 13 of 398 tokens.
+#[test]
+fn reasoning_of_claude_is_a_guess_of_litellm() {
+    let row = by("litellm", "").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.system": "anthropic",
+        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.prompt_tokens": 2953,
+        "gen_ai.usage.completion_tokens": 398, "gen_ai.usage.total_tokens": 3351,
+        "metadata.usage_object": "{'completion_tokens': 398, 'prompt_tokens': 2953, \
+            'total_tokens': 3351, 'completion_tokens_details': {'reasoning_tokens': 13}, \
+            'prompt_tokens_details': {'cached_tokens': 0}}",
+    }));
+    check(&row, &[("dialect", "litellm"), ("output_tokens", "398"), ("reasoning_tokens", "-")]);
+}
+
 // LangChain streams of Claude whose last event tells the output alone: 0 in, 218 out.
 #[test]
 fn no_answer_comes_from_nothing() {
@@ -291,6 +363,45 @@ fn googles_agent_kit_names_google_and_adds_the_reasoning_of_others() {
             ("output_text_tokens", "114"),
         ],
     );
+}
+
+// google-adk 1.17 with 226 thoughts, of which the attributes tell nothing: 14 + 226 = 240 out.
+// Version 1.3 has no such attributes.
+#[test]
+fn answer_in_googles_agent_kit_tells_all_of_the_usage() {
+    let answer = |usage: serde_json::Value| {
+        let text = "said ".repeat(10_000);
+        json!({"content": {"parts": [{"text": text}]}, "usage_metadata": usage}).to_string()
+    };
+    let gemini = answer(json!({
+        "cached_content_token_count": 1891, "candidates_token_count": 14,
+        "prompt_token_count": 2859, "thoughts_token_count": 226, "total_token_count": 3099,
+    }));
+    for (version, told) in [("", false), ("1.17.0", true)] {
+        let mut said = json!({
+            "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "gemini-2.5-flash",
+            "gcp.vertex.agent.llm_response": gemini,
+        });
+        if told {
+            said["gen_ai.usage.input_tokens"] = 2859.into();
+            said["gen_ai.usage.output_tokens"] = 14.into();
+        }
+        let row = by("gcp.vertex.agent", version).span(said);
+        check(&row, &[("span_role", "call"), ("input_tokens", "2859"), ("output_tokens", "240")]);
+        check(&row, &[("cache_read_tokens", "1891"), ("reasoning_tokens", "226")]);
+        let kept = row["span_attributes"].as_ref().is_some_and(|kept| kept.contains("said"));
+        assert!(!kept, "content stays in spans");
+    }
+    // Of LiteLLM's counts reasoning is a part of the output.
+    let openai = answer(json!({
+        "candidates_token_count": 375, "prompt_token_count": 2385, "thoughts_token_count": 261,
+        "total_token_count": 2760,
+    }));
+    let row = by("gcp.vertex.agent", "2.6.1").span(json!({
+        "gen_ai.system": "gemini", "gen_ai.request.model": "openai/gpt-4o",
+        "gcp.vertex.agent.llm_response": openai,
+    }));
+    check(&row, &[("provider", "openai"), ("output_tokens", "375"), ("reasoning_tokens", "261")]);
 }
 
 // OpenLIT for node 1.15 guesses 20 and 14 where 385 and 75 were billed.

@@ -85,6 +85,34 @@ fn vercel_4_leaves_cached_tokens_to_the_metadata() {
     check(&said("ai.streamText"), &[("span_role", "rollup"), ("input_tokens", "1909")]);
 }
 
+// AI SDK 6.0 on `generateText` tells `promptTokens` alone, which contains cached tokens now, and
+// `completionTokens`, which contains thoughts: 1996 + 1885 = 3881, 140 + 257 = 397. Version 5 told
+// 1996 and 140 under the same names. What the provider said stands in `providerMetadata`.
+#[test]
+fn what_the_provider_counted_tells_what_vercel_made_of_it() {
+    let anthropic = r#"{"anthropic":{"usage":{"input_tokens":1996,"output_tokens":611,
+        "cache_creation_input_tokens":1885,"cache_read_input_tokens":0}}}"#;
+    let google = r#"{"google":{"usageMetadata":{"cachedContentTokenCount":1700,
+        "thoughtsTokenCount":257,"promptTokenCount":3574,"candidatesTokenCount":140,
+        "totalTokenCount":3971}}}"#;
+    let said = |provider: &str, model: &str, metadata: &str, input: i64, output: i64| {
+        by("ai", "").span(json!({
+            "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider,
+            "ai.model.id": model, "ai.usage.promptTokens": input,
+            "ai.usage.completionTokens": output, "ai.response.providerMetadata": metadata,
+        }))
+    };
+    for input in [3881, 1996] {
+        let row = said("anthropic.messages", "claude-sonnet-4-5", anthropic, input, 611);
+        check(&row, &[("input_tokens", "3881"), ("input_uncached_tokens", "1996")]);
+    }
+    for output in [397, 140] {
+        let row = said("google.generative-ai", "gemini-2.5-flash", google, 3574, output);
+        check(&row, &[("output_tokens", "397"), ("reasoning_tokens", "257")]);
+        check(&row, &[("input_tokens", "3574"), ("cache_read_tokens", "1700")]);
+    }
+}
+
 // AI SDK 5 on Gemini: `totalTokens` = input + output + reasoning proves reasoning beside output.
 #[test]
 fn a_total_proves_reasoning_beside_output() {

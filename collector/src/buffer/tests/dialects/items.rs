@@ -247,6 +247,89 @@ fn span_of_a_stream_that_was_not_followed_is_not_as_long_as_the_call() {
     check(&stream("my.app", false), &[("covers_call", "false")]);
 }
 
+// Spring AI 1.1 asks, calls the tool and asks again; the second span tells the usage of both.
+#[test]
+fn call_of_spring_with_tools_tells_a_running_sum() {
+    let asked = |reason: &str, tools: bool| {
+        let mut said = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.system": "openai",
+            "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": "7879",
+            "gen_ai.usage.output_tokens": "788", "gen_ai.response.finish_reasons": format!("[\"{reason}\"]"),
+        });
+        if tools {
+            said["spring.ai.model.request.tool.names"] = "[\"get_weather\"]".into();
+        }
+        said
+    };
+    let spring = by("org.springframework.boot", "3.5.7");
+    check(&spring.span(asked("TOOL_CALLS", true)), &[("running_sum", "goes-on")]);
+    check(&spring.span(asked("tool_use", true)), &[("running_sum", "goes-on")]);
+    let last = [("running_sum", "ends"), ("input_tokens", "7879")];
+    check(&spring.span(asked("STOP", true)), &last);
+    check(&spring.span(asked("STOP", false)), &[("running_sum", "-")]);
+    check(&by("my.app", "1").span(asked("STOP", true)), &[("running_sum", "-")]);
+}
+
+// Version 0.21.5 of OpenLLMetry's google-generativeai tells one call as the root of two traces.
+#[test]
+fn message_to_a_chat_of_googles_client_is_no_second_call() {
+    let said = |name: &'static str, role: &str| {
+        let row =
+            Case { name, ..by("opentelemetry.instrumentation.google_generativeai", "0.21.5") }
+                .span(json!({
+                    "gen_ai.system": "Gemini", "llm.request.type": "completion",
+                    "gen_ai.request.model": "unknown", "gen_ai.usage.completion_tokens": 190,
+                    "gen_ai.usage.prompt_tokens": 1425,
+                }));
+        check(&row, &[("span_role", role), ("input_tokens", "1425")]);
+    };
+    said("gemini.generate_content", "call");
+    said("gemini.send_message", "rollup");
+}
+
+// Logfire 4.0: neither an operation nor usage, and “Message with {request_data[model]!r}”.
+#[test]
+fn what_a_client_asks_of_a_model_is_a_call_without_usage_too() {
+    let asked = |name: &'static str, scope: &'static str| {
+        let said = json!({
+            "request_data": r#"{"messages": [], "model": "claude-sonnet-4-5", "stream": true}"#,
+        });
+        Case { name, ..by(scope, "4.0.0") }.span(said)
+    };
+    check(
+        &asked("Message with {request_data[model]!r}", "logfire.anthropic"),
+        &[
+            ("span_role", "call"),
+            ("provider", "anthropic"),
+            ("request_model", "claude-sonnet-4-5"),
+            ("streaming", "true"),
+            ("covers_call", "false"),
+            ("usage_basis", "-"),
+        ],
+    );
+    check(
+        &asked("OpenAI API call to {url!r}", "logfire.openai"),
+        &[("span_role", "other"), ("covers_call", "-")],
+    );
+    check(&asked("handle request", "logfire"), &[("span_role", "other")]);
+}
+
+// Logfire writes a log in the shape of a span when a stream is over, with its length in seconds.
+#[test]
+fn end_of_a_stream_tells_how_long_it_took() {
+    let said = |seconds: f64| {
+        json!({
+            "request_data": r#"{"model": "gpt-4o", "stream": true}"#, "duration": seconds,
+            "response_data": r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 8}}"#,
+        })
+    };
+    let end = Case { instant: true, ..by("logfire.openai", "4.20.0") };
+    check(&end.span(said(0.205)), &[("span_role", "call"), ("stream_ns", "205000000")]);
+    check(&end.span(said(-1.0)), &[("stream_ns", "-")]);
+    check(&by("logfire.openai", "4.20.0").span(said(0.205)), &[("stream_ns", "-")]);
+    check(&Case { instant: true, ..by("my.app", "1") }.span(said(0.205)), &[("stream_ns", "-")]);
+}
+
 // llama-index 0.14: a span of kind LLM around the making of a request, without one.
 #[test]
 fn making_of_a_request_is_no_call() {
@@ -255,4 +338,8 @@ fn making_of_a_request_is_no_call() {
     check(&by(scope, "4.3.4").span(said()), &[("span_role", "call")]);
     let making = Case { name: "OpenAI._prepare_chat_with_tools", ..by(scope, "4.3.4") };
     check(&making.span(said()), &[("span_role", "other")]);
+    // Haystack builds prompts in components of their own.
+    let building = Case { name: "ChatPromptBuilder.run", ..by("", "") };
+    let said = json!({ "openinference.span.kind": "LLM" });
+    check(&building.span(said), &[("span_role", "other")]);
 }

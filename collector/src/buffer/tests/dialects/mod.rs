@@ -59,6 +59,8 @@ struct Case<'c> {
     owner: OwnerSettings,
     events: Vec<Event>,
     failed: bool,
+    /// The span has no length; else it lasts two seconds.
+    instant: bool,
 }
 
 fn by<'c>(scope: &'c str, version: &'c str) -> Case<'c> {
@@ -96,7 +98,7 @@ impl Case<'_> {
             span_id: vec![2; 8],
             name: if self.name.is_empty() { "s" } else { self.name }.to_owned(),
             start_time_unix_nano: START,
-            end_time_unix_nano: START + 2_000_000_000,
+            end_time_unix_nano: START + if self.instant { 0 } else { 2_000_000_000 },
             attributes: attributes(&said),
             events: self.events.clone(),
             status: self.failed.then(|| Status { code: 2, ..Status::default() }),

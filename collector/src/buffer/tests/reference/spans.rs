@@ -69,6 +69,8 @@ fn span_row(
     set("span_role", Some(role.into()));
     set("duplicate_of", None);
     set("covers_call", None);
+    set("stream_ns", None);
+    set("running_sum", None);
 
     let is_said = |a: &KeyValue| is_content(&a.key) || is_unlisted(ai, a);
     let mut content: Vec<i64> = vec![];
