@@ -25,8 +25,8 @@ pub(super) struct Place {
 }
 
 /// Ties calls by response id. Two spans of one library with one id stay two calls: it makes one
-/// span for a call, so the id is none. But one that tells a call again does so in another trace,
-/// from the same instant, or by another name within its time.
+/// span for a call, so the id is none. But one that tells a call again does so from the same instant,
+/// or in another trace by another name within its time.
 pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
     let mut calls: Vec<(u64, Place)> = Vec::new();
     for (t, trace) in traces.iter().enumerate() {
@@ -52,8 +52,9 @@ pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
             let twin = kept.iter().find(|k| {
                 let other = told(k);
                 let two = other.facts.scope != it.facts.scope;
-                let again = told_again(&other, &it) || answered_within(&other, &it);
-                (two || (k.t != at.t && again)) && same_response(&other, &it)
+                let again =
+                    told_again(&other, &it) || (k.t != at.t && answered_within(&other, &it));
+                (two || again) && same_response(&other, &it)
             });
             match twin {
                 Some(call) => same.push((*at, *call)),

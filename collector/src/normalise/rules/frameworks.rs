@@ -98,7 +98,8 @@ pub(super) const RULES: &[Rule] = &[
     // the text of it.
     Rule {
         dialect: "litellm",
-        provider: "anthropic",
+        // Its proxy names no provider.
+        only: |who| who.provider == Some("anthropic") || who.model.starts_with("claude-"),
         cached: Unsent(LITELLM_UNSENT),
         streams: LITELLM_STREAMS,
         reasoning: Guessed,

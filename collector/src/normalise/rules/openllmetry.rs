@@ -51,7 +51,10 @@ pub(super) const RULES: &[Rule] = &[
         before: Some([0, 33, 0]),
         streams: Streams::Guessed {
             streamed: "library: openllmetry anthropic before 0.33 counts the words of a stream",
-            unsaid: None,
+            unsaid: Some(
+                "library: openllmetry anthropic before 0.33 counts the words of a stream, and does \
+                 not say of every call whether it was one [perhaps-estimated]",
+            ),
         },
         reasoning: InsideUnsent,
         name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",

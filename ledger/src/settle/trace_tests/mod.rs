@@ -269,7 +269,8 @@ fn one_response_in_two_traces_is_one_call_with_the_owner_of_both() {
 fn constant_response_id_merges_nothing() {
     let call = |id: u64| inference(id, 0, 10).response(7);
     // Of one library; of other models; at another time.
-    assert_eq!(called(&[call(1).library(1), call(2).library(1)]), [1, 2]);
+    let later = |s: S| s.with(|f| f.start_ns += 1);
+    assert_eq!(called(&[call(1).library(1), later(call(2).library(1))]), [1, 2]);
     assert_eq!(called(&[call(1).library(1).model(1), call(2).library(2).model(2)]), [1, 2]);
     assert_eq!(called(&[call(1).library(1), call(2).library(2).at(10)]), [1, 2]);
     // Of more spans than one call ever has.
@@ -463,7 +464,7 @@ fn a_span_without_a_length_ends_no_stream_of_another_model_library_or_time() {
 }
 
 // LiteLLM 1.65 logs a call of the responses API three times, each in a trace of its own; 1.63 a
-// stream twice, the first time while it flows.
+// stream twice, the first time while it flows; the proxy of 1.79 one twice in the client's trace.
 #[test]
 fn a_call_that_its_library_tells_again_elsewhere_is_one() {
     let calls = |others: &[S]| -> usize {
@@ -479,6 +480,11 @@ fn a_call_that_its_library_tells_again_elsewhere_is_one() {
     assert_eq!(calls(&[flowing]), 1);
     // Another beginning: an id that is none.
     assert_eq!(calls(&[again.with(|f| f.start_ns += 1)]), 2);
+    // In one trace.
+    assert_eq!(
+        called(&[inference(1, 9, 10).response(7), inference(2, 9, 10).response(7)]).len(),
+        1
+    );
 }
 
 // opentelemetry-instrumentation-langchain 0.50 leaves the context of each call attached, so that
