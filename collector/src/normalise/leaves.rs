@@ -213,9 +213,13 @@ fn output_leaves(
         // Whether some of output is reasoning is not told, but all of it is there; where nothing
         // tells how to read it, most libraries still have it all.
         InsideUnsent | Reasoning::Unknown if reported.reasoning.is_none() => {
-            return Ok(all_output(reported, output + beside, usage));
+            all_output(reported, output + beside, usage);
+            return Ok(());
         }
-        Reasoning::Guessed => return Ok(all_output(reported, output + beside, usage)),
+        Reasoning::Guessed => {
+            all_output(reported, output + beside, usage);
+            return Ok(());
+        }
         Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
         Twice => (Some(output + beside - reasoning), output - 2 * reasoning - inside),
         Beside => (Some(output + beside + reasoning), output - inside),
