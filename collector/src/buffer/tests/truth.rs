@@ -215,7 +215,7 @@ const SUITES: &[Expected] = &[
     suite("langfuse-py-5", 12),
     suite("langsmith-otel", 13),
     suite("litellm-otel", 16),
-    suite("mlflow-otlp", 44),
+    suite("mlflow-otlp", 45),
     suite("openinference-anthropic-py", 20),
     suite("openinference-langchain-openai", 13),
     suite("openinference-llama-index", 5),

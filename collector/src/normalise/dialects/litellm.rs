@@ -5,14 +5,15 @@
 
 use super::super::inside;
 use super::super::names::{Fact, Name};
-use super::{Dialect, PLAIN, otel_genai};
+use super::{Dialect, PLAIN, openinference, otel_genai};
 
 /// The dialect.
 pub(super) static DIALECT: Dialect = Dialect {
     name: "litellm",
     scopes: &["litellm*"],
     prefixes: &["litellm.", "metadata.user_api_key", "metadata.usage_object", "hidden_params"],
-    names: &[NAMES, otel_genai::NAMES],
+    // Its callbacks for Arize and Langfuse tell the same by OpenInference's names.
+    names: &[NAMES, otel_genai::NAMES, openinference::NAMES],
     inside: &[
         ("metadata.usage_object", &inside::USAGE),
         ("hidden_params", &inside::LITELLM_HIDDEN),
@@ -37,4 +38,7 @@ const NAMES: &[Name] = &[
     ("metadata.session_id", Fact::Session, 0),
     ("metadata.litellm_session_id", Fact::Session, 1),
     ("metadata.attempted_retries", Fact::Resends, 0),
+    ("llm.response.id", Fact::ResponseId, 5),
+    ("llm.response.model", Fact::ResponseModel, 5),
+    ("llm.is_streaming", Fact::Streaming, 5),
 ];

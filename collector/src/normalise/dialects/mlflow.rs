@@ -32,6 +32,8 @@ const ANSWER: inside::Inside = inside::Inside {
     paths: &[
         ("usage.input_tokens", Fact::Input, 0),
         ("usage.output_tokens", Fact::Output, 0),
+        ("usage.prompt_tokens", Fact::Input, 3),
+        ("usage.completion_tokens", Fact::Output, 3),
         ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
         ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
         ("usage.cache_read_input_tokens", Fact::CacheRead, 2),

@@ -55,7 +55,7 @@ const PARAMETERS: inside::Inside = inside::Inside {
     ],
 };
 
-const NAMES: &[Name] = &[
+pub(super) const NAMES: &[Name] = &[
     ("openinference.span.kind", Fact::Kind, 0),
     ("llm.provider", Fact::Provider, 0),
     ("llm.system", Fact::Provider, 1),

@@ -52,6 +52,8 @@ const NAMES: &[Name] = &[
     ("llm.request.type", Fact::Operation, 35),
     ("llm.vendor", Fact::Provider, 35),
     ("llm.request.model", Fact::RequestModel, 35),
+    // VoltAgent, whose other names are these too.
+    ("llm.model", Fact::RequestModel, 36),
     ("llm.response.model", Fact::ResponseModel, 35),
     ("llm.usage.prompt_tokens", Fact::Input, 35),
     ("llm.usage.completion_tokens", Fact::Output, 35),

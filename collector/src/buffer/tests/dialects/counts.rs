@@ -85,6 +85,51 @@ fn vercel_4_leaves_cached_tokens_to_the_metadata() {
     check(&said("ai.streamText"), &[("span_role", "rollup"), ("input_tokens", "1909")]);
 }
 
+// LiteLLM 1.79 with callback `arize_phoenix`: OpenInference's names under its own scope.
+#[test]
+fn litellm_speaks_openinference_to_some() {
+    let row = by("litellm", "").span(json!({
+        "openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-4o",
+        "llm.response.id": "chatcmpl-k5", "llm.response.model": "gpt-4o-2024-08-06",
+        "llm.is_streaming": "False", "llm.token_count.total": 5401,
+        "llm.token_count.completion": 713, "llm.token_count.prompt": 4688,
+    }));
+    check(
+        &row,
+        &[
+            ("dialect", "litellm"),
+            ("span_role", "call"),
+            ("provider", "openai"),
+            ("response_id", "chatcmpl-k5"),
+            ("response_model", "gpt-4o-2024-08-06"),
+            ("input_tokens", "4688"),
+            ("output_tokens", "713"),
+        ],
+    );
+}
+
+// VoltAgent 2.3: `llm:generateText`, and the sum of an agent's under names of no namespace.
+#[test]
+fn voltagent_names_its_model_as_nobody_else() {
+    let row = by("@voltagent/core", "1.0.0").span(json!({
+        "span.type": "llm", "llm.model": "gpt-4o-mini", "llm.usage.prompt_tokens": 218,
+        "llm.usage.completion_tokens": 554, "llm.usage.total_tokens": 772,
+    }));
+    check(
+        &row,
+        &[
+            ("span_role", "call"),
+            ("request_model", "gpt-4o-mini"),
+            ("input_tokens", "218"),
+            ("output_tokens", "554"),
+        ],
+    );
+    let agent = by("@voltagent/core", "1.0.0").span(json!({
+        "ai.model.name": "gpt-4o-mini", "usage.prompt_tokens": 218, "usage.completion_tokens": 554,
+    }));
+    check(&agent, &[("span_role", "other"), ("input_tokens", "-")]);
+}
+
 // AI SDK 6.0 on `generateText` tells `promptTokens` alone, which contains cached tokens now, and
 // `completionTokens`, which contains thoughts: 1996 + 1885 = 3881, 140 + 257 = 397. Version 5 told
 // 1996 and 140 under the same names. What the provider said stands in `providerMetadata`.
