@@ -16,9 +16,10 @@ pub const PRICE_MATCHES_MAX: usize = 10_000;
 pub const PRICE_SHAPES_MAX: usize = 20_000;
 
 /// Memory for open and lately settled traces. What is kept of a model call takes some 260 bytes, its
-/// trace and its links with it, of another span some 120, so this holds 1.1 million calls: eighteen seconds of 60,000 a second, more
-/// than a trace of the default quiet time is open; hours of an ordinary load. Above it the oldest
-/// traces are settled early, as provisional, and finished from the table.
+/// trace and its links with it, of another span some 120, so this holds 1.1 million calls: eighteen
+/// seconds of 60,000 a second, more than a trace of the default quiet time is open; hours of an
+/// ordinary load. Above it the oldest traces are settled early, as provisional, and finished from
+/// the table.
 pub const OPEN_BYTES_MAX: usize = 288 << 20;
 
 /// Above this the oldest settled traces are let go before their time: some 40,000 calls, and a

@@ -5,6 +5,7 @@
 pub mod ids;
 pub mod money;
 pub mod problem;
+pub mod running_sum;
 pub mod semconv;
 pub mod table;
 pub mod tables;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Int64Builder, RecordBatch, StringBuilder,
 };
+use spanledger_schemas::running_sum::RunningSum;
 use spanledger_schemas::{semconv, tables, time};
 
 use super::call_columns::{CallColumns, first};
@@ -18,7 +19,7 @@ use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, EVENTS_BYTES_MAX, Group, SpanView, Value, write_json_map,
     write_json_text,
 };
-use crate::normalise::{self, Fate, Names, Normalised, ResourceFacts, RunningSum, ScopeFacts};
+use crate::normalise::{self, Fate, Names, Normalised, ResourceFacts, ScopeFacts};
 
 /// What a group says about all its spans.
 #[derive(Debug)]

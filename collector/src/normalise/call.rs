@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use spanledger_schemas::running_sum::RunningSum;
+
 use super::dialects::{Dialect, ServerTtft};
 use super::facts::Reading;
 use super::names::Fact;
 use super::usage::Reporter;
 use super::{
-    Fate, Item, Normalised, RunningSum, ScopeFacts, SpanRole, counts, events, kinds, provider,
-    reported,
+    Fate, Item, Normalised, ScopeFacts, SpanRole, counts, events, kinds, provider, reported,
 };
 use crate::decode::Value;
 
@@ -95,7 +96,7 @@ pub(super) fn read<'a>(
             || speaks.is_some_and(|d| d.usage_is_call),
         has_usage,
         has_agent: agent.is_some(),
-        is_sum: asks_nobody
+        repeats: asks_nobody
             || speaks
                 .is_some_and(|d| d.sums.iter().any(|sum| said.name(Fact::Input).starts_with(sum))),
         of_client: speaks.is_some_and(|d| d.is_of_client(scope.name)),

@@ -161,8 +161,8 @@ pub(super) struct Seen<'o> {
     pub(super) has_model: bool,
     pub(super) has_usage: bool,
     pub(super) has_agent: bool,
-    /// What it tells is a sum, or of what another span asks.
-    pub(super) is_sum: bool,
+    /// Other spans tell what it tells: it is a sum, or asks no model itself.
+    pub(super) repeats: bool,
     /// It is of the instrumentation of a client.
     pub(super) of_client: bool,
 }
@@ -174,7 +174,7 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
         return SpanRole::Other;
     }
     let wrapper = if seen.has_usage { SpanRole::Rollup } else { SpanRole::Other };
-    if seen.is_sum {
+    if seen.repeats {
         return wrapper;
     }
     if let Some(kind) = seen.kind {

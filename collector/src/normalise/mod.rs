@@ -50,6 +50,7 @@ pub use owner::OwnerSettings;
 pub use reported::{CostKind, ReportedCost};
 pub use resource::ResourceFacts;
 pub use sources::SourceTexts;
+use spanledger_schemas::running_sum::RunningSum;
 pub use usage::{Basis, Reporter};
 
 /// The attribute names that are known: those of the dialects, and a user's own for owners.
@@ -265,25 +266,6 @@ pub struct Normalised<'a> {
     /// Whether a gateway answered from its own cache.
     pub gateway_cache_hit: Option<bool>,
     sources: Option<usize>,
-}
-
-/// A call whose usage contains that of the calls before it below the same span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunningSum {
-    /// It asks for tools: the next call contains it.
-    GoesOn,
-    /// It is the last.
-    Ends,
-}
-
-impl RunningSum {
-    /// The word of the column `running_sum`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::GoesOn => "goes-on",
-            Self::Ends => "ends",
-        }
-    }
 }
 
 /// The item whose attributes are read.

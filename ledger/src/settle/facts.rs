@@ -4,12 +4,13 @@
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::Float64Type;
+use spanledger_schemas::running_sum::RunningSum;
 use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::SettleError;
 use super::calls::column_of;
-use super::view::{Facts, RunningSum, Trust};
+use super::view::{Facts, Trust};
 use crate::prices::columns::{int, text};
 
 /// The columns that are read.
@@ -156,11 +157,7 @@ impl FactColumns {
                 _ => Trust::Counted,
             },
             failed: self.error.is_valid(i),
-            sum: match self.sum.as_ref().and_then(|sum| at(sum, i)) {
-                None => RunningSum::None,
-                Some("goes-on") => RunningSum::GoesOn,
-                Some(_) => RunningSum::Ends,
-            },
+            sum: self.sum.as_ref().and_then(|sum| at(sum, i)).and_then(RunningSum::of),
             record: false,
         };
         if facts.is_bare() && duration_ns > 0 {

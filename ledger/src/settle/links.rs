@@ -1,9 +1,10 @@
 //! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
 //! usage and second; by the second in which the two spans of a stream meet; by service, second and
-//! output or model where a library of that service tells only a part of the usage of some calls. Takes facts as they are read, gives traces to look at
-//! together; whether they do tell of one call is for `twins` to say, so a link too many costs a
-//! look. Two generations, the older forgotten when the newer is full: calls whose twin comes later
-//! than that stay two. Owns at most twice [`LINKS_MAX`] links.
+//! output or model where a library of that service tells only a part of the usage of some calls.
+//! Takes facts as they are read, gives traces to look at together; whether they do tell of one call
+//! is for `twins` and `ends` to say, so a link too many costs a look. Two generations, the older
+//! forgotten when the newer is full: calls whose twin comes later than that stay two. Owns at most
+//! twice [`LINKS_MAX`] links.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

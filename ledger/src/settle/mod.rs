@@ -2,9 +2,9 @@
 //! and its list cost. In path order: `chunk` reads what decides of new spans (`view`, `facts`), and
 //! of log records (`record_rows`), `open` holds traces until they are quiet, `links` knows which
 //! may tell of the same calls, `together` brings those together. `trace` decides what is a call,
-//! by `tree`, `twins`, `across`, `ends`, `records` and `sums`, with a `verdict` on the rest. `gather` fetches the
-//! columns of calls, `calls` and `verdicts` make the rows, `decided` compares them, by their
-//! `content`, with what is written. `job` has the order of things, `reading` what comes in,
+//! by `tree`, `twins`, `across`, `ends`, `records` and `sums`, with a `verdict` on the rest. `gather`
+//! fetches the columns of calls, `calls` and `verdicts` make the rows, `decided` compares them, by
+//! their `content`, with what is written. `job` has the order of things, `reading` what comes in,
 //! `writing` what goes out; `tables` reads what is not in memory.
 //!
 //! ## Counted once, also across a crash (I-2)

@@ -3,10 +3,12 @@
 //! such call the one before it, whose counts are to be taken off. What it tells stays in its row of
 //! `spans`; the difference is in `calls`.
 
+use spanledger_schemas::running_sum::RunningSum;
+
 use super::HashMap;
 use super::trace::{InTrace, Mark};
 use super::twins::Told;
-use super::view::{RowRef, RunningSum};
+use super::view::RowRef;
 
 /// The row of the call before, by place in the tree.
 pub(super) fn told_before(trace: &InTrace<'_>) -> HashMap<usize, RowRef> {
@@ -16,7 +18,7 @@ pub(super) fn told_before(trace: &InTrace<'_>) -> HashMap<usize, RowRef> {
             continue;
         }
         let told = trace.told(i);
-        if told.facts.sum != RunningSum::None && told.view.usage && told.view.parent != 0 {
+        if told.facts.sum.is_some() && told.view.usage && told.view.parent != 0 {
             sums.entry((told.view.parent, told.facts.scope)).or_default().push((i, told));
         }
     }
@@ -35,12 +37,10 @@ pub(super) fn told_before(trace: &InTrace<'_>) -> HashMap<usize, RowRef> {
 
 /// Whether a call tells the usage of the one before it, too.
 fn contains(next: &Told, first: &Told) -> bool {
-    let at_least = |next: Option<i64>, first: Option<i64>| match (next, first) {
-        (Some(next), Some(first)) => next >= first,
-        (None, None) => true,
-        _ => false,
+    let at_least = |next: Option<i64>, first: Option<i64>| {
+        first.is_none_or(|first| next.is_some_and(|next| next >= first))
     };
-    first.facts.sum == RunningSum::GoesOn
+    first.facts.sum == Some(RunningSum::GoesOn)
         && first.end_ns() <= next.facts.start_ns
         && at_least(next.facts.input, first.facts.input)
         && at_least(next.facts.output, first.facts.output)

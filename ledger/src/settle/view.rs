@@ -2,6 +2,8 @@
 //! a model call. Owns the two shapes and how a trace holds them; it reads no columns and decides
 //! nothing.
 
+use spanledger_schemas::running_sum::RunningSum;
+
 /// A row of a chunk of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RowRef {
@@ -85,22 +87,10 @@ pub(super) struct Facts {
     pub(super) trust: Trust,
     /// It names an error.
     pub(super) failed: bool,
-    /// Whether its usage contains that of the calls before it.
-    pub(super) sum: RunningSum,
+    /// Where its usage contains that of the calls before it.
+    pub(super) sum: Option<RunningSum>,
     /// It is a log record, not a span; the view's parent is the span it was written in.
     pub(super) record: bool,
-}
-
-/// Whether the usage of a call contains that of the calls before it below the same span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum RunningSum {
-    /// It is its own.
-    #[default]
-    None,
-    /// It does, and is contained in that of the next.
-    GoesOn,
-    /// It does, and is the last.
-    Ends,
 }
 
 impl Facts {

@@ -4,9 +4,11 @@
 mod apart;
 mod properties;
 
+use spanledger_schemas::running_sum::RunningSum;
+
 use super::trace::{Call, Settled, settle_together};
 use super::verdict::{Of, Rule, Uncounted, Verdict};
-use super::view::{Facts, NO_FACTS, Role, RowRef, RunningSum, SpanView, Spans, Trust};
+use super::view::{Facts, NO_FACTS, Role, RowRef, SpanView, Spans, Trust};
 
 const TEAM: u16 = 1;
 /// 2026-11-20T10:00:00Z
@@ -513,27 +515,27 @@ fn a_call_that_begins_after_its_parent_is_over_is_no_part_of_it() {
 // Spring AI: 3893 tokens in, then 3893 + 3986, then all three.
 #[test]
 fn of_a_running_sum_each_call_has_what_the_one_before_does_not_tell() {
-    let call = |id: u64, second: i64, input: i64, sum: RunningSum| {
+    let call = |id: u64, second: i64, input: i64, sum: Option<RunningSum>| {
         inference(id, 9, input).at(second).with(|f| f.sum = sum)
     };
     let before = |spans: &[S]| -> Vec<_> {
         settle(spans).calls.iter().map(|c| (c.span, c.less.map(|row| row.row))).collect()
     };
-    use RunningSum::{Ends, GoesOn};
+    let (goes_on, ends) = (Some(RunningSum::GoesOn), Some(RunningSum::Ends));
     let answer = [
-        call(1, 0, 3_893, GoesOn),
-        call(2, 1, 7_879, GoesOn),
-        call(3, 2, 12_212, Ends),
+        call(1, 0, 3_893, goes_on),
+        call(2, 1, 7_879, goes_on),
+        call(3, 2, 12_212, ends),
         // Another answer below the same span.
-        call(4, 3, 20_000, Ends),
+        call(4, 3, 20_000, ends),
     ];
     assert_eq!(before(&answer), [(1, None), (2, Some(1)), (3, Some(2)), (4, None)]);
     // Less than before, at the same time, or below another span: no sum.
     for next in [
-        call(2, 1, 3_000, Ends),
-        call(2, 0, 7_879, Ends),
-        inference(2, 8, 7_879).at(1).with(|f| f.sum = Ends),
-        call(2, 1, 7_879, RunningSum::None),
+        call(2, 1, 3_000, ends),
+        call(2, 0, 7_879, ends),
+        inference(2, 8, 7_879).at(1).with(|f| f.sum = ends),
+        call(2, 1, 7_879, None),
     ] {
         assert_eq!(before(&[answer[0], next]), [(1, None), (2, None)]);
     }
