@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use spanledger_collector::scrape::Target;
+use tokio::runtime::Handle;
 
 use super::exposition::Exposition;
 use super::{Addresses, Fed, feed, limits, progress, words};
@@ -13,7 +14,7 @@ use crate::args::{self, DemoFlags};
 use crate::client::http::send;
 use crate::client::out;
 use crate::client::table::Answer;
-use crate::serve::{self, Server};
+use crate::serve::{self, Runtimes, Server};
 use crate::settings::{HumanDuration, Settings};
 use crate::telemetry;
 
@@ -41,10 +42,10 @@ pub fn main(flags: &DemoFlags) -> anyhow::Result<()> {
     if !effective.origins.contains_key("settle.quiet") {
         settings.settle.quiet = HumanDuration::from_secs(1);
     }
-    serve::runtime()?.block_on(run(settings, flags.exit))
+    Runtimes::start()?.block_on(async |jobs| run(settings, flags.exit, &jobs).await)
 }
 
-async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
+async fn run(mut settings: Settings, exit: bool, jobs: &Handle) -> anyhow::Result<()> {
     let telemetry = telemetry::start(&settings.telemetry)?;
     let exposition = Exposition::start().await?;
     settings.scrape.targets.extend(exposition.targets().into_iter().map(|url| Target {
@@ -52,7 +53,7 @@ async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
         interval: limits::SCRAPE_INTERVAL,
         ..Target::new(&url)
     }));
-    let server = Server::start(settings, telemetry.metrics.clone()).await?;
+    let server = Server::start(settings, telemetry.metrics.clone(), jobs).await?;
     server.announce()?;
     let shown = tell(&server, &exposition);
     let stopped = tokio::select! {

@@ -6,14 +6,17 @@
 mod doors;
 mod http;
 mod parts;
+mod runtimes;
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub use doors::Addresses;
+pub use runtimes::Runtimes;
 
 use crate::args::ServeFlags;
 use crate::client::out;
@@ -33,10 +36,10 @@ pub fn main(flags: &ServeFlags) -> anyhow::Result<()> {
         return print(&effective);
     }
     install_fault()?;
-    runtime()?.block_on(async {
+    Runtimes::start()?.block_on(async |jobs| {
         let telemetry = telemetry::start(&effective.settings.telemetry)?;
         warn_of_unknown_variables();
-        let server = Server::start(effective.settings, telemetry.metrics.clone()).await?;
+        let server = Server::start(effective.settings, telemetry.metrics.clone(), &jobs).await?;
         server.announce()?;
         stop_signal().await?;
         server.stop().await?;
@@ -78,22 +81,6 @@ pub fn print(effective: &Effective) -> anyhow::Result<()> {
     Ok(out::stdout().write_all(effective.print().as_bytes())?)
 }
 
-/// Threads that decode, encode and read files for the runtime, beyond one per core. Each keeps
-/// tens of megabytes in the allocator once it has encoded a flush, so a handful, not tokio's 512.
-/// What lasts takes turns (bills) or works in small pieces (merges), so a flush finds one free.
-const WORK_THREADS_BEYOND_CORES: usize = 1;
-
-/// The runtime of sockets and timers; queries and encoding have threads of their own.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let built = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(cores + WORK_THREADS_BEYOND_CORES)
-        .thread_name("io")
-        .build();
-    built.context("starting the I/O threads")
-}
-
 /// Waits for SIGTERM or SIGINT.
 pub async fn stop_signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -115,10 +102,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store, replays the log, starts the jobs and opens the doors.
+    /// Opens the store, replays the log, starts the jobs on their threads and opens the doors.
     pub async fn start(
         settings: Settings,
         metrics: metrics_exporter_prometheus::PrometheusHandle,
+        jobs: &Handle,
     ) -> anyhow::Result<Server> {
         if settings.flight_addr != Addr::Off {
             anyhow::bail!("Flight SQL is not built yet: leave `flight_addr` at `off`");
@@ -126,7 +114,7 @@ impl Server {
         std::fs::create_dir_all(&settings.data_dir)
             .with_context(|| format!("creating the folder `{}`", settings.data_dir.display()))?;
         let stop = CancellationToken::new();
-        let parts = parts::Parts::start(&settings, &stop).await?;
+        let parts = parts::Parts::start(&settings, jobs, &stop).await?;
         let doors = doors::Doors::open(&settings, &parts, metrics, &stop).await?;
         Ok(Server { settings, parts, doors, stop })
     }

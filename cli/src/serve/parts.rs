@@ -15,6 +15,7 @@ use spanledger_ledger::settle::{SettleSettings, SettleStatus, Settler};
 use spanledger_query::settings::{PgLogin, PgSettings, PgTls};
 use spanledger_query::{QueryService, QuerySettings};
 use spanledger_store::{Store, StoreOptions};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +36,13 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Opens the store, replays the log, and starts the jobs; they end with `stop`.
-    pub async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Parts> {
+    /// Opens the store, replays the log, and starts the jobs, the ledger's on threads of their own;
+    /// they end with `stop`.
+    pub async fn start(
+        settings: &Settings,
+        of_ledger: &Handle,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Parts> {
         let root = settings.store_root()?;
         let options =
             StoreOptions { retention_days: settings.retention.days, ..StoreOptions::default() };
@@ -59,7 +65,7 @@ impl Parts {
         }
         let settled = match role.works() {
             false => None,
-            true => Some(start_ledger(settings, &store, &mut jobs, stop).await?),
+            true => Some(start_ledger(settings, &store, &mut jobs, of_ledger, stop).await?),
         };
         let query = match role.answers() {
             false => None,
@@ -92,6 +98,7 @@ async fn start_ledger(
     settings: &Settings,
     store: &Store,
     jobs: &mut JoinSet<()>,
+    threads: &Handle,
     stop: &CancellationToken,
 ) -> anyhow::Result<watch::Receiver<SettleStatus>> {
     prices::import_bundled(store).await.context("importing the bundled price book")?;
@@ -99,7 +106,7 @@ async fn start_ledger(
     let settler = Settler::new(store.clone(), rules, jiff::Timestamp::now);
     let settled = settler.watch();
     let (told, shutdown) = watch::channel(false);
-    jobs.spawn(async move { settler.run(shutdown).await });
+    jobs.spawn_on(async move { settler.run(shutdown).await }, threads);
     jobs.spawn({
         let stop = stop.clone();
         async move {
@@ -108,7 +115,7 @@ async fn start_ledger(
             told.closed().await;
         }
     });
-    jobs.spawn(upkeep(store.clone(), settings.upkeep_interval.0, stop.clone()));
+    jobs.spawn_on(upkeep(store.clone(), settings.upkeep_interval.0, stop.clone()), threads);
     Ok(settled)
 }
 

@@ -120,33 +120,30 @@ pub(super) fn tie_not_followed(traces: &mut [InTrace<'_>]) {
 /// Each instrumentation tells a call once, so of two like calls of a library each finds its own twin, or
 /// none.
 fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
+    if one_teller(traces.iter().flat_map(candidates).map(|(_, told)| told)) {
+        return;
+    }
     let mut groups: HashMap<Same, Vec<(Place, Told)>> = HashMap::default();
     let mut tellers: HashMap<Place, Vec<Facts>> = HashMap::default();
     for (t, trace) in traces.iter().enumerate() {
+        for (i, told) in candidates(trace) {
+            if let Some(same) = (moment.agree)(&told) {
+                groups.entry(same).or_default().push((Place { t, i }, told));
+            }
+        }
         for (i, mark) in trace.marks.iter().enumerate() {
             let told = trace.told(i);
-            if told.view.role != Role::Inference {
-                continue;
-            }
-            match mark {
-                Mark::Call if told.facts.service != 0 => {
-                    if let Some(same) = (moment.agree)(&told) {
-                        groups.entry(same).or_default().push((Place { t, i }, told));
-                    }
-                }
-                Mark::Same(..) => {
-                    if let Some(call) = root(traces, Place { t, i }) {
-                        tellers.entry(call).or_default().push(told.facts);
-                    }
-                }
-                _ => {}
+            if told.view.role == Role::Inference
+                && matches!(mark, Mark::Same(..))
+                && let Some(call) = root(traces, Place { t, i })
+            {
+                tellers.entry(call).or_default().push(told.facts);
             }
         }
     }
     let mut same = Vec::new();
     for mut group in groups.into_values() {
-        let one_teller = group.windows(2).all(|w| w[0].1.facts.same_teller(&w[1].1.facts));
-        if one_teller || group.iter().all(|(_, told)| told.facts.response != 0) {
+        if one_teller(group.iter().map(|(_, told)| *told)) {
             continue;
         }
         // Those with an id stand for themselves; the fuller of the others before the less full.
@@ -159,6 +156,28 @@ fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
     for (at, call) in same {
         traces[at.t].marks[at.i] = Mark::Same(call, moment.rule);
     }
+}
+
+/// The calls of a trace that may be tied by their moment.
+fn candidates(trace: &InTrace<'_>) -> impl Iterator<Item = (usize, Told)> {
+    let calls = trace.marks.iter().enumerate().filter(|(_, mark)| **mark == Mark::Call);
+    let told = calls.map(|(i, _)| (i, trace.told(i)));
+    told.filter(|(_, t)| t.view.role == Role::Inference && t.facts.service != 0)
+}
+
+/// Whether none of these calls can be another's twin: one instrumentation tells them all, or all
+/// have a response id, and those are tied by that.
+fn one_teller(mut calls: impl Iterator<Item = Told>) -> bool {
+    let Some(first) = calls.next() else { return true };
+    let (mut same, mut named) = (true, first.facts.response != 0);
+    for call in calls {
+        same &= call.facts.same_teller(&first.facts);
+        named &= call.facts.response != 0;
+        if !same && !named {
+            return false;
+        }
+    }
+    true
 }
 
 /// Which calls of a group are the duplicates of which.

@@ -1,7 +1,6 @@
 //! What is to be written: the rows of a table that traces shall have, against those they have.
 //! Takes both, gives the rows to add and the traces whose rows are outdated. Pure.
 
-use ahash::RandomState;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use spanledger_schemas::Table;
@@ -28,50 +27,49 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    /// Compares the rows of all `due` traces, each row with its trace in `owners`, with `before`.
+    /// Compares the rows of traces with what each has in `before`. `owners` says of each row which
+    /// of the traces it belongs to.
     pub(super) fn against(
         table: &'static Table,
         rows: RecordBatch,
-        owners: &[TraceKey],
-        due: &[TraceKey],
-        mut before: HashMap<TraceKey, Vec<Written>>,
+        owners: &[usize],
+        traces: &[TraceKey],
+        before: Vec<Vec<Written>>,
     ) -> Result<Decided, SettleError> {
-        let mut after: HashMap<TraceKey, Vec<Written>> =
-            HashMap::with_capacity_and_hasher(due.len(), RandomState::default());
         let contents = contents(table, &rows)?;
-        for (key, written) in owners.iter().zip(&contents) {
-            after.entry(*key).or_default().push(*written);
+        let mut after: Vec<Vec<Written>> = vec![Vec::new(); traces.len()];
+        for (owner, written) in owners.iter().zip(&contents) {
+            after[*owner].push(*written);
         }
         let mut decided = Decided {
             table,
             rows,
-            traces: Vec::with_capacity(due.len()),
+            traces: Vec::new(),
             outdated: HashSet::default(),
             outdated_dates: HashSet::default(),
             outdated_rows: 0,
         };
-        let mut known: HashMap<TraceKey, HashSet<u64>> = HashMap::default();
-        for key in due {
-            let was = before.remove(key).unwrap_or_default();
-            let will = after.remove(key).unwrap_or_default();
-            // Most are new and have none.
-            if !was.is_empty() {
-                let right: HashSet<u64> = will.iter().map(|w| w.content).collect();
-                if was.iter().all(|w| right.contains(&w.content)) {
-                    known.insert(*key, was.iter().map(|w| w.content).collect());
-                } else {
-                    decided.outdated.insert(*key);
-                    decided.outdated_dates.extend(was.iter().map(|w| w.date));
-                    decided.outdated_rows += was.len();
-                }
+        let mut known: HashMap<usize, HashSet<u64>> = HashMap::default();
+        // Most are new and have none.
+        for (at, was) in before.iter().enumerate().filter(|(_, was)| !was.is_empty()) {
+            let right: HashSet<u64> = after[at].iter().map(|w| w.content).collect();
+            if was.iter().all(|w| right.contains(&w.content)) {
+                known.insert(at, was.iter().map(|w| w.content).collect());
+            } else {
+                decided.outdated.insert(traces[at]);
+                decided.outdated_dates.extend(was.iter().map(|w| w.date));
+                decided.outdated_rows += was.len();
             }
-            decided.traces.push((*key, will));
         }
-        let is_new = |(key, written): (&TraceKey, &Written)| {
-            !known.get(key).is_some_and(|k| k.contains(&written.content))
-        };
-        let new: BooleanArray = owners.iter().zip(&contents).map(|p| Some(is_new(p))).collect();
-        decided.rows = filter_record_batch(&decided.rows, &new)?;
+        decided.traces = traces.iter().copied().zip(after).collect();
+        if !known.is_empty() {
+            let is_new = |(owner, written): (&usize, &Written)| {
+                !known.get(owner).is_some_and(|k| k.contains(&written.content))
+            };
+            let new: BooleanArray =
+                owners.iter().zip(&contents).map(|row| Some(is_new(row))).collect();
+            decided.rows = filter_record_batch(&decided.rows, &new)?;
+        }
         Ok(decided)
     }
 

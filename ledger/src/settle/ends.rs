@@ -74,6 +74,10 @@ fn meeting(traces: &[InTrace<'_>]) -> Vec<(Place, Place)> {
 
 /// Which calls of a trace end which others.
 fn stream_ends(trace: &InTrace<'_>) -> Vec<(usize, usize)> {
+    // Few traces have a span without a length.
+    if trace.tree.spans.iter().all(|span| span.duration_ns != 0) {
+        return Vec::new();
+    }
     // Of one library below one span, by the time at which each is over.
     let mut groups: HashMap<(u64, u32), Vec<(i64, usize)>> = HashMap::default();
     for (i, mark) in trace.marks.iter().enumerate() {

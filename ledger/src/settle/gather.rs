@@ -153,6 +153,10 @@ impl Gathered {
         let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let columns = schema.fields().iter().enumerate().map(|(i, field)| {
+            // Most columns are empty in most rounds.
+            if self.batches.iter().all(|b| b.column(i).null_count() == b.num_rows()) {
+                return Ok(new_null_array(field.data_type(), calls.len()));
+            }
             let null = new_null_array(field.data_type(), 1);
             let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();
             let nowhere = (arrays.len(), 0);
@@ -207,27 +211,26 @@ impl Gathered {
     ///
     /// # Errors
     /// When a row was not fetched.
-    pub(super) fn sort<T>(
+    pub(super) fn sort<T: Copy>(
         &self,
-        calls: Vec<T>,
+        calls: &[T],
         call: impl Fn(&T) -> &Call,
     ) -> Result<Vec<T>, SettleError> {
         let (served, asked) = (self.texts("response_model")?, self.texts("request_model")?);
         let starts = self.batches.iter().map(|batch| int(batch, "start_unix_ns"));
         let starts = starts.collect::<Result<Vec<_>, _>>()?;
-        let key = |item: &T| -> Result<_, SettleError> {
+        let mut keys = Vec::with_capacity(calls.len());
+        for item in calls {
             let row = call(item).row;
             let (batch, at) = self.place(row)?;
             let start = starts[batch].value(at);
             let model = served.at(row)?.or(asked.at(row)?);
-            Ok((time::day(start), model, start.div_euclid(1_000)))
-        };
-        let keys = calls.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+            keys.push((time::day(start), model, start.div_euclid(1_000)));
+        }
         // Their places are sorted, because they are large themselves.
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|place| keys[*place]);
-        let mut calls: Vec<Option<T>> = calls.into_iter().map(Some).collect();
-        Ok(order.into_iter().filter_map(|place| calls[place].take()).collect())
+        Ok(order.into_iter().map(|place| calls[place]).collect())
     }
 
     fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {

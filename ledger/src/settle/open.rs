@@ -3,7 +3,7 @@
 //! are due, and stays below a cap of bytes by letting the oldest chunks go. Reads no tables and
 //! has no clock: instants are handed in.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -66,6 +66,39 @@ struct Kept {
     traces: Vec<TraceKey>,
 }
 
+/// How many traces wait since which instant: spans of many traces come in one request.
+#[derive(Debug, Default)]
+struct Unsettled {
+    since: BTreeMap<i64, usize>,
+    traces: usize,
+}
+
+impl Unsettled {
+    /// A trace that waited since one instant waits since another, or no longer.
+    fn replace(&mut self, before: Option<i64>, now: Option<i64>) {
+        if let Some(since) = before
+            && let Some(traces) = self.since.get_mut(&since)
+        {
+            *traces -= 1;
+            if *traces == 0 {
+                self.since.remove(&since);
+            }
+            self.traces -= 1;
+        }
+        if let Some(since) = now {
+            *self.since.entry(since).or_default() += 1;
+            self.traces += 1;
+        }
+    }
+
+    /// The first instant since which others wait than that many.
+    fn first(&self, without: &BTreeMap<i64, usize>) -> Option<i64> {
+        let others =
+            |(since, traces): &(&i64, &usize)| **traces > *without.get(since).unwrap_or(&0);
+        self.since.iter().find(others).map(|(since, _)| *since)
+    }
+}
+
 /// The traces in memory.
 #[derive(Debug, Default)]
 pub(super) struct OpenTraces {
@@ -77,7 +110,7 @@ pub(super) struct OpenTraces {
     bytes: usize,
     /// Traces by when they were last heard of; outdated entries are skipped when met.
     queue: VecDeque<(i64, TraceKey)>,
-    unsettled: usize,
+    unsettled: Unsettled,
     recent: RecentTraces,
     links: Links,
     /// Newest `received_at` of all spans read.
@@ -118,11 +151,12 @@ impl OpenTraces {
                 }
             });
             if trace.unsettled.is_none() {
-                self.unsettled += 1;
                 reopened += usize::from(!trace.spans.is_empty());
             }
-            let first = trace.unsettled.unwrap_or(i64::MAX).min(read.view.received);
-            trace.unsettled = Some(first);
+            if trace.unsettled.is_none_or(|first| read.view.received < first) {
+                self.unsettled.replace(trace.unsettled, Some(read.view.received));
+                trace.unsettled = Some(read.view.received);
+            }
             trace.start = trace.start.min(read.start);
             trace.spans.push(read.view, read.facts);
             added += Spans::bytes_of(read.facts.is_some());
@@ -293,8 +327,8 @@ impl OpenTraces {
     pub(super) fn settled(&mut self, key: TraceKey, written: WrittenRows, final_: bool) {
         let Some(trace) = self.traces.get_mut(&key) else { return };
         trace.written = Some(written);
-        if final_ && trace.unsettled.take().is_some() {
-            self.unsettled -= 1;
+        if final_ {
+            self.unsettled.replace(trace.unsettled.take(), None);
         }
     }
 
@@ -354,7 +388,7 @@ impl OpenTraces {
 
     /// How many traces are not settled.
     pub(super) fn unsettled(&self) -> usize {
-        self.unsettled
+        self.unsettled.traces
     }
 
     /// Bytes held, as far as they are counted.
@@ -364,15 +398,18 @@ impl OpenTraces {
 
     /// The instant before which every received span that was read is settled.
     pub(super) fn settled_until(&self) -> Option<i64> {
-        let open = self.traces.values().filter_map(|t| t.unsettled).min();
-        open.or(self.received)
+        self.unsettled.first(&BTreeMap::new()).or(self.received)
     }
 
     /// The same as it will be once these traces are settled.
     pub(super) fn settled_until_without<T>(&self, settled: &[(TraceKey, T)]) -> Option<i64> {
-        let settled: HashSet<&TraceKey> = settled.iter().map(|(key, _)| key).collect();
-        let open = self.traces.iter().filter(|(key, _)| !settled.contains(key));
-        open.filter_map(|(_, t)| t.unsettled).min().or(self.received)
+        let mut without = BTreeMap::new();
+        for (key, _) in settled {
+            if let Some(first) = self.traces.get(key).and_then(|t| t.unsettled) {
+                *without.entry(first).or_default() += 1;
+            }
+        }
+        self.unsettled.first(&without).or(self.received)
     }
 
     /// Newest `received_at` of all spans read.

@@ -23,6 +23,8 @@ use crate::limits;
 pub(super) struct Together {
     /// Those that were due and what was found with them, in a fixed order.
     pub(super) keys: Vec<TraceKey>,
+    /// Which of them are linked.
+    links: Vec<(TraceKey, TraceKey)>,
     /// Earliest days of those that are not in memory.
     days: HashMap<TraceKey, i32>,
     elsewhere: Elsewhere,
@@ -50,22 +52,24 @@ impl Together {
         self.elsewhere.chunks.get(chunk.wrapping_sub(self.elsewhere.first) as usize)
     }
 
-    /// What each group of linked traces comes to, with the traces of the group.
-    pub(super) fn settle(&self, open: &OpenTraces) -> Vec<(Vec<TraceKey>, Vec<Settled>)> {
-        let groups = self.groups(open);
-        let settled = groups.into_iter().map(|keys| {
-            let spans: Vec<Cow<'_, Spans>> = keys.iter().map(|k| self.spans(open, k)).collect();
+    /// What each group of linked traces comes to, with the places of its traces in `keys`.
+    pub(super) fn settle(&self, open: &OpenTraces) -> Vec<(Vec<usize>, Vec<Settled>)> {
+        let settled = self.groups().into_iter().map(|group| {
+            let spans: Vec<Cow<'_, Spans>> =
+                group.iter().map(|at| self.spans(open, &self.keys[*at])).collect();
             let spans: Vec<&Spans> = spans.iter().map(AsRef::as_ref).collect();
             let settled = settle_together(&spans);
-            (keys, settled)
+            (group, settled)
         });
         settled.collect()
     }
 
-    /// The traces in groups that are linked, each by rising key.
-    fn groups(&self, open: &OpenTraces) -> Vec<Vec<TraceKey>> {
-        let place: HashMap<&TraceKey, usize> =
-            self.keys.iter().enumerate().map(|(i, k)| (k, i)).collect();
+    /// The places of traces in groups that are linked, each by rising key.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let place: HashMap<&TraceKey, usize> = match self.links.is_empty() {
+            true => HashMap::default(),
+            false => self.keys.iter().enumerate().map(|(i, k)| (k, i)).collect(),
+        };
         // Each points at one of its group, the first at itself.
         let mut head: Vec<usize> = (0..self.keys.len()).collect();
         fn find(head: &mut [usize], mut i: usize) -> usize {
@@ -75,24 +79,29 @@ impl Together {
             }
             i
         }
-        for (i, key) in self.keys.iter().enumerate() {
-            let spans = self.spans(open, key);
-            for linked in open.linked(key, &spans) {
-                if let Some(&j) = place.get(&linked.key) {
-                    let (a, b) = (find(&mut head, i), find(&mut head, j));
-                    head[a.max(b)] = a.min(b);
-                }
+        for (one, other) in &self.links {
+            if let (Some(&i), Some(&j)) = (place.get(one), place.get(other)) {
+                let (a, b) = (find(&mut head, i), find(&mut head, j));
+                head[a.max(b)] = a.min(b);
             }
         }
-        let mut groups: HashMap<usize, Vec<TraceKey>> = HashMap::default();
-        for (i, key) in self.keys.iter().enumerate() {
-            groups.entry(find(&mut head, i)).or_default().push(*key);
+        // The first of a group comes before the others.
+        let mut groups: Vec<Vec<usize>> = Vec::with_capacity(self.keys.len());
+        let mut group_of: Vec<usize> = Vec::with_capacity(self.keys.len());
+        for i in 0..self.keys.len() {
+            let first = find(&mut head, i);
+            if first == i {
+                group_of.push(groups.len());
+                groups.push(vec![i]);
+            } else {
+                group_of.push(group_of[first]);
+                groups[group_of[first]].push(i);
+            }
         }
-        let mut groups: Vec<Vec<TraceKey>> = groups.into_values().collect();
         for group in &mut groups {
-            group.sort_unstable();
+            group.sort_unstable_by_key(|at| self.keys[*at]);
         }
-        groups.sort_unstable();
+        groups.sort_unstable_by_key(|group| group.first().map(|at| self.keys[*at]));
         groups
     }
 }
@@ -122,17 +131,26 @@ impl Rounds {
         let due = next.len();
         while !next.is_empty() {
             self.load(snapshot, &mut together, &next, state).await?;
-            let mut found = Vec::new();
+            let (mut found, mut links) = (Vec::new(), Vec::new());
             for at in &next {
                 let spans = together.spans(&self.open, &at.key);
                 for linked in self.open.linked(&at.key, &spans) {
                     let room = known.len() < due + limits::LINKED_PER_COMMIT_MAX;
-                    let joins = room && self.can_join(&linked.key, state, quiet_since);
-                    if joins && known.insert(linked.key) {
+                    if !known.contains(&linked.key) {
+                        if !room || !self.can_join(&linked.key, state, quiet_since) {
+                            continue;
+                        }
+                        known.insert(linked.key);
                         found.push(linked);
+                    }
+                    let link = (at.key, linked.key);
+                    // Spans side by side are mostly linked to one trace.
+                    if links.last() != Some(&link) {
+                        links.push(link);
                     }
                 }
             }
+            together.links.extend(links);
             together.keys.extend(next.iter().map(|at| at.key));
             next = found;
         }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arrow::array::RecordBatch;
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -44,33 +43,30 @@ impl Rounds {
         let quiet_since = now - super::job::micros(self.settings.quiet);
         let together = Box::pin(self.together(snapshot, due, state, quiet_since)).await?;
         let before = self.written_before(snapshot, &together).await?;
-        let mut decided: Vec<(TraceKey, Call)> = Vec::new();
-        let mut judged: Vec<OfTrace> = Vec::new();
-        for (keys, settled) in together.settle(&self.open) {
-            for (key, settled) in keys.iter().zip(settled) {
-                decided.extend(settled.calls.into_iter().map(|call| (*key, call)));
-                judged.extend(settled.judged.into_iter().map(|judged| {
-                    let call_trace = match judged.verdict {
-                        Verdict::Duplicate(_, of) => keys.get(of.trace).map(|k| k.trace),
+        let keys = &together.keys;
+        let mut decided: Vec<(usize, Call)> = Vec::new();
+        let (mut judged, mut judged_of) = (Vec::new(), Vec::new());
+        for (group, settled) in together.settle(&self.open) {
+            for (&at, settled) in group.iter().zip(settled) {
+                decided.extend(settled.calls.into_iter().map(|call| (at, call)));
+                for one in settled.judged {
+                    let call_trace = match one.verdict {
+                        Verdict::Duplicate(_, of) => group.get(of.trace).map(|at| keys[*at].trace),
                         Verdict::Rollup(_) => None,
                     };
-                    OfTrace { trace: *key, call_trace, judged }
-                }));
+                    judged.push(OfTrace { trace: keys[at], call_trace, judged: one });
+                    judged_of.push(at);
+                }
             }
         }
         let (owners, calls) = self.call_rows(snapshot, &together, decided, state, now).await?;
         let verdict_rows = verdicts::build(&judged, |tenant| self.open.tenant_name(tenant), now)?;
-        let verdict_owners: Vec<TraceKey> = judged.iter().map(|v| v.trace).collect();
-        let (mut calls_before, mut verdicts_before) = (HashMap::default(), HashMap::default());
-        for (key, rows) in before {
-            calls_before.insert(key, rows.calls);
-            verdicts_before.insert(key, rows.verdicts);
-        }
-        let keys = &together.keys;
+        let (calls_before, verdicts_before) =
+            before.into_iter().map(|rows| (rows.calls, rows.verdicts)).unzip();
         let mut calls = Decided::against(&calls::TABLE, calls, &owners, keys, calls_before)?;
         let table = &span_verdicts::TABLE;
         let mut verdicts =
-            Decided::against(table, verdict_rows, &verdict_owners, keys, verdicts_before)?;
+            Decided::against(table, verdict_rows, &judged_of, keys, verdicts_before)?;
         let traces = std::mem::take(&mut calls.traces).into_iter();
         let traces = traces.zip(std::mem::take(&mut verdicts.traces));
         let traces =
@@ -79,15 +75,15 @@ impl Rounds {
         Ok(Outcome { calls, verdicts, traces })
     }
 
-    /// The rows of decided calls in the order of their table, and the trace of each.
+    /// The rows of decided calls in the order of their table, and the place of the trace of each.
     async fn call_rows(
         &mut self,
         snapshot: &Snapshot,
         together: &Together,
-        decided: Vec<(TraceKey, Call)>,
+        decided: Vec<(usize, Call)>,
         state: CallState,
         now: i64,
-    ) -> Result<(Vec<TraceKey>, RecordBatch), SettleError> {
+    ) -> Result<(Vec<usize>, RecordBatch), SettleError> {
         if decided.is_empty() {
             return Ok((Vec::new(), RecordBatch::new_empty(calls::TABLE.scan_schema())));
         }
@@ -108,38 +104,39 @@ impl Rounds {
         let Some((_, pricer)) = &mut self.pricer else {
             return Err(SettleError::Invariant("settling before prices are loaded"));
         };
-        let decided = gathered.sort(decided, |(_, call)| call)?;
+        let decided = gathered.sort(&decided, |(_, call)| call)?;
         let (owners, decided): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
         Ok((owners, build(&decided, state, &gathered, pricer, now)?))
     }
 
-    /// The rows that traces have, from memory or from the tables.
+    /// The rows that each of the traces has, from memory or from the tables.
     async fn written_before(
         &mut self,
         snapshot: &Snapshot,
         together: &Together,
-    ) -> Result<HashMap<TraceKey, WrittenRows>, SettleError> {
-        let mut before =
-            HashMap::with_capacity_and_hasher(together.keys.len(), RandomState::default());
-        let mut unknown = HashMap::default();
+    ) -> Result<Vec<WrittenRows>, SettleError> {
+        let mut unknown: HashMap<TraceKey, WrittenRows> = HashMap::default();
+        let mut before: Vec<Option<WrittenRows>> = Vec::with_capacity(together.keys.len());
         for key in &together.keys {
-            match self.open.trace(key).and_then(|t| t.written.clone()) {
-                Some(written) => before.insert(*key, written),
-                None => unknown.insert(*key, WrittenRows::default()),
-            };
+            let written = self.open.trace(key).and_then(|t| t.written.clone());
+            if written.is_none() {
+                unknown.insert(*key, WrittenRows::default());
+            }
+            before.push(written);
         }
-        if unknown.is_empty() {
-            return Ok(before);
-        }
-        let (traces, day) = self.where_to_look(together, unknown.keys());
-        for table in WRITTEN {
-            let found = tables::rows_of(&self.session, snapshot, table, None, &traces, day).await?;
-            for batch in found {
-                self.group_written(table, &batch, &mut unknown)?;
+        if !unknown.is_empty() {
+            let (traces, day) = self.where_to_look(together, unknown.keys());
+            for table in WRITTEN {
+                let found = tables::rows_of(&self.session, snapshot, table, None, &traces, day);
+                for batch in found.await? {
+                    self.group_written(table, &batch, &mut unknown)?;
+                }
             }
         }
-        before.extend(unknown);
-        Ok(before)
+        let rows = together.keys.iter().zip(before);
+        Ok(rows
+            .map(|(key, known)| known.or_else(|| unknown.remove(key)).unwrap_or_default())
+            .collect())
     }
 
     /// Writes what is not written yet: the verdicts first, because it is the commit to `calls`

@@ -52,6 +52,7 @@ impl TableLog {
 
 async fn write(table: &'static Table, store: &LogStoreRef, version: i64) -> Result<(), StoreError> {
     fault::point(fault::IN_CHECKPOINT);
+    let _turn = super::DELTA_READS.lock().await;
     let delta = super::loaded(table, store, Some(version)).await?;
     create_checkpoint(&delta, None)
         .await

@@ -38,6 +38,11 @@ use crate::durable::DurableFolder;
 use crate::error::blocking;
 use crate::{StoreError, Txn, fault, limits, paths};
 
+/// Held while delta-rs reads a log. It does so in work that holds a thread of the blocking pool and
+/// waits for another one to read each file: several tables at once could hold all threads there are
+/// and wait for ever. One at a time needs two.
+static DELTA_READS: Mutex<()> = Mutex::const_new(());
+
 /// What a commit says.
 #[derive(Debug)]
 pub(crate) struct Commit {
@@ -84,6 +89,7 @@ impl TableLog {
         let dir = paths::table(root, table);
         let store = log_store(table, &dir)?;
         if !paths::log_entry(&dir, 0).exists() && !paths::last_checkpoint(&dir).exists() {
+            let _turn = DELTA_READS.lock().await;
             definition::create(table, store.clone()).await?;
         }
         let (state, fit) = Box::pin(load(table, &store)).await?;
@@ -135,10 +141,12 @@ impl TableLog {
         }
         // Not in the entries followed so far: ask the checkpoint, once per application. What it
         // says may be newer than our version, so catch up after it, never the other way round.
+        let turn = DELTA_READS.lock().await;
         let table = Box::pin(loaded(self.table, &self.store, None)).await?;
         let error = || StoreError::log("reading", self.table.name);
         let snapshot = table.snapshot().map_err(error())?;
         let found = snapshot.transaction_version(&self.store, app).await.map_err(error())?;
+        drop(turn);
         state.txns.insert(app.to_owned(), found);
         self.catch_up(&mut state).await?;
         Ok(state.txns.get(app).copied().flatten())
@@ -268,7 +276,7 @@ fn log_store(table: &'static Table, dir: &Path) -> Result<LogStoreRef, StoreErro
         .map_err(error())
 }
 
-/// The table as delta-rs sees it, at a version or the newest.
+/// The table as delta-rs sees it, at a version or the newest. The caller holds [`DELTA_READS`].
 async fn loaded(
     table: &'static Table,
     store: &LogStoreRef,
@@ -286,6 +294,7 @@ async fn loaded(
 /// The state from the newest checkpoint and the entries after it.
 async fn load(table: &'static Table, store: &LogStoreRef) -> Result<(LogState, Fit), StoreError> {
     let error = || StoreError::log("loading", table.name);
+    let _turn = DELTA_READS.lock().await;
     let delta = loaded(table, store, None).await?;
     let snapshot = delta.snapshot().map_err(error())?;
     definition::check_protocol(table, snapshot.protocol())?;

@@ -62,6 +62,35 @@ async fn a_mark_without_rows_is_kept_across_checkpoints() {
     assert_eq!(store.txn_version(table, "collector/spans").await.unwrap(), Some(41));
 }
 
+// delta-rs reads a log in work that holds a thread for blocking work and waits for another one, and
+// the binary has few. Collectors commit to several tables at once, so their tenth versions come at once.
+#[test]
+fn tables_come_to_a_checkpoint_together_on_two_threads() {
+    let two = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let done = two.block_on(async {
+        let store = Store::open(dir.path()).await.unwrap();
+        let commits = async {
+            for version in 1..=60 {
+                let commits = tables::ALL.map(|t| store.append(t, rows(t, 0, 1, 0), mark(version)));
+                for committed in futures::future::join_all(commits).await {
+                    committed.unwrap();
+                }
+            }
+            store.maintain().await.unwrap();
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), commits).await
+    });
+    // What hangs would hold up its end, too.
+    two.shutdown_background();
+    assert!(done.is_ok(), "commits wait for a thread that never comes");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_do_not_fit_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();

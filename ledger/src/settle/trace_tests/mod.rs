@@ -539,4 +539,10 @@ fn of_a_running_sum_each_call_has_what_the_one_before_does_not_tell() {
     ] {
         assert_eq!(before(&[answer[0], next]), [(1, None), (2, None)]);
     }
+    // What the first does not tell is in the sum all the same.
+    let untold = answer[0].with(|f| f.output = None);
+    assert_eq!(
+        before(&[untold, answer[1].with(|f| f.output = Some(20))]),
+        [(1, None), (2, Some(1))]
+    );
 }
