@@ -18,6 +18,10 @@ pub(crate) const ROW_GROUP_BYTES_KEPT: usize = 16 * 1024 * 1024;
 /// The same in a file that will be merged.
 pub(crate) const ROW_GROUP_BYTES_PASSING: usize = 4 * 1024 * 1024;
 
+/// How many times its bytes a row group has before it is encoded, at least: texts come to a third to a
+/// tenth, and a flush of 10 MiB of spans, 18 MiB in memory, stays in one.
+pub(crate) const ENCODED_PART: usize = 6;
+
 /// A row group with this part of the rows or bytes that one shall have is taken over into a merged
 /// file as it is encoded: 8 k rows in a file that will be merged again, 32 k in one that is done,
 /// where they were written to stay before.

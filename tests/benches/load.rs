@@ -257,35 +257,39 @@ fn strings(key: &str, values: &[&str]) -> KeyValue {
 }
 
 /// Sends requests `0..requests` over as many connections as told, each resent until it is
-/// acknowledged, and none before its time when there is a `rate`, in requests a second.
+/// acknowledged, and none before its time when there is a `rate`, in requests a second. The time each
+/// took from its first try to its acknowledgement.
 pub async fn send(
     server: &Server,
     template: &Template,
     requests: usize,
     connections: usize,
     rate: Option<f64>,
-) {
+) -> Vec<Duration> {
     let next = Arc::new(AtomicUsize::new(0));
     let started = tokio::time::Instant::now();
     let senders = (0..connections).map(|_| {
         let next = next.clone();
         async move {
             let client = reqwest::Client::builder().pool_max_idle_per_host(1).build().unwrap();
+            let mut times = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= requests {
-                    return;
+                    return times;
                 }
                 let body = template.request(number);
                 if let Some(rate) = rate {
                     let due = Duration::from_secs_f64(number as f64 / rate);
                     tokio::time::sleep_until(started + due).await;
                 }
+                let sent = Instant::now();
                 post(&client, server, body).await;
+                times.push(sent.elapsed());
             }
         }
     });
-    futures::future::join_all(senders).await;
+    futures::future::join_all(senders).await.concat()
 }
 
 async fn post(client: &reqwest::Client, server: &Server, body: Bytes) {

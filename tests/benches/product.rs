@@ -4,8 +4,8 @@
 //! GenAI attributes each (about 800 bytes a span) over kept-alive connections; prints one line a
 //! figure. First as fast as they are acknowledged: spans/s. Then, on a new folder, at a steady
 //! rate: CPU-seconds of the server per million spans (all in: receive, log, commit, settle,
-//! compact), peak memory, bytes on disk per row, time from acknowledgement to visible, and the
-//! questions' times. The sender's own CPU is left out.
+//! compact), peak memory, bytes on disk per row, time from a request to its acknowledgement and from
+//! there to visible, and the questions' times. The sender's own CPU is left out.
 //!
 //! `cargo bench --bench product -- [--spans N] [--connections N] [--rate SPANS_PER_SECOND] [--steady]`
 //!
@@ -104,10 +104,12 @@ async fn steady(options: &Options, template: &Template, requests: usize) {
     let cpu_before = server.cpu_seconds();
     let started = Instant::now();
     let rate = options.rate as f64 / BATCH as f64;
-    load::send(&server, template, requests, options.connections, Some(rate)).await;
+    let mut replies =
+        load::send(&server, template, requests, options.connections, Some(rate)).await;
     let seconds = started.elapsed().as_secs_f64();
     let spans = (requests * BATCH) as f64;
     println!("acknowledged spans/s: {:.0}", spans / seconds);
+    print_times("request to acknowledgement", &mut replies);
     println!(
         "CPU-s per million spans until the last ack: {:.2}",
         per_million(&server, cpu_before, spans)

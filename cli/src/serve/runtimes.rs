@@ -8,8 +8,8 @@
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Threads on which settle and upkeep take turns.
-const JOB_THREADS: usize = 1;
+/// Threads of the jobs: settle keeps one for long, and upkeep shall not wait for it.
+const JOB_THREADS: usize = 2;
 
 /// Threads that encode and read files for the jobs: one that works and one for what it waits for
 /// (delta-rs reads a log in work that waits for the reading of its files).

@@ -49,8 +49,16 @@ pub(super) fn read<'a>(
     let operation_word = said.only_text(Fact::Operation).map(|(_, word)| word);
     let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
-    let streaming = said
-        .truth(Fact::Streaming)
+    let answer = said.attributes.iter().find_map(|a| {
+        let answers = speaks?.answers;
+        let Value::Text(text) = a.value else { return None };
+        answers.contains(&a.key).then_some(text)
+    });
+    // LangChain streams also where the parameters of the call do not say so.
+    let streaming = answer
+        .filter(|_| speaks.is_some_and(|d| d.is_of_langchain(scope.name)))
+        .and_then(events::answer_streamed)
+        .or_else(|| said.truth(Fact::Streaming))
         .or_else(|| {
             let mut words = [&kind_word, &operation_word].into_iter().flatten();
             words.any(|word| kinds::streams(word)).then_some(true)
@@ -102,10 +110,8 @@ pub(super) fn read<'a>(
         of_client: speaks.is_some_and(|d| d.is_of_client(scope.name)),
     });
     let response_id = said.column(Fact::ResponseId).or_else(|| {
-        let answers = speaks.filter(|_| role == SpanRole::Call)?.answers;
-        let answer = said.attributes.iter().find(|a| answers.contains(&a.key))?.value;
-        let Value::Text(text) = answer else { return None };
-        events::answer_id(text, provider.as_deref()).map(Cow::Borrowed)
+        let answer = answer.filter(|_| role == SpanRole::Call)?;
+        events::answer_id(answer, provider.as_deref()).map(Cow::Borrowed)
     });
     // A stream of which nothing is told but that it began was not followed to its end.
     let unfollowed = matches!(item, Item::Span(span) if span.status_code != 2)

@@ -104,6 +104,18 @@ pub(super) fn answer_id<'a>(answer: &'a str, provider: Option<&str>) -> Option<&
     None
 }
 
+/// Whether LangChain read an answer as a stream: then it has the class of a message's chunk, else that
+/// of a message. What was said has its quotes escaped. None where it is no answer of LangChain's.
+pub(super) fn answer_streamed(answer: &str) -> Option<bool> {
+    let answer = &answer[..answer.floor_char_boundary(crate::limits::ANSWER_SEARCH_BYTES_MAX)];
+    let says =
+        |class: &str| answer.match_indices(class).any(|(at, _)| !answer[..at].ends_with('\\'));
+    match says("\"AIMessageChunk\"") {
+        true => Some(true),
+        false => says("\"AIMessage\"").then_some(false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +130,14 @@ mod tests {
         assert_eq!(answer_id(item, Some("openai")), None);
         assert_eq!(answer_id(item, Some("anthropic")), Some("msg_5"));
         assert_eq!(answer_id(r#"{"id": "chatcmpl-cut"#, None), None);
+    }
+
+    #[test]
+    fn a_chunk_of_langchain_is_a_streams() {
+        let of =
+            |class: &str| format!(r#"{{"text": "x", "id": ["langchain", "messages", "{class}"]}}"#);
+        assert_eq!(answer_streamed(&of("AIMessageChunk")), Some(true));
+        assert_eq!(answer_streamed(&of("AIMessage")), Some(false));
+        assert_eq!(answer_streamed(r#"{"text": "it is a \"AIMessageChunk\""}"#), None);
     }
 }

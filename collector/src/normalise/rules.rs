@@ -98,6 +98,8 @@ pub(super) struct Rule {
     cache_name: &'static str,
     /// What else must hold of who reports.
     only: fn(&Reporter<'_>) -> bool,
+    /// How input is to be read; `Estimated` where what the library tells is not the provider's count,
+    /// whatever the numbers seem to prove.
     pub(super) input: Basis,
     pub(super) cached: Cached,
     pub(super) reasoning: Reasoning,

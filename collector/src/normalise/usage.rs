@@ -88,6 +88,8 @@ const CACHED_IN_TOTAL: &str = "proof: total is more than input and output: cache
      uncached input is known [cached-untold]";
 const MORE_IN_TOTAL: &str =
     "proof: total is more than input and output, and nothing tells of what the rest is";
+const CACHED_EXCEED: &str = "contradiction: cached tokens are more than the input that contains them by the provider's API, and \
+     total is input and output alone";
 const PARTS_MISSING: &str =
     "contradiction: total is more than the sum of its parts, and cached tokens are among them";
 const PARTS_EXCEED: &str = "contradiction: total is less than the sum of its parts";
@@ -159,6 +161,10 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         && streamed
     {
         of(Estimated, why)
+    } else if let Some(rule) = known.filter(|rule| rule.input == Estimated) {
+        of(Estimated, rule.name)
+    } else if api.is_some_and(|api| api.input == Inclusive) && cached_exceed(reported) {
+        of(Unknown, CACHED_EXCEED)
     } else if let Some((basis, proof)) = proven(reported) {
         of(basis, proof)
     } else if let Some(rule) = known {
@@ -289,6 +295,14 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
             ..decided
         },
     }
+}
+
+/// Whether cached tokens are more than the input, and the total has no room for them beside it: who
+/// told them added up what each chunk of a stream repeats.
+fn cached_exceed(reported: &Reported) -> bool {
+    let read = reported.cache_read.unwrap_or(0);
+    let parts = reported.input.zip(reported.output).map(|(input, output)| input + output);
+    reported.input.is_some_and(|input| input < read) && parts.is_some() && reported.total == parts
 }
 
 /// What the numbers alone prove about the input.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{exec_err, plan_err};
@@ -62,7 +62,7 @@ pub(crate) fn register(context: &SessionContext) {
     context.register_udaf(AggregateUDF::new_from_impl(Quantiles::new()));
     context.register_udf(ScalarUDF::new_from_impl(JsonText::new()));
     context.register_udf(ScalarUDF::new_from_impl(SeriesId::new()));
-    context.register_udf(width_bucket());
+    context.register_udf(ScalarUDF::new_from_impl(WidthBucket::new()));
     context.register_udf(constant(
         "version",
         format!("PostgreSQL {SERVER_VERSION} (spanledger {})", env!("CARGO_PKG_VERSION")),
@@ -106,31 +106,77 @@ fn constant(name: &str, value: String) -> ScalarUDF {
 }
 
 /// `width_bucket(x, edges)`: how many of the ascending edges are at or below x (PostgreSQL 9.24,
-/// the form with an array of thresholds). Null where either is null.
-fn width_bucket() -> ScalarUDF {
-    let edges = DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true)));
-    let count = |args: &[ColumnarValue]| -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(args)?;
-        let values = arrays[0].as_primitive::<Float64Type>();
-        let edges = arrays[1].as_list::<i32>();
-        let inner = edges.values().as_primitive::<Float64Type>().values();
-        let offsets = edges.value_offsets();
-        let bucket = |row: usize, value: Option<f64>| {
-            let value = value.filter(|_| edges.is_valid(row))?;
-            let edges = &inner[offsets[row] as usize..offsets[row + 1] as usize];
-            Some(edges.partition_point(|edge| *edge <= value) as i64)
+/// the form with an array of thresholds). Null where either is null. Edges may be a `ListView`: a
+/// join hands that on to each row without copying it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct WidthBucket {
+    signature: Signature,
+}
+
+impl WidthBucket {
+    fn new() -> Self {
+        Self { signature: Signature::user_defined(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for WidthBucket {
+    fn name(&self) -> &str {
+        "width_bucket"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let doubles = |field: &Field| *field.data_type() == DataType::Float64;
+        let edges = match given {
+            [_, DataType::ListView(field)] if doubles(field) => given[1].clone(),
+            [_, _] => DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true))),
+            _ => return plan_err!("width_bucket takes a number and a list of ascending numbers"),
         };
-        let buckets: Int64Array =
-            values.iter().enumerate().map(|(row, value)| bucket(row, value)).collect();
-        Ok(ColumnarValue::Array(Arc::new(buckets)))
+        Ok(vec![DataType::Float64, edges])
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let (values, edges) = (arrays[0].as_primitive::<Float64Type>(), &arrays[1]);
+        let counts = match edges.as_list_view_opt::<i32>() {
+            Some(views) => {
+                let (offsets, sizes) = (views.value_offsets(), views.value_sizes());
+                buckets(values, edges, views.values(), |row| (offsets[row], sizes[row]))
+            }
+            None => {
+                let lists = edges.as_list::<i32>();
+                let offsets = lists.value_offsets();
+                let place = |row: usize| (offsets[row], offsets[row + 1] - offsets[row]);
+                buckets(values, edges, lists.values(), place)
+            }
+        };
+        Ok(ColumnarValue::Array(Arc::new(counts)))
+    }
+}
+
+/// How many of the edges of its row are at or below each value; `place` says where those begin among
+/// all, and how many they are.
+fn buckets(
+    values: &Float64Array,
+    edges: &dyn Array,
+    all: &ArrayRef,
+    place: impl Fn(usize) -> (i32, i32),
+) -> Int64Array {
+    let all = all.as_primitive::<Float64Type>().values();
+    let bucket = |(row, value): (usize, Option<f64>)| {
+        let value = value.filter(|_| edges.is_valid(row))?;
+        let (first, count) = place(row);
+        let edges = &all[first as usize..(first + count) as usize];
+        Some(edges.partition_point(|edge| *edge <= value) as i64)
     };
-    create_udf(
-        "width_bucket",
-        vec![DataType::Float64, edges],
-        DataType::Int64,
-        Volatility::Immutable,
-        Arc::new(count),
-    )
+    values.iter().enumerate().map(bucket).collect()
 }
 
 /// `json_text(x)`: any value as JSON text; maps become objects.

@@ -7,7 +7,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -15,11 +16,13 @@ use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 use spanledger_schemas::Table;
 
 use super::properties::{Effort, properties};
+use super::sort::Day;
 use super::{NewFile, stats};
 use crate::error::StoreError;
 use crate::paths::RowOrder;
@@ -98,6 +101,35 @@ impl Encoder {
         })
     }
 
+    /// Adds the rows of a day in row groups of their own, a column at a time: the packer of an integer
+    /// column takes a mebibyte, and so only one of them is there at once.
+    pub(crate) fn write_day(&mut self, day: &Day) -> Result<(), StoreError> {
+        self.end_group()?;
+        let by_rows = day.rows().div_ceil(self.effort.group_rows_max());
+        let by_bytes = day.bytes().div_ceil(self.effort.group_bytes_in_memory());
+        let rows = day.rows().div_ceil(by_rows.max(by_bytes).max(1)).max(1);
+        let error = || parquet_error(self.table);
+        for start in (0..day.rows()).step_by(rows) {
+            let group = start..(start + rows).min(day.rows());
+            let properties = self.writer.properties().clone();
+            let mut to = self.writer.next_row_group().map_err(error())?;
+            for (at, field) in self.schema.fields().iter().enumerate() {
+                let mut writers = column_writers(field, &properties).map_err(error())?;
+                for piece in day.pieces(at, group.clone()) {
+                    write_column(field, &piece?, &mut writers).map_err(error())?;
+                }
+                for writer in writers {
+                    let chunk = writer.close().map_err(error())?;
+                    chunk.append_to_row_group(&mut to).map_err(error())?;
+                }
+            }
+            to.close().map_err(error())?;
+            self.groups += 1;
+        }
+        self.rows += day.rows() as u64;
+        Ok(())
+    }
+
     /// Adds rows; they must not sort before the last ones of their row group.
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
         self.encode(rows).map_err(parquet_error(self.table))
@@ -117,9 +149,7 @@ impl Encoder {
             let some = rows.slice(written, room.min(rows.num_rows() - written));
             let mut writers = group.columns.iter_mut();
             for (field, column) in self.schema.fields().iter().zip(some.columns()) {
-                for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
-                    writer.write(leaf)?;
-                }
+                write_column(field, column, &mut writers)?;
             }
             written += some.num_rows();
             group.rows += some.num_rows();
@@ -202,6 +232,28 @@ impl Encoder {
         let file = DataFile { path: self.path, size_bytes, rows: self.rows, date: self.date };
         Ok(NewFile { file, stats })
     }
+}
+
+/// The writers of the leaves of one column.
+fn column_writers(
+    field: &FieldRef,
+    properties: &WriterPropertiesPtr,
+) -> Result<Vec<ArrowColumnWriter>, ParquetError> {
+    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    let parquet = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
+    // It makes writers for all columns of a file at once; of this one nothing is written.
+    let file = SerializedFileWriter::new(std::io::sink(), parquet, Arc::clone(properties))?;
+    ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)
+}
+
+/// Hands the leaves of a column to their writers.
+fn write_column<'w>(
+    field: &FieldRef,
+    column: &ArrayRef,
+    writers: impl IntoIterator<Item = &'w mut ArrowColumnWriter>,
+) -> Result<(), ParquetError> {
+    let leaves = compute_leaves(field, column)?;
+    leaves.iter().zip(writers).try_for_each(|(leaf, writer)| writer.write(leaf))
 }
 
 /// The columns inside a file: all but the partition column, which Delta keeps in the log.

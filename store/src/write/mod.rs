@@ -37,9 +37,7 @@ pub(crate) fn write(
     for day in sort::by_day(table, rows)? {
         let (date, count) = (day.date, day.rows());
         let mut encoder = Encoder::create(table, table_dir, date, count, Effort::Flush, empty)?;
-        for piece in day.pieces() {
-            encoder.write(&piece?)?;
-        }
+        encoder.write_day(&day)?;
         files.push(encoder.finish()?);
     }
     fault::point(fault::AFTER_PARQUET);

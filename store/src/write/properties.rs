@@ -52,6 +52,11 @@ impl Effort {
         }
     }
 
+    /// The same before they are encoded.
+    pub(crate) fn group_bytes_in_memory(self) -> usize {
+        self.group_bytes() * limits::ENCODED_PART
+    }
+
     /// Whether a row group of an input is large enough to be taken over as it is.
     pub(crate) fn takes_over(self, rows: usize, bytes: usize) -> bool {
         rows >= self.group_rows() / limits::TAKEN_OVER_PART

@@ -1,8 +1,10 @@
 //! Splits a batch into UTC days and sorts each by the table's order. Takes rows in any order,
-//! gives the sorted rows of each day without the partition column.
+//! gives the sorted rows of each day without the partition column, a column at a time.
 
-use arrow::array::{Array, AsArray, UInt32Array};
-use arrow::compute::take_record_batch;
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Date32Type, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
@@ -30,16 +32,47 @@ impl Day {
         self.order.as_ref().map_or(self.rows.num_rows(), |order| order.len())
     }
 
-    /// The rows in order, without the partition column, some at a time.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = Result<RecordBatch, StoreError>> {
-        (0..self.rows()).step_by(limits::PIECE_ROWS).map(|start| {
-            let length = limits::PIECE_ROWS.min(self.rows() - start);
+    /// A column of some of the rows in order, a piece at a time. Columns are counted without the
+    /// partition column.
+    pub(crate) fn pieces(
+        &self,
+        column: usize,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Result<ArrayRef, StoreError>> {
+        let (column, end) = (self.rows.column(column), rows.end);
+        rows.step_by(limits::PIECE_ROWS).map(move |start| {
+            let length = limits::PIECE_ROWS.min(end - start);
             match &self.order {
-                None => Ok(self.rows.slice(start, length)),
-                Some(order) => take_record_batch(&self.rows, &order.slice(start, length))
-                    .map_err(arrow_error(self.table)),
+                None => Ok(column.slice(start, length)),
+                Some(order) => {
+                    take(column, &order.slice(start, length), None).map_err(arrow_error(self.table))
+                }
             }
         })
+    }
+
+    /// Bytes of the rows in memory, about: texts, and eight for each column of a row.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts: usize = self.rows.columns().iter().map(text_bytes).sum();
+        // Of a batch of several days each has its part.
+        let part = self.rows() as f64 / self.rows.num_rows().max(1) as f64;
+        (texts as f64 * part) as usize + self.rows() * self.rows.num_columns() * 8
+    }
+}
+
+/// Bytes of the texts in a column.
+fn text_bytes(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8 => {
+            let offsets = column.as_string::<i32>().value_offsets();
+            offsets.last().zip(offsets.first()).map_or(0, |(last, first)| (last - first) as usize)
+        }
+        // The length of a text is in the lower half of its view.
+        DataType::Utf8View => {
+            column.as_string_view().views().iter().map(|v| *v as u32 as usize).sum()
+        }
+        DataType::Map(..) => column.as_map().entries().columns().iter().map(text_bytes).sum(),
+        _ => 0,
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("gen_ai.usage.output_token_details", &OUTPUT_DETAILS),
     ],
     answers: &["gen_ai.completion"],
+    langchain: &["langsmith*"],
     ..PLAIN
 };
 

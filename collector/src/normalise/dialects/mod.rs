@@ -77,6 +77,8 @@ pub(super) struct Dialect {
     pub(super) waits: &'static [&'static str],
     /// Attributes with the whole answer, in which the provider's id may be.
     pub(super) answers: &'static [&'static str],
+    /// Scopes whose answers are LangChain's objects.
+    pub(super) langchain: &'static [&'static str],
 }
 
 /// What `gen_ai.server.time_to_first_token` holds; the conventions know it as a metric only.
@@ -114,6 +116,7 @@ const PLAIN: Dialect = Dialect {
     parts_of_streams: &[],
     waits: &[],
     answers: &[],
+    langchain: &[],
 };
 
 impl Dialect {
@@ -144,6 +147,11 @@ impl Dialect {
     /// Whether a scope of this dialect is the instrumentation of a client.
     pub(super) fn is_of_client(&self, scope: &str) -> bool {
         self.clients.iter().any(|pattern| scope_is(pattern, scope))
+    }
+
+    /// Whether the answers that a scope of this dialect writes are LangChain's objects.
+    pub(super) fn is_of_langchain(&self, scope: &str) -> bool {
+        self.langchain.iter().any(|pattern| scope_is(pattern, scope))
     }
 
     /// Whether a scope of this dialect names one provider, whoever serves the model.

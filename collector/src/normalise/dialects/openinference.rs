@@ -33,6 +33,10 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("openinference.instrumentation.mistralai", "mistral_ai"),
     ],
     answers: &["output.value"],
+    langchain: &[
+        "openinference.instrumentation.langchain",
+        "@arizeai/openinference-instrumentation-langchain",
+    ],
     // LlamaIndex wraps the making of a request in a span of its own, Haystack that of a prompt.
     no_calls: &["._prepare_chat_with_tools", "PromptBuilder.run"],
     ..PLAIN

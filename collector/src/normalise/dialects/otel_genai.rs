@@ -68,6 +68,8 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.is_streaming", Fact::Streaming, 1),
     ("llm.is_streaming", Fact::Streaming, 2),
     ("gen_ai.request.is_stream", Fact::Streaming, 3),
+    // AgentOps.
+    ("gen_ai.request.streaming", Fact::Streaming, 4),
     ("gen_ai.response.finish_reasons", Fact::FinishReason, 0),
     ("gen_ai.response.finish_reason", Fact::FinishReason, 1),
     ("gen_ai.completion.0.finish_reason", Fact::FinishReason, 2),

@@ -1,12 +1,23 @@
 //! Counting of frameworks, gateways, coding agents and tracing products.
 
-use super::Basis::Exclusive;
+use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, BesideUnsent, Guessed, InsideUnsent, Twice};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // Its function that merges the usage of a stream's events adds until 1.0.85, and replaces in 1.0.90.
+    // The scope of its events has the version of the program, that of its spans one of its own.
+    Rule {
+        scope: "com.anthropic.claude_code.events",
+        before: Some([1, 0, 90]),
+        input: Estimated,
+        reasoning: InsideUnsent,
+        name: "library: claude code before 1.0.90 adds up what the events of a stream tell, which \
+               repeat input and cached tokens: its counts are not the provider's",
+        ..RULE
+    },
     Rule {
         scope: "com.anthropic.claude_code*",
         input: Exclusive,
@@ -156,6 +167,18 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
+    // AgentOps names its scopes after the client's package. Streams read by `messages.stream` it tells
+    // right, if they end.
+    Rule {
+        scope: "anthropic",
+        only: |who| who.streaming == Some(true),
+        input: Exclusive,
+        cached: Unsent(AGENTOPS_STREAMS),
+        output_wrong: Some(AGENTOPS_STREAMS),
+        reasoning: InsideUnsent,
+        name: "library: agentops passes on Anthropic's exclusive counts",
+        ..RULE
+    },
     // OpenLIT for node tells a total until 1.11, and cached tokens since then where there are some.
     Rule {
         scope: "@openlit/instrumentation-anthropic",
@@ -202,6 +225,22 @@ pub(super) const RULES: &[Rule] = &[
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // Its log events, of one scope for all clients, repeat what the spans tell, and not what was a stream.
+    Rule {
+        scope: "openlit",
+        only: |who| who.model.starts_with("claude-"),
+        input: Exclusive,
+        cached: Unsent(OPENLIT_JS_STREAMS),
+        streams: Streams::OutputWrong {
+            streamed: OPENLIT_JS_STREAMS,
+            unsaid: "library: openlit for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]; cached tokens, \
+                     which stand beside input, are not told of all [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {
@@ -426,6 +465,9 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Where Google's Agent Development Kit repeats the usage of an answer.
 const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
+
+const AGENTOPS_STREAMS: &str = "library: agentops tells the first output count of a stream of Claude: output is unknown; nor \
+     cached tokens, which stand beside input [cached-untold]";
 
 const OPENLIT_JS_STREAMS: &str = "library: openlit for node adds the first count of a stream to the last: output is unknown; cached \
      tokens, which stand beside input, are not told of all [cached-untold]";

@@ -3,7 +3,7 @@
 
 use super::Basis::{Exclusive, Unknown};
 use super::Cached::{Unsent, WriteUnsent};
-use super::Reasoning::InsideUnsent;
+use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -212,8 +212,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "@arizeai/openinference-instrumentation-langchain",
+        provider: "gcp*",
+        only: |who| who.streaming != Some(false) && !who.cache_name.is_empty(),
+        input: Unknown,
+        reasoning: BesideUnsent,
+        name: "library: LangChain for node adds up the cached tokens that each chunk of a stream of \
+               Gemini repeats",
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
         before: Some([4, 0, 0]),
         provider: "anthropic",
+        streams: JS_CLAUDE_STREAMS_UNCACHED,
         input: Exclusive,
         cached: Unsent(
             "library: openinference langchain for node before 4 tells no cached tokens of Claude, \
@@ -228,6 +239,7 @@ pub(super) const RULES: &[Rule] = &[
         scope: "@arizeai/openinference-instrumentation-langchain",
         provider: "anthropic",
         only: |who| !who.cache_name.is_empty(),
+        streams: JS_CLAUDE_STREAMS,
         input: Unknown,
         reasoning: InsideUnsent,
         name: "library: openinference langchain for node passes on LangChain's input, which older \
@@ -237,6 +249,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "@arizeai/openinference-instrumentation-langchain",
         provider: "anthropic",
+        streams: JS_CLAUDE_STREAMS_UNCACHED,
         cached: WriteUnsent(CLAUDES_WRITES),
         reasoning: InsideUnsent,
         name: INSIDE,
@@ -256,6 +269,20 @@ pub(super) const RULES: &[Rule] = &[
         scope: "openinference.instrumentation.agno",
         reasoning: InsideUnsent,
         name: INSIDE,
+        ..RULE
+    },
+    // It adds cached tokens to the input of streams of InvokeModel, and not to that of others. Seen
+    // with 0.1.22; 0.1.28 adds them everywhere and tells them but for streams.
+    Rule {
+        scope: "openinference.instrumentation.bedrock*",
+        before: Some([0, 1, 28]),
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference bedrock before 0.1.28 tells no cached tokens, which stand beside \
+             input except in streams: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference bedrock before 0.1.28 passes on Bedrock's exclusive counts",
         ..RULE
     },
     // It writes `usage.input_tokens` of InvokeModel and `usage.inputTokens` of Converse as they are,
@@ -286,6 +313,22 @@ pub(super) const RULES: &[Rule] = &[
 
 const CLAUDES_WRITES: &str = "library: openinference langchain does not tell what of Claude's input was written to a cache: \
      uncached is an upper bound [cached-untold]";
+
+/// Seen with @langchain/anthropic 1.5.11.
+const JS_CLAUDE_STREAMS: Streams = Streams::OutputWrong {
+    streamed: "library: LangChain for node adds the first count of a stream of Claude to the last: \
+               output is unknown",
+    unsaid: "library: LangChain for node adds the first count of a stream of Claude to the last, and \
+             nothing says whether it was one [perhaps-estimated]",
+};
+
+const JS_CLAUDE_STREAMS_UNCACHED: Streams = Streams::OutputWrong {
+    streamed: "library: LangChain for node adds the first count of a stream of Claude to the last: \
+               output is unknown; cached tokens are not told of all [cached-untold]",
+    unsaid: "library: LangChain for node adds the first count of a stream of Claude to the last, and \
+             nothing says whether it was one; cached tokens are not told of all \
+             [perhaps-estimated] [cached-untold]",
+};
 
 const INSIDE: &str = "specification: OpenInference counts details inside prompt and completion";
 

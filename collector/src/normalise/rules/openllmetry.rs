@@ -140,6 +140,22 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Of google-generativeai, Google's client before the present one, it reads a stream's usage off the
+    // first chunk. Seen with 0.21.5; the code is the same in 0.44. That client alone says `models/`.
+    Rule {
+        scope: "opentelemetry.instrumentation.google_generativeai",
+        only: |who| who.model.starts_with("models/"),
+        cached: Unsent(OLD_GOOGLE),
+        streams: Streams::OutputWrong {
+            streamed: OLD_GOOGLE,
+            unsaid: "library: openllmetry tells, of google-generativeai, the output count of a \
+                     stream's first chunk, and not what was a stream [perhaps-estimated]; nor cached tokens: \
+                     uncached is an upper bound [cached-untold]; thoughts stand beside output",
+        },
+        name: "library: openllmetry passes on Gemini's counts, thoughts beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.google_generativeai",
         cached: Unsent(
@@ -222,6 +238,9 @@ const OLD_OPENLLMETRY_STREAMS: Streams = Streams::Guessed {
     streamed: "library: openllmetry before 0.43 puts a guess of its own on every stream",
     unsaid: None,
 };
+
+const OLD_GOOGLE: &str = "library: openllmetry tells, of google-generativeai, the output count of a stream's first chunk: \
+     output is unknown; nor cached tokens: uncached is an upper bound [cached-untold]";
 
 const OLD_BEDROCK_CACHED: &str = "library: openllmetry bedrock before 0.62 tells no cached tokens, which stand beside input: \
      only uncached input is known [cached-untold]";

@@ -8,6 +8,7 @@ mod counts;
 mod items;
 mod measures;
 mod owners;
+mod streams;
 
 use std::sync::Arc;
 
