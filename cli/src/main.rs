@@ -16,6 +16,7 @@ use clap::Parser;
 
 use crate::args::{Args, Command};
 
+/// Without transparent huge pages, which hold some sixty mebibytes that nobody asked for.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
