@@ -1,7 +1,7 @@
 //! Counting of OpenInference's instrumentations: the specification, and what older versions of
 //! each left out of it.
 
-use super::Basis::{Exclusive, Unknown};
+use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{Unsent, WriteUnsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule, Streams};
@@ -214,7 +214,7 @@ pub(super) const RULES: &[Rule] = &[
         scope: "@arizeai/openinference-instrumentation-langchain",
         provider: "gcp*",
         only: |who| who.streaming != Some(false) && !who.cache_name.is_empty(),
-        input: Unknown,
+        input: Estimated,
         reasoning: BesideUnsent,
         name: "library: LangChain for node adds up the cached tokens that each chunk of a stream of \
                Gemini repeats",
