@@ -15,6 +15,11 @@ const JOB_THREADS: usize = 2;
 /// (delta-rs reads a log in work that waits for the reading of its files).
 const JOB_WORK_THREADS: usize = 2;
 
+/// Threads that decode, encode and read files beside the sockets, at least; else one more than there
+/// are cores. A bill holds one for long (bills take turns), delta-rs two. A handful, not tokio's 512,
+/// because each keeps tens of megabytes in the allocator once it has encoded a flush.
+const WORK_THREADS_MIN: usize = 3;
+
 /// Both of them.
 #[derive(Debug)]
 pub struct Runtimes {
@@ -29,12 +34,9 @@ impl Runtimes {
     /// When the system gives none.
     pub fn start() -> anyhow::Result<Runtimes> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // Threads that decode, encode and read files: a handful, not tokio's 512, because each
-        // keeps tens of megabytes in the allocator once it has encoded a flush. What lasts takes
-        // turns (bills), so a flush finds one free.
         let io = Builder::new_multi_thread()
             .enable_all()
-            .max_blocking_threads(cores.max(2))
+            .max_blocking_threads((cores + 1).max(WORK_THREADS_MIN))
             .thread_name("io")
             .build()
             .context("starting the I/O threads")?;
