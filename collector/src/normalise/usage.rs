@@ -1,7 +1,8 @@
 //! How the numbers of one item are to be read. Takes reported numbers and who reports them; gives
 //! how input and output are to be read, with the rule that said so. Proof from the numbers beats
-//! every rule of `rules`; where nothing tells, the answer is `Unknown`, never a guess (I-6). What
-//! follows for the leaves is `leaves`' matter.
+//! every rule of `rules` but those of libraries whose numbers are not the provider's; where nothing
+//! tells, the answer is `Unknown`, never a guess (I-6). What follows for the leaves is `leaves`'
+//! matter.
 
 use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
