@@ -40,8 +40,9 @@ pub const RECENT_TRACES_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// collector beside the one that was read may commit that much later. Reading again is harmless.
 pub const RESTART_OVERLAP: Duration = Duration::from_secs(60);
 
-/// A backlog is read in steps of this much received time.
-pub const RECOVERY_WINDOW: Duration = Duration::from_secs(300);
+/// Spans of a backlog that are read before it is looked which of their traces are quiet, and which
+/// rows those have: half of what [`OPEN_BYTES_MAX`] holds, and each look is a scan of table `calls`.
+pub const RECOVERED_ROWS: u64 = 500_000;
 
 /// Traces settled in one commit: ten thousand calls at four a trace, whose rows are held some four
 /// times over while they are made, sorted and encoded (50 MB); commits keep coming.

@@ -12,6 +12,7 @@ mod paths;
 mod scan;
 mod snapshot;
 mod store;
+mod take_out;
 mod upkeep;
 mod write;
 
@@ -40,6 +41,15 @@ pub struct DataFile {
     pub rows: u64,
     /// Days since the epoch of the `date` partition.
     pub date: i32,
+}
+
+/// Rows of an active file that a commit takes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOut {
+    /// The file.
+    pub file: DataFile,
+    /// Their places in it, rising, counted from zero.
+    pub places: Vec<u32>,
 }
 
 /// Files that brought new rows after some version, and the version they were listed at.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::scalar::ScalarValue;
 use spanledger_schemas::Table;
 
 use crate::log::{ActiveFile, View};
@@ -41,6 +42,25 @@ impl Snapshot {
     /// Active files of a table, by path; none for a table that is not of this store.
     pub fn files(&self, table: &'static Table) -> Arc<Vec<DataFile>> {
         self.views.get(table.name).map(|view| view.listed()).unwrap_or_default()
+    }
+
+    /// The same with the first and the last instant of a column in each, in microseconds since the
+    /// epoch; `None` where the log does not say.
+    pub fn instants_in(
+        &self,
+        table: &'static Table,
+        column: &str,
+    ) -> Vec<(DataFile, Option<(i64, i64)>)> {
+        let micros = |bound: &Option<ScalarValue>| match bound {
+            Some(ScalarValue::TimestampMicrosecond(at, _)) => *at,
+            _ => None,
+        };
+        let instants = |file: &ActiveFile| {
+            let bounds = file.stats(table).columns.get(column)?;
+            micros(&bounds.min).zip(micros(&bounds.max))
+        };
+        let files = self.views.get(table.name).map_or(&[][..], |view| &view.files);
+        files.iter().map(|file| (file.file.clone(), instants(file))).collect()
     }
 
     /// The table as a DataFusion provider: plain `ParquetSource` plans over the active files.

@@ -14,7 +14,10 @@ use spanledger_schemas::{Table, tables};
 use crate::error::blocking;
 use crate::log::{Commit, Outcome, TableLog, add, remove, write_operation};
 use crate::scan::plan::Reading;
-use crate::{Changes, DataFile, Snapshot, StoreError, Txn, durable, limits, write};
+use crate::write::NewFile;
+use crate::{
+    Changes, DataFile, Snapshot, StoreError, TakenOut, Txn, durable, limits, take_out, write,
+};
 
 /// What may be set about a store.
 #[derive(Debug, Clone)]
@@ -148,10 +151,40 @@ impl Store {
         rows: RecordBatch,
         txn: Option<Txn>,
     ) -> Result<i64, StoreError> {
-        Ok(self.put(table, remove, rows, txn).await?.version)
+        Ok(self.put(table, remove, Vec::new(), rows, txn).await?.version)
     }
 
-    /// The same without a mark, for a writer that goes on by file: returns the files that hold the
+    /// Takes rows out of files and puts rows in, in one commit. What is left of a file is a new one:
+    /// row groups that keep all their rows are copied, so that few rows of a large file cost little
+    /// memory and no encoding.
+    ///
+    /// # Errors
+    /// As [`Store::replace`].
+    pub async fn replace_rows(
+        &self,
+        table: &'static Table,
+        taken_out: Vec<TakenOut>,
+        rows: RecordBatch,
+        txn: Option<Txn>,
+    ) -> Result<i64, StoreError> {
+        let open = self.table(table)?;
+        let view = open.log.view().await?;
+        let mut left = Vec::new();
+        let mut remove = Vec::with_capacity(taken_out.len());
+        for TakenOut { file, places } in taken_out {
+            let Some(active) = view.find(&file.path) else {
+                write::discard(&open.log.dir, &left);
+                return Err(StoreError::FileGone { table: table.name, path: file.path });
+            };
+            let reading = &self.inner.reading;
+            let rest = take_out::without(reading, table, &open.log.dir, active, &places).await;
+            left.extend(rest?);
+            remove.push(file);
+        }
+        Ok(self.put(table, remove, left, rows, txn).await?.version)
+    }
+
+    /// As [`Store::replace`] without a mark, for a writer that goes on by file: returns the files that hold the
     /// rows now.
     ///
     /// # Errors
@@ -162,19 +195,20 @@ impl Store {
         remove: Vec<DataFile>,
         rows: RecordBatch,
     ) -> Result<Vec<DataFile>, StoreError> {
-        Ok(self.put(table, remove, rows, None).await?.files)
+        Ok(self.put(table, remove, Vec::new(), rows, None).await?.files)
     }
 
     async fn put(
         &self,
         table: &'static Table,
         remove: Vec<DataFile>,
+        left: Vec<NewFile>,
         rows: RecordBatch,
         txn: Option<Txn>,
     ) -> Result<Put, StoreError> {
         let open = self.table(table)?;
         let started = Instant::now();
-        let done = Box::pin(open.write(remove, rows, txn)).await;
+        let done = Box::pin(open.write(remove, left, rows, txn)).await;
         match &done {
             Ok(_) => {
                 metrics::histogram!("spanledger_store_commit_seconds", "table" => table.name)
@@ -257,7 +291,7 @@ impl Put {
 }
 
 impl OpenTable {
-    /// The whole path of a write: encode, then commit.
+    /// The whole path of a write: encode, then commit. `left` is what is left of files to remove.
     #[tracing::instrument(
         level = "debug",
         name = "write",
@@ -267,6 +301,7 @@ impl OpenTable {
     async fn write(
         &self,
         remove: Vec<DataFile>,
+        left: Vec<NewFile>,
         rows: RecordBatch,
         txn: Option<Txn>,
     ) -> Result<Put, StoreError> {
@@ -274,10 +309,12 @@ impl OpenTable {
         if let Some(txn) = &txn
             && log.txn_version(&txn.app).await?.is_some_and(|v| v >= txn.version)
         {
+            write::discard(&log.dir, &left);
             return Ok(Put::nothing(log.view().await?.version));
         }
         let (table, dir) = (log.table, log.dir.clone());
-        let files = blocking("encoding rows", move || write::write(table, &dir, &rows)).await?;
+        let mut files = left;
+        files.extend(blocking("encoding rows", move || write::write(table, &dir, &rows)).await?);
         if files.is_empty() && remove.is_empty() && txn.is_none() {
             return Ok(Put::nothing(log.view().await?.version));
         }

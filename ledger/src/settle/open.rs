@@ -30,6 +30,12 @@ pub(super) struct WrittenRows {
     pub(super) verdicts: Vec<Written>,
 }
 
+impl WrittenRows {
+    fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.verdicts.is_empty()
+    }
+}
+
 /// A row of a table that settle writes, by what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
@@ -267,11 +273,13 @@ impl OpenTraces {
     }
 
     /// Unsettled traces of the oldest chunk, when memory is above `cap`: they must be settled as
-    /// they are before [`OpenTraces::forget_oldest`]. Not those that are incomplete already: what
-    /// is in memory of them says less than the rows they may have, so they wait to be quiet.
+    /// they are before [`OpenTraces::forget_oldest`]. Not those that may have rows: what is in
+    /// memory of an incomplete one says less than its rows, and what was settled before a start
+    /// would only become provisional. They wait to be quiet.
     pub(super) fn over(&self, cap: usize) -> Option<Vec<TraceKey>> {
         let oldest = self.chunks.front().filter(|_| self.bytes > cap)?;
-        let open = |t: &Trace| t.unsettled.is_some() && t.complete;
+        let rowless = |t: &Trace| t.written.as_ref().is_some_and(WrittenRows::is_empty);
+        let open = |t: &Trace| t.unsettled.is_some() && t.complete && rowless(t);
         let open = |key: &&TraceKey| self.traces.get(key).is_some_and(open);
         Some(oldest.traces.iter().filter(open).copied().collect())
     }

@@ -20,8 +20,9 @@ use crate::limits;
 use crate::prices::columns::{int, text};
 
 impl Rounds {
-    /// The first round: what an earlier run left open is read again, in the order in which it was
-    /// received, a window at a time, so that a long backlog needs no more memory than live spans.
+    /// The first round: what an earlier run left open is read again, file by file in the order in
+    /// which spans were received, and settled on the way, so that a long backlog needs no more
+    /// memory than live spans.
     pub(super) async fn recover(
         &mut self,
         snapshot: &Snapshot,
@@ -30,37 +31,62 @@ impl Rounds {
     ) -> Result<(), SettleError> {
         self.recorded = self.store.txn_version(&calls::TABLE, TXN_APP).await?;
         let recovering = self.recorded.is_some() || !snapshot.files(&calls::TABLE).is_empty();
-        let first = tables::first_received(&self.session, snapshot).await?;
-        let record = tables::first_record_received(&self.session, snapshot).await?;
-        self.records_seen = record.is_some();
-        let mut from = first.into_iter().chain(record).min().unwrap_or(now);
+        self.records_seen = tables::has_records(&self.session, snapshot).await?;
+        let mut from = i64::MIN;
         if let Some(recorded) = self.recorded {
-            let since = tables::instant_of(recorded) - micros(limits::RESTART_OVERLAP);
-            from = from.max(since);
+            from = tables::instant_of(recorded) - micros(limits::RESTART_OVERLAP);
             self.remember_traces(snapshot, from).await?;
         }
-        while from <= now {
-            let to = from.saturating_add(micros(limits::RECOVERY_WINDOW)).min(now + 1);
-            // What is received from now on comes with the last window.
-            let end = if to > now { i64::MAX } else { to };
-            let mut rows = tables::spans_between(&self.session, snapshot, from, end).await?;
-            while let Some(batch) = rows.try_next().await? {
-                let read = chunk::read(&batch, self.open.next_chunk(), false)?;
-                self.take(read, recovering, to, round).await?;
+        let mut files = snapshot.instants_in(&spans::TABLE, "received_at");
+        files.retain(|(_, received)| received.is_none_or(|(_, last)| last >= from));
+        files.sort_by_key(|(_, received)| received.map_or(i64::MIN, |(first, _)| first));
+        // What was received before this instant is read, and what is quiet by then settled.
+        let mut done = from;
+        let mut read = 0;
+        for (file, received) in files {
+            let here = received.map_or(i64::MIN, |(first, _)| first).min(now);
+            if read >= limits::RECOVERED_ROWS && here > done {
+                self.recover_to(snapshot, (done, here), here, recovering, round).await?;
+                (done, read) = (here, 0);
             }
-            let mut rows = tables::records_between(&self.session, snapshot, from, end).await?;
+            let mut rows = tables::spans_in(&self.session, snapshot, &file).await?;
+            let mut first = 0;
             while let Some(batch) = rows.try_next().await? {
-                self.take_records(&batch, recovering, to, round).await?;
+                let mut chunk = chunk::read_of(&file, first, &batch, self.open.next_chunk())?;
+                first += batch.num_rows() as u32;
+                chunk.spans.retain(|span| span.view.received >= from);
+                read += chunk.spans.len() as u64;
+                self.take(chunk, recovering, now, round).await?;
             }
-            self.look_up_written(snapshot).await?;
-            self.settle_quiet(to, round).await?;
-            from = to;
         }
+        // What is received from now on comes with the last of it.
+        self.recover_to(snapshot, (done, i64::MAX), now, recovering, round).await?;
         let version = snapshot.versions().get(spans::TABLE.name).copied();
         self.spans_version = Some(version.unwrap_or_default());
         let version = snapshot.versions().get(log_records::TABLE.name).copied();
         self.records_version = version.unwrap_or_default();
         Ok(())
+    }
+
+    /// Reads the log records received in `window`, whose spans are read, and settles what is quiet
+    /// at `now`.
+    async fn recover_to(
+        &mut self,
+        snapshot: &Snapshot,
+        window: (i64, i64),
+        now: i64,
+        recovering: bool,
+        round: &mut Round,
+    ) -> Result<(), SettleError> {
+        if self.records_seen {
+            let (from, to) = window;
+            let mut rows = tables::records_between(&self.session, snapshot, from, to).await?;
+            while let Some(batch) = rows.try_next().await? {
+                self.take_records(&batch, recovering, now, round).await?;
+            }
+        }
+        self.look_up_written(snapshot).await?;
+        self.settle_quiet(now, round).await
     }
 
     /// Remembers which traces have spans that were received before an instant, and which responses
@@ -226,7 +252,7 @@ impl Rounds {
         Ok(())
     }
 
-    /// Takes in spans; what memory has no room for is settled early.
+    /// Takes in spans; what memory has no room for and has no rows yet is settled early.
     pub(super) async fn take(
         &mut self,
         read: Chunk,
@@ -240,7 +266,9 @@ impl Rounds {
         metrics::counter!("spanledger_settle_spans_total").increment(spans as u64);
         metrics::counter!("spanledger_settle_reopened_traces_total").increment(reopened as u64);
         while let Some(early) = self.open.over(self.settings.open_bytes_max) {
-            Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
+            if !early.is_empty() {
+                Box::pin(self.settle(&early, CallState::Provisional, now, round)).await?;
+            }
             self.open.forget_oldest();
         }
         Ok(())

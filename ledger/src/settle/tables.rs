@@ -5,10 +5,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::DataType;
+use arrow::compute::filter_record_batch;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::scalar::ScalarValue;
@@ -17,7 +15,7 @@ use spanledger_schemas::Table;
 use spanledger_schemas::tables::{calls, log_records, spans};
 use spanledger_store::{DataFile, Snapshot, Store};
 
-use super::{HashSet, SettleError, TXN_APP, chunk, record_rows};
+use super::{SettleError, TXN_APP, chunk, record_rows};
 use crate::limits::TRACES_PER_LOOKUP;
 
 /// Bits of a recorded version that count commits; the rest is the instant in milliseconds.
@@ -64,44 +62,14 @@ pub(super) async fn spans_in(
     Ok(session.read_table(table)?.select_columns(&columns)?.execute_stream().await?)
 }
 
-/// When the first span of the table was received.
-pub(super) async fn first_received(
+/// Whether a log record tells of a call.
+pub(super) async fn has_records(
     session: &SessionContext,
     snapshot: &Snapshot,
-) -> Result<Option<i64>, SettleError> {
-    first_of(session.read_table(snapshot.provider(&spans::TABLE))?).await
-}
-
-/// When the first log record that tells of a call was received.
-pub(super) async fn first_record_received(
-    session: &SessionContext,
-    snapshot: &Snapshot,
-) -> Result<Option<i64>, SettleError> {
+) -> Result<bool, SettleError> {
     let records = session.read_table(snapshot.provider(&log_records::TABLE))?;
-    first_of(records.filter(col("record_role").eq(lit("call")))?).await
-}
-
-async fn first_of(rows: DataFrame) -> Result<Option<i64>, SettleError> {
-    let first = vec![min(col("received_at")).alias("received_at")];
-    let first = rows.aggregate(Vec::new(), first)?.collect().await?;
-    let Some(batch) = first.iter().find(|b| b.num_rows() > 0) else { return Ok(None) };
-    let received = crate::prices::columns::instant(batch, "received_at")?;
-    Ok(received.iter().next().flatten())
-}
-
-/// The spans received in `from..to`, with all columns settle reads.
-pub(super) async fn spans_between(
-    session: &SessionContext,
-    snapshot: &Snapshot,
-    from: i64,
-    to: i64,
-) -> Result<SendableRecordBatchStream, SettleError> {
-    let columns = chunk::columns_all();
-    let rows = session
-        .read_table(snapshot.provider(&spans::TABLE))?
-        .filter(received_in(from, to))?
-        .select_columns(&columns)?;
-    Ok(rows.execute_stream().await?)
+    let one = records.filter(col("record_role").eq(lit("call")))?.limit(0, Some(1))?;
+    Ok(one.select_columns(&["received_at"])?.collect().await?.iter().any(|b| b.num_rows() > 0))
 }
 
 /// Tenant, trace, response id and start of the spans received in `from..to`.
@@ -218,33 +186,15 @@ pub(super) fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> 
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
-/// Those of the files of a table on given days that have rows of traces, with all their rows.
-pub(super) async fn files_with(
+/// The tenants and traces of the rows of a file, in its order.
+pub(super) async fn traces_in(
     session: &SessionContext,
     snapshot: &Snapshot,
     of: &'static Table,
-    dates: &HashSet<i32>,
-    traces: &HashSet<u128>,
-) -> Result<Vec<(DataFile, Vec<RecordBatch>)>, SettleError> {
-    let mut found = Vec::new();
-    for file in snapshot.files(of).iter().filter(|f| dates.contains(&f.date)) {
-        let table = snapshot.provider_of(of, std::slice::from_ref(file));
-        let ids = session.read_table(table.clone())?.select_columns(&["trace_id"])?;
-        let mut ids = ids.execute_stream().await?;
-        let mut has = false;
-        while let Some(batch) = ids.try_next().await? {
-            let ids = cast(batch.column(0), &DataType::Utf8View)?;
-            let mut ids = ids.as_string_view().iter().flatten();
-            has |= ids.any(|id| traces.contains(&chunk::trace_id(id)));
-            if has {
-                break;
-            }
-        }
-        if has {
-            found.push((file.clone(), session.read_table(table)?.collect().await?));
-        }
-    }
-    Ok(found)
+    file: &DataFile,
+) -> Result<SendableRecordBatchStream, SettleError> {
+    let table = snapshot.provider_of(of, std::slice::from_ref(file));
+    Ok(session.read_table(table)?.select_columns(&["tenant", "trace_id"])?.execute_stream().await?)
 }
 
 fn one_of(traces: &[u128]) -> Expr {

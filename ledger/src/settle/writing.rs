@@ -2,14 +2,11 @@
 //! is written, and commits that make up for it. Takes traces that are due; it does not know why
 //! they are.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
-use arrow::compute::{cast, concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, SchemaRef};
+use futures::TryStreamExt;
 use spanledger_schemas::Table;
 use spanledger_schemas::tables::{calls, span_verdicts, spans};
-use spanledger_store::{DataFile, Snapshot, StoreError, Txn};
+use spanledger_store::{DataFile, Snapshot, StoreError, TakenOut, Txn};
 
 use super::calls::build;
 use super::decided::Decided;
@@ -20,7 +17,7 @@ use super::together::Together;
 use super::trace::Call;
 use super::verdict::Verdict;
 use super::verdicts::OfTrace;
-use super::{CallState, HashMap, HashSet, SettleError, TXN_APP, tables, verdicts};
+use super::{CallState, HashMap, SettleError, TXN_APP, tables, verdicts};
 
 /// What is to be written of some traces.
 pub(super) struct Outcome {
@@ -148,20 +145,22 @@ impl Rounds {
         state: CallState,
     ) -> Result<(), SettleError> {
         if !outcome.verdicts.nothing_to_do() {
-            let (remove, rows) = self.replacement(snapshot, &outcome.verdicts).await?;
-            self.store.replace(&span_verdicts::TABLE, remove, rows, None).await?;
+            let outdated = self.outdated(snapshot, &outcome.verdicts).await?;
+            let rows = outcome.verdicts.rows.clone();
+            self.store.replace_rows(&span_verdicts::TABLE, outdated, rows, None).await?;
         }
         if outcome.calls.nothing_to_do() {
             return Ok(());
         }
-        let (remove, rows) = self.replacement(snapshot, &outcome.calls).await?;
+        let outdated = self.outdated(snapshot, &outcome.calls).await?;
         let until = match state {
             CallState::Settled => self.open.settled_until_without(&outcome.traces),
             CallState::Provisional => self.open.settled_until(),
         };
         let version = tables::version_for(until.unwrap_or_default(), self.recorded);
         let txn = Txn { app: TXN_APP.to_owned(), version };
-        self.store.replace(&calls::TABLE, remove, rows, Some(txn)).await?;
+        let rows = outcome.calls.rows.clone();
+        self.store.replace_rows(&calls::TABLE, outdated, rows, Some(txn)).await?;
         let found = self.store.txn_version(&calls::TABLE, TXN_APP).await?.unwrap_or_default();
         if found != version {
             return Err(SettleError::NotAlone { expected: version, found });
@@ -170,30 +169,32 @@ impl Rounds {
         Ok(())
     }
 
-    /// New rows beside what is there, or in place of files that have outdated rows.
-    async fn replacement(
+    /// Where the outdated rows are.
+    async fn outdated(
         &mut self,
         snapshot: &Snapshot,
         decided: &Decided,
-    ) -> Result<(Vec<DataFile>, RecordBatch), SettleError> {
+    ) -> Result<Vec<TakenOut>, SettleError> {
+        let mut outdated = Vec::new();
+        if decided.outdated.is_empty() {
+            return Ok(outdated);
+        }
         let table = decided.table;
-        let mut remove: Vec<DataFile> = Vec::new();
-        let mut rows = vec![decided.rows.clone()];
-        if !decided.outdated.is_empty() {
-            let traces: HashSet<u128> = decided.outdated.iter().map(|k| k.trace).collect();
-            let dates = &decided.outdated_dates;
-            let files = tables::files_with(&self.session, snapshot, table, dates, &traces).await?;
-            for (file, batches) in files {
-                remove.push(file);
-                for batch in batches {
-                    let keys = self.keys(&batch)?;
-                    let stays: Vec<bool> =
-                        keys.iter().map(|k| !decided.outdated.contains(k)).collect();
-                    rows.push(in_order_of(table, &filter_record_batch(&batch, &stays.into())?)?);
-                }
+        let of_days = |file: &&DataFile| decided.outdated_dates.contains(&file.date);
+        for file in snapshot.files(table).iter().filter(of_days) {
+            let mut rows = tables::traces_in(&self.session, snapshot, table, file).await?;
+            let (mut first, mut places) = (0, Vec::new());
+            while let Some(batch) = rows.try_next().await? {
+                let keys = (first..).zip(self.keys(&batch)?);
+                let theirs = keys.filter(|(_, key)| decided.outdated.contains(key));
+                places.extend(theirs.map(|(place, _)| place));
+                first += batch.num_rows() as u32;
+            }
+            if !places.is_empty() {
+                outdated.push(TakenOut { file: file.clone(), places });
             }
         }
-        Ok((remove, concat_batches(&table.scan_schema(), &rows)?))
+        Ok(outdated)
     }
 }
 
@@ -205,17 +206,4 @@ impl WrittenRows {
     pub(super) fn of(&mut self, table: &'static Table) -> &mut Vec<Written> {
         if table.name == span_verdicts::TABLE.name { &mut self.verdicts } else { &mut self.calls }
     }
-}
-
-/// A batch read from a table, in the order of its columns.
-fn in_order_of(table: &'static Table, batch: &RecordBatch) -> Result<RecordBatch, SettleError> {
-    let schema: SchemaRef = table.scan_schema();
-    let columns = schema.fields().iter().map(|f| {
-        let name = || crate::prices::PriceError::Column { column: f.name().clone() };
-        let column = batch.column_by_name(f.name()).ok_or_else(name)?;
-        let to: &DataType = f.data_type();
-        Ok(cast(column, to)?)
-    });
-    let columns = columns.collect::<Result<Vec<_>, SettleError>>()?;
-    Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
 }

@@ -95,13 +95,6 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     let Windows { reference, current } = windows(ask)?;
     // `a, b, ` before other columns; nothing without keys.
     let keys: String = ask.by.iter().map(|by| format!("{by}, ")).collect();
-    let own_keys: String = ask.by.iter().map(|by| format!("s.{by} AS {by}, ")).collect();
-    let same_keys = if ask.by.is_empty() {
-        "true".to_owned()
-    } else {
-        let same = |by: &&str| format!("s.{by} IS NOT DISTINCT FROM e.{by}");
-        ask.by.iter().map(same).collect::<Vec<_>>().join(" AND ")
-    };
     let group_keys =
         if ask.by.is_empty() { String::new() } else { format!(" GROUP BY {}", ask.by.join(", ")) };
     let values: String =
@@ -109,66 +102,43 @@ fn sql(ask: &Ask) -> Result<String, QueryError> {
     let deciles: Vec<_> =
         (1..DRIFT_BINS).map(|i| format!("{:.1}", i as f64 / DRIFT_BINS as f64)).collect();
     let deciles = deciles.join(", ");
-    // Views of lists: the join hands them on to each call without copying them.
-    let edges: Vec<_> = NUMBERS
+    let bins: Vec<_> = NUMBERS
         .iter()
-        .map(|(name, _)| {
-            format!("arrow_cast(quantiles({name}, {deciles}), 'ListView(Float64)') AS {name}")
-        })
+        .map(|(name, _)| format!("counts_by_quantile({name}, in_current, {deciles}) AS {name}"))
         .collect();
-    let bins: String = NUMBERS
-        .iter()
-        .map(|(name, _)| {
-            format!(
-                "CASE WHEN s.{name} IS NULL THEN NULL WHEN e.{name} IS NULL THEN 0 \
-                 ELSE width_bucket(s.{name}, e.{name}) END AS {name},\n    "
-            )
-        })
-        .collect();
-    let names: Vec<_> = NUMBERS
-        .iter()
-        .map(|(name, _)| format!("'{name}'"))
-        .chain(["'finish_reason'".to_owned()])
-        .collect();
-    let texts: Vec<_> = NUMBERS
-        .iter()
-        .map(|(name, _)| format!("CAST({name} AS TEXT)"))
-        .chain(["finish_reason".to_owned()])
-        .collect();
-    // Edges stand left of their join: that side is what a join holds, and the other is all calls.
-    let cell_keys: Vec<_> = (1..=ask.by.len() + NUMBERS.len() + 2).map(|i| i.to_string()).collect();
+    let bins = bins
+        .into_iter()
+        .chain(["counts_by_value(finish_reason, in_current) AS finish_reason".to_owned()]);
+    let bins: Vec<_> = bins.collect();
+    let names: Vec<_> = NUMBERS.iter().map(|(name, _)| *name).chain(["finish_reason"]).collect();
+    let metrics: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+    // Without keys there is a row of a window without calls too: HAVING leaves it out.
     Ok(format!(
         "WITH sample AS (
   SELECT {keys}{values}finish_reason, started_at >= '{current_from}' AND started_at < '{current_to}' AS in_current
   FROM calls
   WHERE ({in_reference} OR {in_window})
     AND status_code <> 'error' AND {filters}
-), edges AS (
-  SELECT {keys}{edges}
-  FROM sample WHERE NOT in_current{group_keys}
-), cells AS (
-  SELECT {own_keys}{bins}s.finish_reason AS finish_reason, s.in_current AS in_current, count(*) AS n
-  FROM edges AS e RIGHT JOIN sample AS s ON {same_keys}
-  GROUP BY {cell_keys}
+), spread AS (
+  SELECT {keys}{bins}
+  FROM sample{group_keys} HAVING count(*) > 0
 ), metrics AS (
-  SELECT {keys}unnest([{names}]) AS metric, unnest([{texts}]) AS bin, in_current, n
-  FROM cells
+  SELECT {keys}unnest([{metrics}]) AS metric, unnest([{names}]) AS bins
+  FROM spread
 ), counts AS (
-  SELECT {keys}metric, bin,
-    CAST(coalesce(sum(n) FILTER (WHERE bin IS NOT NULL AND NOT in_current), 0) AS DOUBLE) AS r,
-    CAST(coalesce(sum(n) FILTER (WHERE bin IS NOT NULL AND in_current), 0) AS DOUBLE) AS c
-  FROM metrics GROUP BY {keys}metric, bin
+  SELECT {keys}metric, CAST(bin['reference'] AS DOUBLE) AS r, CAST(bin['current'] AS DOUBLE) AS c
+  FROM (SELECT {keys}metric, unnest(bins) AS bin FROM metrics) AS each_bin
 ), shares AS (
-  SELECT {keys}metric, bin, r, c,
-    sum(r) OVER w AS rn, sum(c) OVER w AS cn, count(bin) OVER w AS bins
+  SELECT {keys}metric, r, c,
+    sum(r) OVER w AS rn, sum(c) OVER w AS cn, count(*) FILTER (WHERE r + c > 0) OVER w AS bins
   FROM counts WINDOW w AS (PARTITION BY {keys}metric)
 ), scores AS (
   SELECT {keys}metric,
     CAST(max(rn) AS BIGINT) AS reference_values, CAST(max(cn) AS BIGINT) AS current_values,
     max(bins) AS bins,
-    sum(CASE WHEN bin IS NULL THEN 0 ELSE
+    sum(CASE WHEN r + c > 0 THEN
       ((c + 0.5) / (cn + 0.5 * bins) - (r + 0.5) / (rn + 0.5 * bins))
-      * ln(((c + 0.5) / (cn + 0.5 * bins)) / ((r + 0.5) / (rn + 0.5 * bins))) END) AS psi,
+      * ln(((c + 0.5) / (cn + 0.5 * bins)) / ((r + 0.5) / (rn + 0.5 * bins))) ELSE 0 END) AS psi,
     sum(CASE WHEN r > 0 AND cn > 0 THEN 0.5 * r / rn * log2(2 * (r / rn) / (r / rn + c / cn)) ELSE 0 END
       + CASE WHEN c > 0 AND rn > 0 THEN 0.5 * c / cn * log2(2 * (c / cn) / (r / rn + c / cn)) ELSE 0 END) AS jsd
   FROM shares GROUP BY {keys}metric
@@ -188,10 +158,9 @@ ORDER BY psi DESC NULLS LAST, {keys}metric",
         in_reference = between(reference),
         in_window = between(current),
         filters = ask.conditions(None, None),
-        edges = edges.join(",\n    "),
-        cell_keys = cell_keys.join(", "),
+        bins = bins.join(",\n    "),
+        metrics = metrics.join(", "),
         names = names.join(", "),
-        texts = texts.join(", "),
     ))
 }
 

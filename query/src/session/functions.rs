@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
-use arrow::datatypes::{DataType, Field, Float64Type};
+use arrow::array::{AsArray, StringArray};
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::{Expr, SessionContext};
 use datafusion::scalar::ScalarValue;
 
+use super::bins::{CountsByQuantile, CountsByValue};
 use super::quantiles::Quantiles;
 use super::series::SeriesId;
 use crate::limits;
@@ -59,10 +60,11 @@ pub(crate) fn register(context: &SessionContext) {
     for name in REMOVED {
         context.deregister_udf(name);
     }
+    context.register_udaf(AggregateUDF::new_from_impl(CountsByQuantile::new()));
+    context.register_udaf(AggregateUDF::new_from_impl(CountsByValue::new()));
     context.register_udaf(AggregateUDF::new_from_impl(Quantiles::new()));
     context.register_udf(ScalarUDF::new_from_impl(JsonText::new()));
     context.register_udf(ScalarUDF::new_from_impl(SeriesId::new()));
-    context.register_udf(ScalarUDF::new_from_impl(WidthBucket::new()));
     context.register_udf(constant(
         "version",
         format!("PostgreSQL {SERVER_VERSION} (spanledger {})", env!("CARGO_PKG_VERSION")),
@@ -103,80 +105,6 @@ fn constant(name: &str, value: String) -> ScalarUDF {
     let value = ColumnarValue::Scalar(ScalarValue::Utf8(Some(value)));
     let say = move |_: &[ColumnarValue]| Ok(value.clone());
     create_udf(name, vec![], DataType::Utf8, Volatility::Stable, Arc::new(say))
-}
-
-/// `width_bucket(x, edges)`: how many of the ascending edges are at or below x (PostgreSQL 9.24,
-/// the form with an array of thresholds). Null where either is null. Edges may be a `ListView`: a
-/// join hands that on to each row without copying it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct WidthBucket {
-    signature: Signature,
-}
-
-impl WidthBucket {
-    fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for WidthBucket {
-    fn name(&self) -> &str {
-        "width_bucket"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let doubles = |field: &Field| *field.data_type() == DataType::Float64;
-        let edges = match given {
-            [_, DataType::ListView(field)] if doubles(field) => given[1].clone(),
-            [_, _] => DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true))),
-            _ => return plan_err!("width_bucket takes a number and a list of ascending numbers"),
-        };
-        Ok(vec![DataType::Float64, edges])
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (values, edges) = (arrays[0].as_primitive::<Float64Type>(), &arrays[1]);
-        let counts = match edges.as_list_view_opt::<i32>() {
-            Some(views) => {
-                let (offsets, sizes) = (views.value_offsets(), views.value_sizes());
-                buckets(values, edges, views.values(), |row| (offsets[row], sizes[row]))
-            }
-            None => {
-                let lists = edges.as_list::<i32>();
-                let offsets = lists.value_offsets();
-                let place = |row: usize| (offsets[row], offsets[row + 1] - offsets[row]);
-                buckets(values, edges, lists.values(), place)
-            }
-        };
-        Ok(ColumnarValue::Array(Arc::new(counts)))
-    }
-}
-
-/// How many of the edges of its row are at or below each value; `place` says where those begin among
-/// all, and how many they are.
-fn buckets(
-    values: &Float64Array,
-    edges: &dyn Array,
-    all: &ArrayRef,
-    place: impl Fn(usize) -> (i32, i32),
-) -> Int64Array {
-    let all = all.as_primitive::<Float64Type>().values();
-    let bucket = |(row, value): (usize, Option<f64>)| {
-        let value = value.filter(|_| edges.is_valid(row))?;
-        let (first, count) = place(row);
-        let edges = &all[first as usize..(first + count) as usize];
-        Some(edges.partition_point(|edge| *edge <= value) as i64)
-    };
-    values.iter().enumerate().map(bucket).collect()
 }
 
 /// `json_text(x)`: any value as JSON text; maps become objects.

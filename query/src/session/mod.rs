@@ -3,6 +3,7 @@
 //! Takes the snapshot's providers and SQL text, gives checked logical plans. It runs nothing.
 
 pub(crate) mod activity;
+mod bins;
 pub mod catalog;
 mod correlated;
 mod describe;
@@ -11,6 +12,7 @@ mod increases;
 mod information_schema;
 mod json_build;
 pub mod memory;
+mod one_group;
 mod operators;
 mod overlay;
 mod patterns;
@@ -19,9 +21,10 @@ mod pg_catalog;
 mod pg_functions;
 pub(crate) mod pg_types;
 mod prices;
-pub mod quantiles;
+mod quantiles;
 mod reader;
 pub(crate) mod rewrites;
+mod samples;
 mod series;
 mod spilled;
 pub mod statement;

@@ -9,6 +9,8 @@ mod runs;
 mod sweep;
 mod tiers;
 
+pub(crate) use runs::Input;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

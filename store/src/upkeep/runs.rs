@@ -28,7 +28,7 @@ pub(crate) struct Input {
     pub(crate) file: File,
     pub(crate) footer: ParquetMetaData,
     /// Whether it has the columns that the table has now.
-    has_all_columns: bool,
+    pub(crate) has_all_columns: bool,
     /// In which order its rows are.
     order: Option<RowOrder>,
 }

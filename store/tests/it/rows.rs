@@ -12,7 +12,7 @@ use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 use spanledger_schemas::{Column, Kind, Table, money};
 
 /// 2026-11-25.
@@ -166,7 +166,23 @@ pub(crate) async fn read(
     table: &'static Table,
     provider: Arc<dyn TableProvider>,
 ) -> Vec<RecordBatch> {
-    let context = SessionContext::new();
+    read_by(SessionContext::new(), table, provider).await
+}
+
+/// The same in the order of a provider's one file.
+pub(crate) async fn read_in_order(
+    table: &'static Table,
+    provider: Arc<dyn TableProvider>,
+) -> Vec<RecordBatch> {
+    let config = SessionConfig::new().with_target_partitions(1);
+    read_by(SessionContext::new_with_config(config), table, provider).await
+}
+
+async fn read_by(
+    context: SessionContext,
+    table: &'static Table,
+    provider: Arc<dyn TableProvider>,
+) -> Vec<RecordBatch> {
     let batches = context.read_table(provider).unwrap().collect().await.unwrap();
     batches.iter().map(|batch| as_written(table, batch)).collect()
 }

@@ -1,9 +1,11 @@
 //! Rows in, rows out; marks; replacement; changes.
 
-use spanledger_schemas::tables::{self, calls, metric_points, spans};
-use spanledger_store::{Store, StoreError, Txn};
+use parquet::file::metadata::ParquetMetaDataReader;
+use spanledger_schemas::Table;
+use spanledger_schemas::tables::{self, calls, metric_points, span_verdicts, spans};
+use spanledger_store::{DataFile, Store, StoreError, TakenOut, Txn};
 
-use crate::rows::{lines, read, rows};
+use crate::rows::{in_order, lines, read, read_in_order, rows};
 
 fn mark(version: i64) -> Option<Txn> {
     Some(Txn { app: "collector/spans".to_owned(), version })
@@ -122,6 +124,65 @@ async fn replacing_takes_out_and_puts_in_at_once() {
     assert_eq!(after.versions(), snapshot.versions());
     let on_disk = std::fs::read_dir(dir.path().join("calls/date=2026-11-25")).unwrap().count();
     assert_eq!(on_disk, 2, "the file of the refused commit is gone");
+}
+
+/// Eight files of a tier become one, whose row groups are theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_taken_out_of_a_file_leave_the_others_in_their_place() {
+    const GROUP: u32 = 9_000;
+    let dir = tempfile::tempdir().unwrap();
+    let table = &span_verdicts::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    for seed in 1..=8 {
+        store.append(table, rows(table, GROUP as usize, 1, seed), None).await.unwrap();
+    }
+    store.maintain().await.unwrap();
+    let before = store.snapshot().await.unwrap();
+    let files = before.files(table);
+    let [file] = files.as_slice() else { panic!("{} files", files.len()) };
+    assert_eq!(row_groups(dir.path(), table, file), [9_000; 8]);
+
+    // The first row, three of the third row group with its last, all of the fifth, and the last.
+    let third = [2 * GROUP + 1, 2 * GROUP + 5_000, 3 * GROUP - 1];
+    let places: Vec<u32> = [0].into_iter().chain(third).chain(4 * GROUP..5 * GROUP).collect();
+    let places = [places, vec![8 * GROUP - 1]].concat();
+    let put_in = rows(table, 5, 1, 99);
+    let taken_out = vec![TakenOut { file: file.clone(), places: places.clone() }];
+    store.replace_rows(table, taken_out.clone(), put_in.clone(), None).await.unwrap();
+
+    let all = read_in_order(table, before.provider_of(table, std::slice::from_ref(file))).await;
+    let mut expected = in_order(&all);
+    assert_eq!(expected.len(), 8 * GROUP as usize);
+    for place in places.iter().rev() {
+        expected.remove(*place as usize);
+    }
+    let after = store.snapshot().await.unwrap();
+    let of = |rows| after.files(table).iter().find(|f| f.rows == rows).cloned().unwrap();
+    let left = of(8 * u64::from(GROUP) - places.len() as u64);
+    let found = read_in_order(table, after.provider_of(table, std::slice::from_ref(&left))).await;
+    assert!(in_order(&found) == expected, "other rows, or in another order");
+    let new = read(table, after.provider_of(table, &[of(5)])).await;
+    assert_eq!(lines(&new), lines(&[put_in]));
+    assert_eq!(
+        row_groups(dir.path(), table, &left),
+        [8_999, 9_000, 8_997, 9_000, 9_000, 9_000, 8_999]
+    );
+
+    let again = store.replace_rows(table, taken_out, rows(table, 1, 1, 3), None).await.unwrap_err();
+    assert!(matches!(&again, StoreError::FileGone { path, .. } if *path == file.path), "{again}");
+    let all = (0..left.rows as u32).collect();
+    let nothing = rows(table, 0, 1, 3);
+    let taken_out = vec![TakenOut { file: left, places: all }];
+    store.replace_rows(table, taken_out, nothing, None).await.unwrap();
+    let files = store.snapshot().await.unwrap().files(table);
+    assert_eq!(files.iter().map(|f| f.rows).collect::<Vec<_>>(), [5]);
+}
+
+/// Rows of each row group of a data file.
+fn row_groups(root: &std::path::Path, table: &Table, file: &DataFile) -> Vec<i64> {
+    let file = std::fs::File::open(root.join(table.name).join(&file.path)).unwrap();
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    footer.row_groups().iter().map(|group| group.num_rows()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -365,6 +365,24 @@ async fn without_memory_calls_are_provisional_and_then_settled() {
 }
 
 #[tokio::test]
+async fn restart_without_memory_leaves_settled_calls_as_they_are() {
+    let settings = SettleSettings { open_bytes_max: 0, ..SettleSettings::default() };
+    let mut house = House::with(settings).await;
+    for trace in 1..4 {
+        house.receive(&[call(trace, 2, 1)]).await;
+    }
+    house.round(2).await;
+    house.round(30).await;
+    let settled: Vec<_> = (1..4).map(|trace| ((trace, 2), &["settled"][..])).collect();
+    assert_eq!(house.calls(&["state"]).await, expect(&settled));
+    house.restart();
+    let round = house.round(40).await;
+    assert_eq!((round.spans, round.written, round.replaced), (3, 0, 0));
+    assert_eq!(house.calls(&["state"]).await, expect(&settled));
+    assert_eq!(house.settler.status().open_traces, 0);
+}
+
+#[tokio::test]
 async fn same_trace_id_of_two_tenants_is_two_traces() {
     let mut house = House::new().await;
     let mut root = span(1, 1, 0, json!({ "team": "theirs", "tenant": "other" }));
