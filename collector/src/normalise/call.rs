@@ -28,7 +28,10 @@ pub(super) fn read<'a>(
     let kind_word = said.text(Fact::Kind, false);
     let asks_nobody =
         matches!(item, Item::Span(span) if speaks.is_some_and(|d| d.asks_nobody(span.name)));
-    let kind = kind_word.as_deref().and_then(kinds::kind).filter(|_| !asks_nobody);
+    let operation_word = said.only_text(Fact::Operation).map(|(_, word)| word);
+    let by_operation = speaks.is_some_and(|d| d.operation_beats_kind(scope.name))
+        && operation_word.as_deref().is_some_and(kinds::asks_a_model);
+    let kind = kind_word.as_deref().and_then(kinds::kind).filter(|_| !asks_nobody && !by_operation);
     let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
     let in_model = |said: &Reading<'a, '_>| {
@@ -46,7 +49,6 @@ pub(super) fn read<'a>(
             in_model(said)
         })
         .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed));
-    let operation_word = said.only_text(Fact::Operation).map(|(_, word)| word);
     let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
     let answer = said.attributes.iter().find_map(|a| {
@@ -54,6 +56,7 @@ pub(super) fn read<'a>(
         let Value::Text(text) = a.value else { return None };
         answers.contains(&a.key).then_some(text)
     });
+    let method = aws_method(said, scope.name);
     // LangChain streams also where the parameters of the call do not say so.
     let streaming = answer
         .filter(|_| speaks.is_some_and(|d| d.is_of_langchain(scope.name)))
@@ -63,7 +66,8 @@ pub(super) fn read<'a>(
             let mut words = [&kind_word, &operation_word].into_iter().flatten();
             words.any(|word| kinds::streams(word)).then_some(true)
         })
-        .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true));
+        .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true))
+        .or_else(|| matches!(method, BEDROCK_STREAM | "ConverseStream").then_some(true));
     let ttft_ms =
         ttft_ms.filter(|_| speaks.is_none_or(|d| d.server_ttft != ServerTtft::NoneToBelieve));
     let streaming = streaming.or(ttft_ms.map(|_| true));
@@ -84,6 +88,7 @@ pub(super) fn read<'a>(
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
             answer_named: said.said(Fact::ResponseId).is_some(),
+            method,
             ..Reporter::default()
         },
     );
@@ -253,6 +258,20 @@ fn model_of_call<'a>(
 fn streams_by_function(said: &Reading<'_, '_>) -> bool {
     let function = said.attributes.iter().find(|a| a.key == "code.function.name");
     function.is_some_and(|f| matches!(f.value, Value::Text(name) if name.ends_with("_stream")))
+}
+
+/// Bedrock's method that answers in the words of the model's maker, as a stream.
+pub(super) const BEDROCK_STREAM: &str = "InvokeModelWithResponseStream";
+
+/// The method of AWS that was called, where an instrumentation of its SDK says so.
+fn aws_method<'a>(said: &Reading<'a, '_>, scope: &str) -> &'a str {
+    if !scope.contains("aws-sdk") {
+        return "";
+    }
+    match said.attributes.iter().find(|a| a.key == "rpc.method").map(|a| &a.value) {
+        Some(Value::Text(method)) => method,
+        _ => "",
+    }
 }
 
 /// Requested and served model. A library that has one name for both writes the served one over

@@ -152,6 +152,26 @@ pub(super) fn operation<'a>(said: Cow<'a, str>, own: Option<&'static str>) -> (C
     }
 }
 
+/// Whether an operation, in OpenTelemetry's words, is a request to a model.
+pub(super) fn asks_a_model(operation: &str) -> bool {
+    matches!(
+        operation,
+        "chat"
+            | "text_completion"
+            | "generate_content"
+            | "embeddings"
+            | "completion"
+            | "response"
+            | "image_generation"
+            | "image_edit"
+            | "audio_transcription"
+            | "audio_speech"
+            | "ocr"
+            | "moderation"
+            | "rerank"
+    )
+}
+
 /// What the role is decided by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen<'o> {
@@ -181,21 +201,7 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
         return if kind.call { SpanRole::Call } else { wrapper };
     }
     match seen.operation {
-        Some(
-            "chat"
-            | "text_completion"
-            | "generate_content"
-            | "embeddings"
-            | "completion"
-            | "response"
-            | "image_generation"
-            | "image_edit"
-            | "audio_transcription"
-            | "audio_speech"
-            | "ocr"
-            | "moderation"
-            | "rerank",
-        ) => SpanRole::Call,
+        Some(operation) if asks_a_model(operation) => SpanRole::Call,
         Some(
             "invoke_agent"
             | "invoke_workflow"

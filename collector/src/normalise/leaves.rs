@@ -187,7 +187,8 @@ fn input_leaves(
     }
     usage.input = total;
     usage.input_uncached = Some(uncached);
-    usage.cache_read = reported.cache_read;
+    // What is told beside what is not known is no more than a zero.
+    usage.cache_read = reported.cache_read.filter(|read| decision.cached_told || *read > 0);
     usage.cache_write = write.filter(|written| decision.no_writes_told || *written > 0);
     usage.cache_write_5m = reported.cache_write_5m;
     usage.cache_write_1h = reported.cache_write_1h;

@@ -47,6 +47,7 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("gcp.vertex_ai", "gcp.vertex_ai"),
     ("vertex_ai", "gcp.vertex_ai"),
     ("vertexai", "gcp.vertex_ai"),
+    ("bedrock_converse_llm", "aws.bedrock"),
     ("google-vertex", "gcp.vertex_ai"),
     ("google.vertex.chat", "gcp.vertex_ai"),
     ("google.vertex", "gcp.vertex_ai"),

@@ -49,6 +49,9 @@ pub(super) enum Cached {
     /// It tells what was read from a cache, and not always what was written: no writes, or zero,
     /// are not known, which the reason then says.
     WriteUnsent(&'static str),
+    /// It tells none, or zero, where it leaves cached tokens out of input: then only uncached input is
+    /// known, which the reason says.
+    ZeroUnsent(&'static str),
 }
 
 /// What a library does where the provider's stream told no usage.
@@ -282,7 +285,8 @@ mod tests {
                 Sent => false,
                 Cached::Unsent(reason)
                 | Cached::ReadUnsent(reason)
-                | Cached::WriteUnsent(reason) => {
+                | Cached::WriteUnsent(reason)
+                | Cached::ZeroUnsent(reason) => {
                     assert!(reason.contains(CACHED_UNTOLD), "{reason}");
                     true
                 }

@@ -7,7 +7,7 @@
 use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
 use super::leaves::Reported;
-use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent};
+use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent};
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::rules::{Reasoning, Streams, api, rule, thinks};
 
@@ -65,6 +65,8 @@ pub struct Reporter<'a> {
     pub answer_named: bool,
     /// Whether a sum of input and output is told.
     pub total_told: bool,
+    /// The remote method that was called, where it is AWS's; empty for none.
+    pub method: &'a str,
 }
 
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
@@ -127,11 +129,13 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
     let api = api(who);
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
+    let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
     let cached_told = match known.map(|rule| rule.cached) {
         None | Some(Sent) => true,
         Some(Unsent(_)) => told,
         Some(ReadUnsent(_)) => told == reported.cache_read.is_some(),
         Some(WriteUnsent(_)) => reported.all_cache_writes().is_some_and(|written| written > 0),
+        Some(ZeroUnsent(_)) => cached > 0,
     };
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
@@ -172,8 +176,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         match rule.cached {
             _ if matches!(rule.streams, Streams::GuessedWithoutCache(_))
                 && who.streaming.is_none()
-                && reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0)
-                    == 0 =>
+                && cached == 0 =>
             {
                 of(rule.input, PERHAPS_GUESSED)
             }
@@ -189,6 +192,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
             Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) if !cached_told => {
                 of(rule.input, reason)
             }
+            ZeroUnsent(reason) if !cached_told => of(Exclusive, reason),
             _ => of(rule.input, rule.name),
         }
     } else if by_convention {

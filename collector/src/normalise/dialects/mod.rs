@@ -67,6 +67,8 @@ pub(super) struct Dialect {
     /// Scopes, each with an attribute: where that is there, a call tells the usage of those before
     /// it below the same span, too.
     pub(super) running_sums: &'static [(&'static str, &'static str)],
+    /// Scopes whose operation says that a span asks a model, whatever its kind.
+    pub(super) asks_by_operation: &'static [&'static str],
     /// Endings of the names of spans that ask no model, though their kind or operation says so.
     pub(super) no_calls: &'static [&'static str],
     /// Scopes that name one provider whoever serves: a model of another begins with its name.
@@ -111,6 +113,7 @@ const PLAIN: Dialect = Dialect {
     usage_is_call: false,
     clients: &[],
     running_sums: &[],
+    asks_by_operation: &[],
     no_calls: &[],
     one_provider: &[],
     parts_of_streams: &[],
@@ -125,6 +128,11 @@ impl Dialect {
         let of =
             |(pattern, known, _): &&(&str, &str, &str)| *known == word && scope_is(pattern, scope);
         self.operations.iter().find(of).map(|(.., operation)| *operation)
+    }
+
+    /// Whether the operation of a scope's spans beats their kind.
+    pub(super) fn operation_beats_kind(&self, scope: &str) -> bool {
+        self.asks_by_operation.iter().any(|pattern| scope_is(pattern, scope))
     }
 
     /// The only provider that a scope of this dialect can speak of.

@@ -41,6 +41,8 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("opentelemetry.instrumentation.anthropic", "completion", "chat"),
         ("*", "completion", "text_completion"),
     ],
+    // LlamaIndex's models are workflows and tasks like all else.
+    asks_by_operation: &["opentelemetry.instrumentation.llamaindex"],
     // A chat of Google's older client sends its message by what is a span of its own, in a trace of
     // its own.
     no_calls: &["gemini.send_message"],

@@ -40,6 +40,22 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Of Bedrock it passes on input as it came, without cached tokens: 0.4 to 1.30 do, 1.33 adds and
+    // tells them.
+    Rule {
+        scope: "pydantic-ai*",
+        provider: "aws.bedrock",
+        before: Some([1, 33, 0]),
+        only: |who| who.cache_name.is_empty(),
+        input: Exclusive,
+        cached: Unsent(
+            "library: pydantic-ai before 1.33 tells no cached tokens of Bedrock, which stand \
+             beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: pydantic-ai before 1.33 passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "pydantic-ai*",
         since: Some([0, 8, 0]),
@@ -84,6 +100,30 @@ pub(super) const RULES: &[Rule] = &[
     // It names no version. The newer ones add cached tokens wherever there are some; the older ones
     // pass on what each provider counts, tell no cached tokens but Bedrock's, beside a total that
     // proves where they are, and name no provider.
+    // Until some version after 1.20 it takes Ollama's counts one for the other, whose models alone
+    // have a tag of letters.
+    Rule {
+        scope: "strands*",
+        only: |who| is_tagged(who.model),
+        input: Estimated,
+        name: "library: strands takes Ollama's input for output and output for input, in versions \
+               that do not say so",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // Of Anthropic's own API it passes on input without cached tokens, or with a zero for them, until
+    // some version after 1.20; 1.62 adds them wherever there are some.
+    Rule {
+        scope: "strands*",
+        only: |who| who.model.starts_with("claude-"),
+        cached: Cached::ZeroUnsent(
+            "library: strands does not always tell the cached tokens of Claude, which then stand \
+             beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: strands adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "strands*",
         cached: Unsent(
@@ -317,6 +357,16 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: Google ADK tells Gemini's usage as it came, thoughts beside output",
         ..RULE
     },
+    // ADK for Java, and Python's own client of Anthropic.
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| who.model.starts_with("claude-") && who.cache_name.is_empty(),
+        input: Exclusive,
+        cached: Unsent(ADK_CLAUDE),
+        output_wrong: Some(ADK_CLAUDE),
+        name: "library: Google ADK passes on Anthropic's exclusive counts",
+        ..RULE
+    },
     Rule {
         scope: "gcp.vertex.agent",
         input_name: ADK_INPUT,
@@ -356,6 +406,13 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: Google ADK before 1.20: output is unknown, it may be the total",
         ..RULE
     },
+    // ADK for Go, whose versions are its own: it tells what was cached, be it nothing.
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| !who.cache_name.is_empty(),
+        name: "library: Google ADK adds thoughts to output",
+        ..RULE
+    },
     Rule {
         scope: "gcp.vertex.agent",
         before: Some([2, 3, 0]),
@@ -383,6 +440,28 @@ pub(super) const RULES: &[Rule] = &[
              uncached may be an upper bound [cached-untold]",
         ),
         name: "library: genkit passes on OpenAI's inclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "langsmith",
+        provider: "cohere",
+        input: Estimated,
+        name: LANGCHAIN_COHERE,
+        ..RULE
+    },
+    // LangSmith for node alone tells the usage of LangChain's calls inside a document.
+    Rule {
+        dialect: "langsmith",
+        provider: "anthropic",
+        input_name: "input_tokens",
+        streams: Streams::OutputWrong {
+            streamed: "library: LangChain for node adds the first count of a stream of Claude to \
+                       the last: output is unknown",
+            unsaid: "library: LangChain for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]",
+        },
+        name: "library: LangChain adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE
     },
@@ -465,6 +544,18 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Where Google's Agent Development Kit repeats the usage of an answer.
 const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
+
+/// What LangChain tells of Cohere, whoever passes it on.
+pub(super) const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
+     those that are billed";
+
+const ADK_CLAUDE: &str = "library: Google ADK tells no cached tokens of Claude, which stand beside \
+     input: only uncached input is known [cached-untold]; output is unknown, it may be the total";
+
+/// Whether a model has a tag as Ollama's have: `llama3.1:8b`, not `anthropic.claude-v2:1`.
+fn is_tagged(model: &str) -> bool {
+    model.rsplit_once(':').is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_alphabetic()))
+}
 
 const AGENTOPS_STREAMS: &str = "library: agentops tells the first output count of a stream of Claude: output is unknown; nor \
      cached tokens, which stand beside input [cached-untold]";

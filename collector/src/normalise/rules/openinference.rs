@@ -4,6 +4,7 @@
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{Unsent, WriteUnsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::frameworks::LANGCHAIN_COHERE;
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -111,6 +112,13 @@ pub(super) const RULES: &[Rule] = &[
         before: Some([0, 1, 26]),
         reasoning: InsideUnsent,
         name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "cohere",
+        input: Estimated,
+        name: LANGCHAIN_COHERE,
         ..RULE
     },
     Rule {

@@ -1,9 +1,10 @@
 //! Counting of OpenLLMetry's instrumentations (traceloop), Python and node: mostly what the API
 //! says, with details and streams added version by version.
 
-use super::Basis::Exclusive;
+use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::frameworks::LANGCHAIN_COHERE;
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -100,14 +101,19 @@ pub(super) const RULES: &[Rule] = &[
         only: |who| who.answer_named,
         input: Exclusive,
         cached: Unsent(OLD_BEDROCK_CACHED),
-        streams: Streams::OutputWrong {
-            streamed: "library: openllmetry bedrock before 0.62 tells the first output count of a \
-                       stream of InvokeModel: output is unknown; nor cached tokens, \
-                       which stand beside input [cached-untold]",
-            unsaid: "library: openllmetry bedrock before 0.62 tells the first output count of a \
-                     stream of InvokeModel, not what was a stream [perhaps-estimated], and no \
-                     cached tokens, which stand beside input [cached-untold]",
-        },
+        streams: OLD_BEDROCK_STREAMS,
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // Before it told ids it read no other method.
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        before: Some([0, 40, 0]),
+        only: |who| who.model.contains("claude"),
+        input: Exclusive,
+        cached: Unsent(OLD_BEDROCK_CACHED),
+        streams: OLD_BEDROCK_STREAMS,
         name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
         reasoning: InsideUnsent,
         ..RULE
@@ -164,6 +170,30 @@ pub(super) const RULES: &[Rule] = &[
         ),
         name: "library: openllmetry passes on Gemini's counts, thoughts beside output",
         reasoning: BesideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        provider: "cohere",
+        input: Estimated,
+        name: LANGCHAIN_COHERE,
+        ..RULE
+    },
+    // LangChain for node tells input with cached tokens of streams, without them of others, and what
+    // was a stream is not told.
+    Rule {
+        scope: "@traceloop/instrumentation-langchain",
+        only: |who| who.model.starts_with("claude-"),
+        input: Exclusive,
+        cached: Unsent(JS_LANGCHAIN_CLAUDE),
+        streams: Streams::OutputWrong {
+            streamed: JS_LANGCHAIN_CLAUDE,
+            unsaid: "library: LangChain for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]; input is less \
+                     its cached tokens [cached-untold], but for streams",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry-js passes on LangChain's counts of Claude",
         ..RULE
     },
     // LangChain tells writes by lifetime, which this does not read, and then none in all.
@@ -244,3 +274,15 @@ const OLD_GOOGLE: &str = "library: openllmetry tells, of google-generativeai, th
 
 const OLD_BEDROCK_CACHED: &str = "library: openllmetry bedrock before 0.62 tells no cached tokens, which stand beside input: \
      only uncached input is known [cached-untold]";
+
+const OLD_BEDROCK_STREAMS: Streams = Streams::OutputWrong {
+    streamed: "library: openllmetry bedrock before 0.62 tells the first output count of a \
+                       stream of InvokeModel: output is unknown; nor cached tokens, \
+                       which stand beside input [cached-untold]",
+    unsaid: "library: openllmetry bedrock before 0.62 tells the first output count of a \
+                     stream of InvokeModel, not what was a stream [perhaps-estimated], and no \
+                     cached tokens, which stand beside input [cached-untold]",
+};
+
+const JS_LANGCHAIN_CLAUDE: &str = "library: LangChain for node adds the first count of a stream of Claude \
+     to the last: output is unknown; nor are cached tokens told [cached-untold]";

@@ -1,13 +1,26 @@
 //! Counting of OpenTelemetry's own instrumentations, and of clients and servers that make their
 //! spans themselves.
 
-use super::Basis::Exclusive;
+use super::super::call::BEDROCK_STREAM;
+use super::Basis::{Estimated, Exclusive};
 use super::Cached::Unsent;
-use super::Reasoning::InsideUnsent;
+use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // xAI's API counts reasoning beside output.
+    Rule {
+        scope: "opentelemetry.instrumentation.openai_v2",
+        only: |who| who.model.starts_with("grok-"),
+        cached: Unsent(
+            "library: opentelemetry openai-v2 tells no cached tokens and no reasoning: uncached \
+             is an upper bound [cached-untold], and of xAI output a lower one",
+        ),
+        name: "library: opentelemetry openai-v2 passes on xAI's counts, reasoning beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.openai_v2",
         cached: Unsent(
@@ -73,6 +86,45 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Those of AWS's SDKs for node and Java. Of models that tell no counts in the body of their answer
+    // Java's counts the characters.
+    Rule {
+        scope: "@opentelemetry/instrumentation-aws-sdk",
+        only: |who| who.method == BEDROCK_STREAM && who.model.contains("claude"),
+        input: Exclusive,
+        cached: Unsent(AWS_SDK_STREAMS),
+        output_wrong: Some(AWS_SDK_STREAMS),
+        name: AWS_SDK,
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "io.opentelemetry.aws-sdk*",
+        only: |who| {
+            who.method == "InvokeModel"
+                && ["cohere.", "mistral."].iter().any(|m| who.model.contains(m))
+        },
+        input: Estimated,
+        name: "library: opentelemetry's java agent counts the characters of what Cohere's and \
+               Mistral's models say through InvokeModel",
+        ..RULE
+    },
+    Rule {
+        scope: "@opentelemetry/instrumentation-aws-sdk",
+        input: Exclusive,
+        cached: Unsent(AWS_SDK_CACHED),
+        name: AWS_SDK,
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "io.opentelemetry.aws-sdk*",
+        input: Exclusive,
+        cached: Unsent(AWS_SDK_CACHED),
+        name: AWS_SDK,
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "com.anthropic.sdk*",
         name: "library: anthropic's own spans add cached tokens to input",
@@ -80,6 +132,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { scope: "vllm*", name: "library: vLLM counts cached tokens inside input", ..RULE },
 ];
+
+const AWS_SDK: &str =
+    "library: opentelemetry's aws-sdk passes on Bedrock's exclusive counts, without reasoning";
+
+const AWS_SDK_CACHED: &str = "library: opentelemetry's aws-sdk tells no cached tokens, which stand beside \
+     input: only uncached input is known [cached-untold]";
+
+const AWS_SDK_STREAMS: &str = "library: opentelemetry-js aws-sdk tells the first output count of a stream of \
+     InvokeModel: output is unknown; nor cached tokens, which stand beside input [cached-untold]";
 
 const OLD_GEMINI: &str = "library: opentelemetry google-genai before 1 tells no cached tokens: uncached is an upper bound \
      [cached-untold]; nor thoughts, which stand beside output: output is unknown";

@@ -5,6 +5,7 @@ mod bases;
 mod contents;
 mod costs;
 mod counts;
+mod frameworks;
 mod items;
 mod measures;
 mod owners;

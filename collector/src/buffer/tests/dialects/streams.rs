@@ -125,3 +125,41 @@ fn openllmetry_of_googles_older_client_tells_a_first_chunk() {
     assert!(said("models/gemini-2.5-flash").contains("[perhaps-estimated]"));
     assert!(!said("gemini-2.5-flash").contains("[perhaps-estimated]"));
 }
+
+// langsmith 0.12 for node told 55 where 54 were billed of a stream.
+#[test]
+fn langsmith_for_node_adds_the_first_count_of_claudes_stream() {
+    let said = |class: &str| {
+        let usage = json!({"input_tokens": 72, "output_tokens": 55, "total_tokens": 127,
+            "input_token_details": {"cache_read": 0, "cache_creation": 0}});
+        by("langsmith", "0.12.0").span(json!({
+            "gen_ai.operation.name": "chat", "langsmith.span.kind": "llm",
+            "langsmith.metadata.ls_provider": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5",
+            "langsmith.metadata.usage_metadata": usage.to_string(), "gen_ai.completion": answer(class),
+        }))
+    };
+    check(&said("AIMessageChunk"), &[("input_tokens", "72"), ("output_tokens", "-")]);
+    check(&said("AIMessage"), &[("input_tokens", "72"), ("output_tokens", "55")]);
+}
+
+// @traceloop/instrumentation-langchain 0.27 told 53 where 52 were billed, and does not say of which.
+#[test]
+fn openllmetry_for_node_does_not_say_what_langchain_streamed() {
+    let row = by("@traceloop/instrumentation-langchain", "0.27.0").span(json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 50,
+        "gen_ai.usage.output_tokens": 53, "gen_ai.usage.total_tokens": 103,
+    }));
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[perhaps-estimated]"));
+}
+
+// opentelemetry-instrumentation-bedrock 0.33.12 wrote 3 where 27 were billed.
+#[test]
+fn openllmetry_bedrock_of_old_does_not_say_what_was_streamed() {
+    let row = by("opentelemetry.instrumentation.bedrock", "0.33.12").span(json!({
+        "gen_ai.system": "anthropic", "gen_ai.request.model": "claude-3-5-sonnet-20241022-v2:0",
+        "gen_ai.usage.prompt_tokens": 84, "gen_ai.usage.completion_tokens": 3,
+        "llm.usage.total_tokens": 87, "llm.request.type": "chat",
+    }));
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[perhaps-estimated]"));
+}
