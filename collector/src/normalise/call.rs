@@ -88,6 +88,7 @@ pub(super) fn read<'a>(
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
             answer_named: said.said(Fact::ResponseId).is_some(),
+            operation: operation_word.as_deref().unwrap_or_default(),
             method,
             ..Reporter::default()
         },

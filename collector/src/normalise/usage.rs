@@ -65,6 +65,8 @@ pub struct Reporter<'a> {
     pub answer_named: bool,
     /// Whether a sum of input and output is told.
     pub total_told: bool,
+    /// The operation, in the library's word; empty for none.
+    pub operation: &'a str,
     /// The remote method that was called, where it is AWS's; empty for none.
     pub method: &'a str,
 }

@@ -357,14 +357,23 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: Google ADK tells Gemini's usage as it came, thoughts beside output",
         ..RULE
     },
-    // ADK for Java, and Python's own client of Anthropic.
+    // ADK for Java, which names no version, and alone this operation.
     Rule {
         scope: "gcp.vertex.agent",
-        only: |who| who.model.starts_with("claude-") && who.cache_name.is_empty(),
+        only: |who| who.operation == "call_llm" && who.model.starts_with("claude-"),
         input: Exclusive,
-        cached: Unsent(ADK_CLAUDE),
-        output_wrong: Some(ADK_CLAUDE),
+        cached: Unsent(
+            "library: Google ADK tells no cached tokens of Claude, which stand beside input: only \
+             uncached input is known [cached-untold]",
+        ),
         name: "library: Google ADK passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        only: |who| who.operation == "call_llm" && who.model.starts_with("gemini-"),
+        name: "library: Google ADK adds thoughts to output",
         ..RULE
     },
     Rule {
@@ -548,9 +557,6 @@ const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
 /// What LangChain tells of Cohere, whoever passes it on.
 pub(super) const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
      those that are billed";
-
-const ADK_CLAUDE: &str = "library: Google ADK tells no cached tokens of Claude, which stand beside \
-     input: only uncached input is known [cached-untold]; output is unknown, it may be the total";
 
 /// Whether a model has a tag as Ollama's have: `llama3.1:8b`, not `anthropic.claude-v2:1`.
 fn is_tagged(model: &str) -> bool {

@@ -70,15 +70,26 @@ fn thoughts_are_inside_the_output_of_adk_for_go() {
     check(&row, &[("output_tokens", "722"), ("reasoning_tokens", "663")]);
 }
 
-// google-adk for Java 1.8: 131 of 4692 tokens.
+// google-adk for Java 1.8: 131 of Claude's 4692 tokens; of Gemini 1509 of 1632 cached, and no thoughts.
+// Python's 1.5 names no operation, and its output is the total.
 #[test]
-fn adk_tells_no_cached_tokens_of_claude() {
-    let row = by("gcp.vertex.agent", "").span(json!({
-        "gen_ai.operation.name": "call_llm", "gen_ai.system": "gcp.vertex.agent",
-        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 131,
-        "gen_ai.usage.output_tokens": 30,
-    }));
-    check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "131")]);
+fn adk_for_java_is_told_from_the_python_of_old() {
+    let said = |operation: Option<&str>, model: &str, input: i64| {
+        let mut attributes = json!({
+            "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": model,
+            "gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": 12,
+        });
+        if let Some(operation) = operation {
+            attributes["gen_ai.operation.name"] = operation.into();
+        }
+        by("gcp.vertex.agent", "").span(attributes)
+    };
+    let claude = said(Some("call_llm"), "claude-sonnet-4-5", 131);
+    check(&claude, &[("input_tokens", "-"), ("input_uncached_tokens", "131")]);
+    check(&claude, &[("output_tokens", "12")]);
+    let gemini = said(Some("call_llm"), "gemini-2.5-flash", 1632);
+    check(&gemini, &[("input_tokens", "1632"), ("output_tokens", "12")]);
+    check(&said(None, "gemini-2.5-flash", 1632), &[("output_tokens", "-")]);
 }
 
 // langchain-cohere told 352 in and 117 out where 126 and 115 were billed.
