@@ -186,6 +186,19 @@ pub(super) fn unpinned(batch: &RecordBatch) -> Result<RecordBatch, SettleError> 
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
+/// Whether a file has rows of these few traces: mostly its bloom filters say that it has none.
+pub(super) async fn has_traces(
+    session: &SessionContext,
+    snapshot: &Snapshot,
+    of: &'static Table,
+    file: &DataFile,
+    traces: &[u128],
+) -> Result<bool, SettleError> {
+    let table = snapshot.provider_of(of, std::slice::from_ref(file));
+    let one = session.read_table(table)?.filter(one_of(traces))?.limit(0, Some(1))?;
+    Ok(one.select_columns(&["trace_id"])?.collect().await?.iter().any(|b| b.num_rows() > 0))
+}
+
 /// The tenants and traces of the rows of a file, in its order.
 pub(super) async fn traces_in(
     session: &SessionContext,

@@ -18,6 +18,7 @@ use super::trace::Call;
 use super::verdict::Verdict;
 use super::verdicts::OfTrace;
 use super::{CallState, HashMap, SettleError, TXN_APP, tables, verdicts};
+use crate::limits;
 
 /// What is to be written of some traces.
 pub(super) struct Outcome {
@@ -180,8 +181,13 @@ impl Rounds {
             return Ok(outdated);
         }
         let table = decided.table;
+        let traces: Vec<u128> = decided.outdated.iter().map(|key| key.trace).collect();
+        let few = traces.len() <= limits::TRACES_PER_LOOKUP;
         let of_days = |file: &&DataFile| decided.outdated_dates.contains(&file.date);
         for file in snapshot.files(table).iter().filter(of_days) {
+            if few && !tables::has_traces(&self.session, snapshot, table, file, &traces).await? {
+                continue;
+            }
             let mut rows = tables::traces_in(&self.session, snapshot, table, file).await?;
             let (mut first, mut places) = (0, Vec::new());
             while let Some(batch) = rows.try_next().await? {
