@@ -72,7 +72,7 @@ pub(crate) async fn without(
             let mut stays = Stays { next: first, places: here };
             let mut batches = read(reading, table, table_dir, file, Some(input.row_group(at)))?;
             while let Some(batch) = batches.next().await {
-                let batch = stays.of(table, &batch.map_err(failed(table))?)?;
+                let batch = stays.of(table, &batch.map_err(failed(table, file))?)?;
                 encoder = blocking("encoding rows", move || {
                     encoder.write(&batch)?;
                     Ok(encoder)
@@ -100,7 +100,7 @@ async fn sorted(
 ) -> Result<Vec<NewFile>, StoreError> {
     let mut stays = Stays { next: 0, places };
     let batches = read(reading, table, table_dir, file, None)?;
-    let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(failed(table))?;
+    let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(failed(table, file))?;
     let kept = batches.iter().map(|batch| stays.of(table, batch));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
     let Some(first) = kept.first() else { return Ok(Vec::new()) };
@@ -156,12 +156,16 @@ fn read(
     let config =
         SessionConfig::new().with_batch_size(limits::MERGE_BATCH_ROWS).with_target_partitions(1);
     let state = SessionStateBuilder::new().with_config(config).build();
-    let plan = plan::read(reading, files).map_err(failed(table))?;
-    execute_stream(plan, Arc::new(TaskContext::from(&state))).map_err(failed(table))
+    let plan = plan::read(reading, files).map_err(failed(table, file))?;
+    execute_stream(plan, Arc::new(TaskContext::from(&state))).map_err(failed(table, file))
 }
 
-fn failed(table: &'static Table) -> impl Fn(datafusion::error::DataFusionError) -> StoreError {
-    move |source| StoreError::Merge { table: table.name, source: Box::new(source) }
+fn failed(
+    table: &'static Table,
+    file: &ActiveFile,
+) -> impl Fn(datafusion::error::DataFusionError) -> StoreError {
+    let path = file.file.path.clone();
+    move |e| StoreError::Read { table: table.name, path: path.clone(), detail: e.to_string() }
 }
 
 fn arrow_error(table: &'static Table) -> impl Fn(arrow::error::ArrowError) -> StoreError {

@@ -8,7 +8,7 @@ use spanledger_schemas::running_sum::RunningSum;
 use super::dialects::{Dialect, ServerTtft};
 use super::facts::Reading;
 use super::names::Fact;
-use super::usage::Reporter;
+use super::usage::{BEDROCK_STREAM, Reporter};
 use super::{
     Fate, Item, Normalised, ScopeFacts, SpanRole, counts, events, kinds, provider, reported,
 };
@@ -260,9 +260,6 @@ fn streams_by_function(said: &Reading<'_, '_>) -> bool {
     let function = said.attributes.iter().find(|a| a.key == "code.function.name");
     function.is_some_and(|f| matches!(f.value, Value::Text(name) if name.ends_with("_stream")))
 }
-
-/// Bedrock's method that answers in the words of the model's maker, as a stream.
-pub(super) const BEDROCK_STREAM: &str = "InvokeModelWithResponseStream";
 
 /// The method of AWS that was called, where an instrumentation of its SDK says so.
 fn aws_method<'a>(said: &Reading<'a, '_>, scope: &str) -> &'a str {

@@ -140,6 +140,10 @@ const RULE: Rule = Rule {
     name: "",
 };
 
+/// What LangChain tells of Cohere, whoever passes it on.
+const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
+     those that are billed";
+
 /// All rules; of two lists none has a scope of the other.
 fn rules() -> impl Iterator<Item = &'static Rule> {
     [otel::RULES, openllmetry::RULES, openinference::RULES, frameworks::RULES].into_iter().flatten()

@@ -36,6 +36,9 @@ impl Basis {
     }
 }
 
+/// Bedrock's method that answers in the words of the model's maker, as a stream.
+pub(super) const BEDROCK_STREAM: &str = "InvokeModelWithResponseStream";
+
 /// Who reports: what the rules are keyed on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reporter<'a> {

@@ -1,7 +1,7 @@
 //! The values of groups while an aggregate gathers them, and exact quantiles of them.
 //!
-//! Values lie in pieces that do not move as a group grows, and what another part of the plan has
-//! gathered is taken over without copying: the values of a million calls are touched once.
+//! Values lie in pieces that do not move as a group grows, and the lists that another part of the
+//! plan has gathered are taken over without copying.
 
 use std::sync::Arc;
 

@@ -178,6 +178,45 @@ async fn rows_taken_out_of_a_file_leave_the_others_in_their_place() {
     assert_eq!(files.iter().map(|f| f.rows).collect::<Vec<_>>(), [5]);
 }
 
+/// Its name says whose a file is, and so whether the order of its rows is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_taken_out_of_a_file_of_another_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &calls::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    store.append(table, rows(table, 50, 1, 1), None).await.unwrap();
+    let ours = store.snapshot().await.unwrap().files(table)[0].path.clone();
+    drop(store);
+    let name = ours.rsplit('/').next().unwrap();
+    let other = ours.replace(name, "other-writer.parquet");
+    let root = dir.path().join(table.name);
+    std::fs::rename(root.join(&ours), root.join(&other)).unwrap();
+    for entry in std::fs::read_dir(root.join("_delta_log")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "json") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replace(name, "other-writer.parquet")).unwrap();
+        }
+    }
+
+    let store = Store::open(dir.path()).await.unwrap();
+    let before = store.snapshot().await.unwrap();
+    let file = before.files(table)[0].clone();
+    assert_eq!(file.path, other);
+    let mut expected = in_order(&read_in_order(table, before.provider(table)).await);
+    let places = vec![0, 7, 49];
+    for place in places.iter().rev() {
+        expected.remove(*place as usize);
+    }
+    expected.sort_unstable();
+    let nothing = rows(table, 0, 1, 3);
+    let taken_out = vec![TakenOut { file, places }];
+    store.replace_rows(table, taken_out, nothing, None).await.unwrap();
+    let after = store.snapshot().await.unwrap();
+    assert_eq!(lines(&read(table, after.provider(table)).await), expected);
+    assert!(after.files(table).iter().all(|f| f.path != other), "{:?}", after.files(table));
+}
+
 /// Rows of each row group of a data file.
 fn row_groups(root: &std::path::Path, table: &Table, file: &DataFile) -> Vec<i64> {
     let file = std::fs::File::open(root.join(table.name).join(&file.path)).unwrap();

@@ -3,7 +3,7 @@
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, BesideUnsent, Guessed, InsideUnsent, Twice};
-use super::{RULE, Rule, Streams};
+use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
@@ -553,10 +553,6 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Where Google's Agent Development Kit repeats the usage of an answer.
 const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
-
-/// What LangChain tells of Cohere, whoever passes it on.
-pub(super) const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
-     those that are billed";
 
 /// Whether a model has a tag as Ollama's have: `llama3.1:8b`, not `anthropic.claude-v2:1`.
 fn is_tagged(model: &str) -> bool {

@@ -4,8 +4,7 @@
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
-use super::frameworks::LANGCHAIN_COHERE;
-use super::{RULE, Rule, Streams};
+use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[

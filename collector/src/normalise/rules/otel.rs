@@ -1,7 +1,7 @@
 //! Counting of OpenTelemetry's own instrumentations, and of clients and servers that make their
 //! spans themselves.
 
-use super::super::call::BEDROCK_STREAM;
+use super::super::usage::BEDROCK_STREAM;
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::Unsent;
 use super::Reasoning::{BesideUnsent, InsideUnsent};
@@ -110,15 +110,7 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
-        scope: "@opentelemetry/instrumentation-aws-sdk",
-        input: Exclusive,
-        cached: Unsent(AWS_SDK_CACHED),
-        name: AWS_SDK,
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        scope: "io.opentelemetry.aws-sdk*",
+        only: |who| who.scope.contains("aws-sdk"),
         input: Exclusive,
         cached: Unsent(AWS_SDK_CACHED),
         name: AWS_SDK,
