@@ -4,6 +4,7 @@
 
 mod definition;
 mod durable;
+mod edit;
 mod error;
 pub mod fault;
 mod limits;
@@ -12,7 +13,6 @@ mod paths;
 mod scan;
 mod snapshot;
 mod store;
-mod take_out;
 mod upkeep;
 mod write;
 
@@ -43,9 +43,9 @@ pub struct DataFile {
     pub date: i32,
 }
 
-/// Rows of an active file that a commit takes out.
+/// Rows of an active file that a commit takes out or changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenOut {
+pub struct FileRows {
     /// The file.
     pub file: DataFile,
     /// Their places in it, rising, counted from zero.

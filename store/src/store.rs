@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arrow::array::BooleanArray;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::cache::default_cache::DefaultCache;
 use spanledger_schemas::{Table, tables};
@@ -15,9 +16,7 @@ use crate::error::blocking;
 use crate::log::{Commit, Outcome, TableLog, add, remove, write_operation};
 use crate::scan::plan::Reading;
 use crate::write::NewFile;
-use crate::{
-    Changes, DataFile, Snapshot, StoreError, TakenOut, Txn, durable, limits, take_out, write,
-};
+use crate::{Changes, DataFile, FileRows, Snapshot, StoreError, Txn, durable, edit, limits, write};
 
 /// What may be set about a store.
 #[derive(Debug, Clone)]
@@ -163,7 +162,7 @@ impl Store {
     pub async fn replace_rows(
         &self,
         table: &'static Table,
-        taken_out: Vec<TakenOut>,
+        taken_out: Vec<FileRows>,
         rows: RecordBatch,
         txn: Option<Txn>,
     ) -> Result<i64, StoreError> {
@@ -171,31 +170,42 @@ impl Store {
         let view = open.log.view().await?;
         let mut left = Vec::new();
         let mut remove = Vec::with_capacity(taken_out.len());
-        for TakenOut { file, places } in taken_out {
+        for FileRows { file, places } in taken_out {
             let Some(active) = view.find(&file.path) else {
                 write::discard(&open.log.dir, &left);
                 return Err(StoreError::FileGone { table: table.name, path: file.path });
             };
             let reading = &self.inner.reading;
-            let rest = take_out::without(reading, table, &open.log.dir, active, &places).await;
+            let rest = edit::without(reading, table, &open.log.dir, (active, &places)).await;
             left.extend(rest?);
             remove.push(file);
         }
         Ok(self.put(table, remove, left, rows, txn).await?.version)
     }
 
-    /// As [`Store::replace`] without a mark, for a writer that goes on by file: returns the files that hold the
-    /// rows now.
+    /// Changes rows of a file where they are, in one commit, and gives the files that hold its rows
+    /// then. `change` is given rows one after another, and which of them are meant; it gives as many,
+    /// in the same order and with the same columns: those of the table, with or without its day. Row
+    /// groups without such a row are copied.
     ///
     /// # Errors
-    /// As [`Store::replace`].
-    pub async fn rewrite(
+    /// As [`Store::replace`], and what `change` fails with.
+    pub async fn change_rows<E: From<StoreError>>(
         &self,
         table: &'static Table,
-        remove: Vec<DataFile>,
-        rows: RecordBatch,
-    ) -> Result<Vec<DataFile>, StoreError> {
-        Ok(self.put(table, remove, Vec::new(), rows, None).await?.files)
+        rows: FileRows,
+        change: impl FnMut(&RecordBatch, &BooleanArray) -> Result<RecordBatch, E> + Send,
+    ) -> Result<Vec<DataFile>, E> {
+        let FileRows { file, places } = rows;
+        let open = self.table(table)?;
+        let view = open.log.view().await?;
+        let Some(active) = view.find(&file.path) else {
+            return Err(StoreError::FileGone { table: table.name, path: file.path }.into());
+        };
+        let (reading, dir) = (&self.inner.reading, &open.log.dir);
+        let changed = edit::edited(reading, table, dir, (active, &places), change).await?;
+        let no_rows = RecordBatch::new_empty(table.arrow_schema());
+        Ok(self.put(table, vec![file], changed, no_rows, None).await?.files)
     }
 
     async fn put(

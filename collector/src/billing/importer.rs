@@ -3,8 +3,7 @@
 //! is `read`'s, what stands is `standing`'s.
 //!
 //! A bill is known by (tenant, source, billing period). An import replaces all lines of its keys
-//! in one commit: the files that hold any are rewritten without them, rows of other keys in those
-//! files stay. If another writer took one of the files meanwhile, nothing was changed, and it is
+//! in one commit: they are taken out of the files that hold any, whose other rows stay. If another writer took one of the files meanwhile, nothing was changed, and it is
 //! tried again on a fresh snapshot. Imports of one process run one after another; two processes
 //! that import the same bill for the first time at the same moment would both succeed, so one
 //! process of a store takes imports.
@@ -14,7 +13,6 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::concat_batches;
 use datafusion::error::DataFusionError;
 use jiff::Timestamp;
 use spanledger_schemas::tables::billing_lines::TABLE;
@@ -127,11 +125,8 @@ impl Importer {
             });
         }
         let dates = standing.iter().map(|s| s.date).collect();
-        let files = standing::files(&snapshot, &bill.key, &dates).await?;
-        let others = standing::others(&snapshot, &bill.key, &files).await?;
-        let rows = concat_batches(&TABLE.arrow_schema(), [&others, &bill.lines])
-            .map_err(DataFusionError::from)?;
-        Box::pin(self.store.replace(&TABLE, files, rows, None)).await?;
+        let theirs = standing::rows_under(&snapshot, &bill.key, &dates).await?;
+        Box::pin(self.store.replace_rows(&TABLE, theirs, bill.lines.clone(), None)).await?;
         let superseded: BTreeSet<String> = standing.into_iter().map(|s| s.import_id).collect();
         report.superseded = superseded.into_iter().collect();
         Ok(report)

@@ -1,5 +1,5 @@
-//! What stands in `billing_lines`: which imports, with which sums, and the rows that a new import
-//! leaves in place. Takes a snapshot and a key, gives groups and rows; it changes nothing.
+//! What stands in `billing_lines`: which imports, with which sums, and where the lines are that a new
+//! import replaces. Takes a snapshot and a key, gives groups and places; it changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, Timestam
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
+use datafusion::prelude::{DataFrame, Expr, SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use spanledger_schemas::tables::billing_lines::TABLE;
 use spanledger_schemas::{Kind, Money};
-use spanledger_store::{DataFile, Snapshot};
+use spanledger_store::{FileRows, Snapshot};
 
 use super::report::{CurrencySums, ImportSummary, PeriodSums};
 
@@ -56,7 +57,7 @@ pub(super) async fn under(
     snapshot: &Snapshot,
     key: &Key,
 ) -> Result<Vec<Standing>, DataFusionError> {
-    let found = table(snapshot, None)?
+    let found = table(snapshot)?
         .filter(key.matches())?
         .aggregate(vec![col("import_id"), col("date")], vec![count(lit(1)).alias("rows")])?;
     let found = collect(found).await?;
@@ -73,37 +74,29 @@ pub(super) async fn under(
         .collect())
 }
 
-/// Files that hold lines of the key, among those of the days given.
-pub(super) async fn files(
+/// The lines of the key in files of the days given.
+pub(super) async fn rows_under(
     snapshot: &Snapshot,
     key: &Key,
     dates: &BTreeSet<i32>,
-) -> Result<Vec<DataFile>, DataFusionError> {
-    let mut holding = Vec::new();
+) -> Result<Vec<FileRows>, DataFusionError> {
+    let mut found = Vec::new();
     for file in snapshot.files(&TABLE).iter().filter(|file| dates.contains(&file.date)) {
-        let lines = table(snapshot, Some(std::slice::from_ref(file)))?.filter(key.matches())?;
-        let lines = lines.select(vec![col("import_id")])?.limit(0, Some(1))?;
-        if collect(lines).await?.num_rows() > 0 {
-            holding.push(file.clone());
+        let in_order = SessionConfig::new().with_target_partitions(1);
+        let provider = snapshot.provider_of(&TABLE, std::slice::from_ref(file));
+        let lines = SessionContext::new_with_config(in_order).read_table(provider)?;
+        let mut lines = lines.select(vec![key.matches()])?.execute_stream().await?;
+        let (mut first, mut places) = (0, Vec::new());
+        while let Some(batch) = lines.try_next().await? {
+            let theirs = (first..).zip(batch.column(0).as_boolean());
+            places.extend(theirs.filter(|(_, it)| *it == Some(true)).map(|(place, _)| place));
+            first += batch.num_rows() as u32;
+        }
+        if !places.is_empty() {
+            found.push(FileRows { file: file.clone(), places });
         }
     }
-    Ok(holding)
-}
-
-/// The rows of some files that are not under the key, in the columns of the table.
-pub(super) async fn others(
-    snapshot: &Snapshot,
-    key: &Key,
-    files: &[DataFile],
-) -> Result<RecordBatch, DataFusionError> {
-    if files.is_empty() {
-        return Ok(RecordBatch::new_empty(TABLE.arrow_schema()));
-    }
-    let rows = collect(table(snapshot, Some(files))?.filter(!key.matches())?).await?;
-    // Scans may hand out views; commits take the types of the table.
-    let column = |c: &spanledger_schemas::Column| typed(&rows, c.name, c.kind.arrow());
-    let columns = TABLE.columns.iter().map(column).collect::<Result<_, _>>()?;
-    Ok(RecordBatch::try_new(TABLE.arrow_schema(), columns)?)
+    Ok(found)
 }
 
 /// Other sources of the tenant that have lines for one of the billing accounts in one of the
@@ -113,7 +106,7 @@ pub(super) async fn sources_sharing_accounts(
     key: &Key,
     accounts: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, DataFusionError> {
-    let lines = table(snapshot, None)?
+    let lines = table(snapshot)?
         .filter(key.of_tenant_and_periods().and(col("source").not_eq(lit(&key.source))))?
         .aggregate(vec![col("source"), col("billing_account_id")], Vec::new())?;
     let found = collect(lines).await?;
@@ -142,7 +135,7 @@ pub(super) async fn imports(
         sum(col("billed_cost")).alias("billed_cost"),
         sum(col("effective_cost")).alias("effective_cost"),
     ];
-    let found = table(snapshot, None)?
+    let found = table(snapshot)?
         .filter(col("tenant").eq(lit(tenant)))?
         .aggregate(BY.map(col).to_vec(), aggregates)?
         .sort(BY.map(|name| col(name).sort(name != "imported_at", false)).to_vec())?;
@@ -211,12 +204,8 @@ pub(super) async fn imports(
     Ok(imports)
 }
 
-fn table(snapshot: &Snapshot, files: Option<&[DataFile]>) -> Result<DataFrame, DataFusionError> {
-    let provider = match files {
-        Some(files) => snapshot.provider_of(&TABLE, files),
-        None => snapshot.provider(&TABLE),
-    };
-    SessionContext::new().read_table(provider)
+fn table(snapshot: &Snapshot) -> Result<DataFrame, DataFusionError> {
+    SessionContext::new().read_table(snapshot.provider(&TABLE))
 }
 
 async fn collect(frame: DataFrame) -> Result<RecordBatch, DataFusionError> {

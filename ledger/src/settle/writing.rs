@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use spanledger_schemas::Table;
 use spanledger_schemas::tables::{calls, span_verdicts, spans};
-use spanledger_store::{DataFile, Snapshot, StoreError, TakenOut, Txn};
+use spanledger_store::{DataFile, FileRows, Snapshot, StoreError, Txn};
 
 use super::calls::build;
 use super::decided::Decided;
@@ -175,7 +175,7 @@ impl Rounds {
         &mut self,
         snapshot: &Snapshot,
         decided: &Decided,
-    ) -> Result<Vec<TakenOut>, SettleError> {
+    ) -> Result<Vec<FileRows>, SettleError> {
         let mut outdated = Vec::new();
         if decided.outdated.is_empty() {
             return Ok(outdated);
@@ -197,7 +197,7 @@ impl Rounds {
                 first += batch.num_rows() as u32;
             }
             if !places.is_empty() {
-                outdated.push(TakenOut { file: file.clone(), places });
+                outdated.push(FileRows { file: file.clone(), places });
             }
         }
         Ok(outdated)

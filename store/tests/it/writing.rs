@@ -1,9 +1,12 @@
 //! Rows in, rows out; marks; replacement; changes.
 
+use arrow::array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use parquet::file::metadata::ParquetMetaDataReader;
 use spanledger_schemas::Table;
 use spanledger_schemas::tables::{self, calls, metric_points, span_verdicts, spans};
-use spanledger_store::{DataFile, Store, StoreError, TakenOut, Txn};
+use spanledger_store::{DataFile, FileRows, Store, StoreError, Txn};
 
 use crate::rows::{in_order, lines, read, read_in_order, rows};
 
@@ -147,7 +150,7 @@ async fn rows_taken_out_of_a_file_leave_the_others_in_their_place() {
     let places: Vec<u32> = [0].into_iter().chain(third).chain(4 * GROUP..5 * GROUP).collect();
     let places = [places, vec![8 * GROUP - 1]].concat();
     let put_in = rows(table, 5, 1, 99);
-    let taken_out = vec![TakenOut { file: file.clone(), places: places.clone() }];
+    let taken_out = vec![FileRows { file: file.clone(), places: places.clone() }];
     store.replace_rows(table, taken_out.clone(), put_in.clone(), None).await.unwrap();
 
     let all = read_in_order(table, before.provider_of(table, std::slice::from_ref(file))).await;
@@ -172,10 +175,65 @@ async fn rows_taken_out_of_a_file_leave_the_others_in_their_place() {
     assert!(matches!(&again, StoreError::FileGone { path, .. } if *path == file.path), "{again}");
     let all = (0..left.rows as u32).collect();
     let nothing = rows(table, 0, 1, 3);
-    let taken_out = vec![TakenOut { file: left, places: all }];
+    let taken_out = vec![FileRows { file: left, places: all }];
     store.replace_rows(table, taken_out, nothing, None).await.unwrap();
     let files = store.snapshot().await.unwrap().files(table);
     assert_eq!(files.iter().map(|f| f.rows).collect::<Vec<_>>(), [5]);
+}
+
+/// As above; what is changed is a column that is in no sort order.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_changed_where_they_are() {
+    const GROUP: u32 = 9_000;
+    let dir = tempfile::tempdir().unwrap();
+    let table = &span_verdicts::TABLE;
+    let store = Store::open(dir.path()).await.unwrap();
+    for seed in 1..=8 {
+        store.append(table, rows(table, GROUP as usize, 1, seed), None).await.unwrap();
+    }
+    store.maintain().await.unwrap();
+    let before = store.snapshot().await.unwrap();
+    let file = before.files(table)[0].clone();
+
+    let places = vec![3 * GROUP, 3 * GROUP + 7, 8 * GROUP - 1];
+    let mut seen = 0;
+    let change = |batch: &RecordBatch, meant: &BooleanArray| {
+        seen += batch.num_rows();
+        let at = batch.schema().index_of("rule").unwrap();
+        let old = as_text(batch.column(at));
+        let new = (0..batch.num_rows()).map(|i| match meant.value(i) {
+            true => Some("changed"),
+            false => old[i].as_deref(),
+        });
+        let new = cast(&new.collect::<StringArray>(), batch.column(at).data_type()).unwrap();
+        let mut columns = batch.columns().to_vec();
+        columns[at] = new;
+        Ok::<_, StoreError>(RecordBatch::try_new(batch.schema(), columns).unwrap())
+    };
+    let rows = FileRows { file: file.clone(), places: places.clone() };
+    let files = store.change_rows(table, rows.clone(), change).await.unwrap();
+    assert_eq!(seen, 2 * GROUP as usize, "the row groups of those rows alone are read");
+
+    let rules = |batches: &[RecordBatch]| -> Vec<Option<String>> {
+        batches.iter().flat_map(|b| as_text(b.column_by_name("rule").unwrap())).collect()
+    };
+    let all = read_in_order(table, before.provider_of(table, std::slice::from_ref(&file))).await;
+    let mut expected = rules(&all);
+    places.iter().for_each(|place| expected[*place as usize] = Some("changed".to_owned()));
+    let after = store.snapshot().await.unwrap();
+    assert_eq!(after.files(table).as_slice(), files.as_slice());
+    let found = read_in_order(table, after.provider_of(table, &files)).await;
+    assert!(rules(&found) == expected, "other rows, or in another order");
+    assert_eq!(row_groups(dir.path(), table, &files[0]), [9_000; 8]);
+
+    let nothing = |batch: &RecordBatch, _: &BooleanArray| Ok::<_, StoreError>(batch.clone());
+    let again = store.change_rows(table, rows, nothing).await.unwrap_err();
+    assert!(matches!(&again, StoreError::FileGone { path, .. } if *path == file.path), "{again}");
+}
+
+fn as_text(column: &ArrayRef) -> Vec<Option<String>> {
+    let text = cast(column, &DataType::Utf8).unwrap();
+    text.as_string::<i32>().iter().map(|t| t.map(str::to_owned)).collect()
 }
 
 /// Its name says whose a file is, and so whether the order of its rows is known.
@@ -210,7 +268,7 @@ async fn rows_are_taken_out_of_a_file_of_another_writer() {
     }
     expected.sort_unstable();
     let nothing = rows(table, 0, 1, 3);
-    let taken_out = vec![TakenOut { file, places }];
+    let taken_out = vec![FileRows { file, places }];
     store.replace_rows(table, taken_out, nothing, None).await.unwrap();
     let after = store.snapshot().await.unwrap();
     assert_eq!(lines(&read(table, after.provider(table)).await), expected);

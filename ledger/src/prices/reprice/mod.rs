@@ -16,17 +16,16 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use arrow::array::{BooleanArray, RecordBatch};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::TryStreamExt;
 use serde::Serialize;
 use spanledger_schemas::Money;
 use spanledger_schemas::tables::calls::TABLE;
 use spanledger_schemas::tables::prices;
-use spanledger_store::{DataFile, Snapshot, Store, StoreError};
+use spanledger_store::{DataFile, FileRows, Snapshot, Store, StoreError};
 
-use self::part::Part;
+use self::part::{Part, columns_deciding, with_new_prices};
 use super::row::{Micros, PriceRow};
 use super::{PriceBook, PriceError, Pricer, load};
 use crate::limits;
@@ -139,13 +138,6 @@ struct Repricing<'a> {
     models: BTreeMap<ModelKey, RepricedModel>,
 }
 
-/// A file that was read, and its rows with their new prices where one of them changes.
-struct Read {
-    file: DataFile,
-    rows: Option<RecordBatch>,
-    part: Part,
-}
-
 impl<'a> Repricing<'a> {
     async fn start(store: &'a Store, which: &'a Reprice) -> Result<Repricing<'a>, PriceError> {
         let snapshot = store.snapshot().await?;
@@ -169,21 +161,21 @@ impl<'a> Repricing<'a> {
                 continue;
             }
             whole &= match self.read(snapshot, file).await? {
-                Some(read) => self.write(read).await?,
+                Some(part) => self.write(file, part).await?,
                 None => false,
             };
         }
         Ok(whole)
     }
 
-    /// Reads a file and prices its calls. `None` when it went away before it was read.
+    /// Prices the calls of a file. `None` when it went away before it was read.
     async fn read(
         &mut self,
         snapshot: &Snapshot,
         file: &DataFile,
-    ) -> Result<Option<Read>, PriceError> {
+    ) -> Result<Option<Part>, PriceError> {
         match self.priced(snapshot, file).await {
-            Ok(read) => Ok(Some(read)),
+            Ok(part) => Ok(Some(part)),
             Err(error) => {
                 let newest = self.store.snapshot().await?;
                 let active = newest.files(&TABLE).iter().any(|f| f.path == file.path);
@@ -192,37 +184,40 @@ impl<'a> Repricing<'a> {
         }
     }
 
-    async fn priced(&mut self, snapshot: &Snapshot, file: &DataFile) -> Result<Read, PriceError> {
+    async fn priced(&mut self, snapshot: &Snapshot, file: &DataFile) -> Result<Part, PriceError> {
         let config =
             SessionConfig::new().with_target_partitions(1).with_batch_size(limits::REPRICE_ROWS);
         let session = SessionContext::new_with_config(config);
         let table = snapshot.provider_of(&TABLE, std::slice::from_ref(file));
-        let mut stream = session.read_table(table)?.execute_stream().await?;
-        let (mut rows, mut part) = (Vec::new(), Part::default());
-        while let Some(batch) = stream.try_next().await? {
-            rows.push(part.of_batch(&batch, &mut self.pricer, self.which)?);
+        let columns: Vec<&str> = columns_deciding().into_iter().collect();
+        let mut rows =
+            session.read_table(table)?.select_columns(&columns)?.execute_stream().await?;
+        let mut part = Part::default();
+        while let Some(batch) = rows.try_next().await? {
+            part.add(&batch, &mut self.pricer, self.which)?;
         }
-        let schema = TABLE.arrow_schema();
-        let rows = (part.changed > 0).then(|| concat_batches(&schema, &rows)).transpose()?;
-        Ok(Read { file: file.clone(), rows, part })
+        Ok(part)
     }
 
-    /// Writes what changes in place of what was read. False when that is gone: settled anew or
-    /// compacted meanwhile, its rows are in another file now, and nothing is written or counted.
-    async fn write(&mut self, read: Read) -> Result<bool, PriceError> {
-        let Read { file, rows, part } = read;
-        if let (Some(rows), false) = (rows, self.which.dry_run) {
+    /// Writes what changes in a file. False when it is gone: settled anew or compacted meanwhile, its
+    /// rows are in another file now, and nothing is written or counted.
+    async fn write(&mut self, file: &DataFile, part: Part) -> Result<bool, PriceError> {
+        if !part.changed.is_empty() && !self.which.dry_run {
             self.check_prices().await?;
-            match self.store.rewrite(&TABLE, vec![file.clone()], rows).await {
+            let rows = FileRows { file: file.clone(), places: part.changed.clone() };
+            let pricer = &mut self.pricer;
+            let change =
+                |batch: &RecordBatch, meant: &BooleanArray| with_new_prices(batch, pricer, meant);
+            match Box::pin(self.store.change_rows(&TABLE, rows, change)).await {
                 Ok(files) => self.seen.extend(files.into_iter().map(|f| (f.path, part.tally))),
-                Err(StoreError::FileGone { .. } | StoreError::Contended { .. }) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(error.into()),
+                Err(PriceError::Store(
+                    StoreError::FileGone { .. } | StoreError::Contended { .. },
+                )) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
-        self.seen.insert(file.path, part.tally);
-        self.changed += part.changed;
+        self.seen.insert(file.path.clone(), part.tally);
+        self.changed += part.changed.len();
         part.add_to(&mut self.models);
         Ok(true)
     }

@@ -1,39 +1,48 @@
 //! One file of calls, priced again: which rows change, and by how much, per model. Takes rows, gives
-//! rows; it reads no table and writes none.
+//! their places and sums, and for rows that change, rows; it reads no table and writes none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::Decimal128Type;
 use spanledger_schemas::Money;
-use spanledger_schemas::tables::calls::TABLE;
 
 use super::{ModelKey, Reprice, RepricedModel, Tally};
-use crate::prices::columns::{int, text};
+use crate::prices::columns::{deciding_columns, int, text};
 use crate::prices::{PriceError, PricedColumns, Pricer, price_columns};
 
 /// The columns of `calls` that pricing decides.
 const PRICED: [&str; 7] =
     ["cost", "input_cost", "output_cost", "currency", "price_state", "price_reason", "price_ids"];
 
+/// The columns that decide what a call costs, and whether that changes.
+pub(super) fn columns_deciding() -> BTreeSet<&'static str> {
+    let named = ["tenant", "start_unix_ns", "state", "provider", "model"];
+    deciding_columns().chain(PRICED).chain(named).collect()
+}
+
 /// What pricing the calls of one file again gives.
 #[derive(Debug, Default)]
 pub(super) struct Part {
     pub(super) tally: Tally,
-    /// Calls that change.
-    pub(super) changed: usize,
+    /// Calls that change, by their places in the file.
+    pub(super) changed: Vec<u32>,
+    /// Rows so far.
+    rows: u32,
     models: BTreeMap<ModelKey, RepricedModel>,
 }
 
 impl Part {
-    /// The rows with their new prices; the file's own where no price is another.
-    pub(super) fn of_batch(
+    /// Adds the next rows of the file, which have [`columns_deciding`].
+    pub(super) fn add(
         &mut self,
         batch: &RecordBatch,
         pricer: &mut Pricer,
         which: &Reprice,
-    ) -> Result<RecordBatch, PriceError> {
+    ) -> Result<(), PriceError> {
         let tenant = text(batch, "tenant")?;
         let start = int(batch, "start_unix_ns")?;
         let state = text(batch, "state")?;
@@ -53,23 +62,8 @@ impl Part {
         let change: BooleanArray =
             (0..asked.len()).map(|i| Some(asked[i] && open(i) && change[i])).collect();
         self.count(batch, &priced, &change)?;
-        let schema = TABLE.arrow_schema();
-        let columns = schema.fields().iter().map(|field| {
-            let name = field.name().as_str();
-            let old = batch
-                .column_by_name(name)
-                .ok_or_else(|| PriceError::Column { column: name.to_owned() })?;
-            let old = cast(old, field.data_type())?;
-            Ok(match priced.named(name) {
-                Some(new) => {
-                    let new = cast(&new, field.data_type())?;
-                    arrow::compute::kernels::zip::zip(&change, &new, &old)?
-                }
-                None => old,
-            })
-        });
-        let columns = columns.collect::<Result<Vec<ArrayRef>, PriceError>>()?;
-        Ok(RecordBatch::try_new(schema, columns)?)
+        self.rows += batch.num_rows() as u32;
+        Ok(())
     }
 
     fn count(
@@ -85,7 +79,7 @@ impl Part {
             .and_then(|c| c.as_primitive_opt::<Decimal128Type>())
             .ok_or_else(|| PriceError::Column { column: "cost".to_owned() })?;
         for i in (0..change.len()).filter(|&i| change.value(i)) {
-            self.changed += 1;
+            self.changed.push(self.rows + i as u32);
             let or = |column: &arrow::array::StringViewArray| match column.is_valid(i) {
                 true => column.value(i).to_owned(),
                 false => String::new(),
@@ -141,6 +135,22 @@ impl Part {
             }
         }
     }
+}
+
+/// Rows of calls with new prices where that is `meant`.
+pub(super) fn with_new_prices(
+    batch: &RecordBatch,
+    pricer: &mut Pricer,
+    meant: &BooleanArray,
+) -> Result<RecordBatch, PriceError> {
+    let priced = price_columns(pricer, batch)?;
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, old)| {
+        let Some(new) = priced.named(field.name()) else { return Ok(Arc::clone(old)) };
+        Ok(zip(meant, &cast(&new, field.data_type())?, old)?)
+    });
+    let columns = columns.collect::<Result<Vec<ArrayRef>, PriceError>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// Which rows have another price, or another reason or source of it.

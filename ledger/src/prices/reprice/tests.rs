@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, AsArray, Decimal128Array, Int64Array, StringArray, TimestampMicrosecondArray,
     new_null_array,
 };
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
 use spanledger_schemas::Kind;
 
 use super::super::{FileKind, Form, PriceFile, import_bundled, import_file};
@@ -135,11 +135,12 @@ async fn shop(files: &[usize]) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-async fn first_file(work: &mut Repricing<'_>, store: &Store) -> Read {
+async fn first_file(work: &mut Repricing<'_>, store: &Store) -> (DataFile, Part) {
     let snapshot = store.snapshot().await.unwrap();
     let files = snapshot.files(&TABLE);
     let unseen = files.iter().find(|f| !work.seen.contains_key(&f.path)).unwrap();
-    work.read(&snapshot, unseen).await.unwrap().unwrap()
+    let part = work.read(&snapshot, unseen).await.unwrap().unwrap();
+    (unseen.clone(), part)
 }
 
 /// Looks at what is left, and says how many calls there are and how many changed.
@@ -160,11 +161,11 @@ async fn file_compacted_between_reading_and_writing_is_priced_where_its_rows_wen
     let (_folder, store) = shop(&[2, 2, 1]).await;
     let which = Reprice::default();
     let mut work = Repricing::start(&store, &which).await.unwrap();
-    let read = first_file(&mut work, &store).await;
+    let (file, part) = first_file(&mut work, &store).await;
     store.compact().await.unwrap();
     assert_eq!(store.snapshot().await.unwrap().files(&TABLE).len(), 1, "they were merged");
 
-    assert!(!work.write(read).await.unwrap(), "what was read is gone");
+    assert!(!work.write(&file, part).await.unwrap(), "what was read is gone");
     assert_eq!(costs(&store).await, vec![None; 5], "nothing was written beside the merged file");
     assert_eq!(finish(work, &store).await, (5, 5));
     assert_eq!(costs(&store).await, all_at_list(5));
@@ -175,12 +176,12 @@ async fn calls_priced_before_they_were_compacted_are_counted_once() {
     let (_folder, store) = shop(&[2, 3]).await;
     let which = Reprice::default();
     let mut work = Repricing::start(&store, &which).await.unwrap();
-    let read = first_file(&mut work, &store).await;
-    assert!(work.write(read).await.unwrap());
-    let read = first_file(&mut work, &store).await;
+    let (file, part) = first_file(&mut work, &store).await;
+    assert!(work.write(&file, part).await.unwrap());
+    let (file, part) = first_file(&mut work, &store).await;
     // The rows that were written and those that were not are in one file now.
     store.compact().await.unwrap();
-    assert!(!work.write(read).await.unwrap());
+    assert!(!work.write(&file, part).await.unwrap());
     assert_eq!(finish(work, &store).await, (5, 5));
     assert_eq!(costs(&store).await, all_at_list(5));
 }
@@ -190,7 +191,7 @@ async fn what_settle_took_out_meanwhile_does_not_come_back() {
     let (_folder, store) = shop(&[3]).await;
     let which = Reprice::default();
     let mut work = Repricing::start(&store, &which).await.unwrap();
-    let read = first_file(&mut work, &store).await;
+    let (file, part) = first_file(&mut work, &store).await;
     // A late span makes the first call a duplicate: its file is written again without it, and with
     // a fourth call.
     let stays = arrow::array::BooleanArray::from(vec![false, true, true, true]);
@@ -198,7 +199,7 @@ async fn what_settle_took_out_meanwhile_does_not_come_back() {
     let files = store.snapshot().await.unwrap().files(&TABLE).to_vec();
     store.replace(&TABLE, files, rows, None).await.unwrap();
 
-    assert!(!work.write(read).await.unwrap());
+    assert!(!work.write(&file, part).await.unwrap());
     assert_eq!(finish(work, &store).await, (3, 3));
     assert_eq!(costs(&store).await, all_at_list(3));
 }
@@ -208,9 +209,9 @@ async fn older_prices_are_not_written_over_newer_ones() {
     let (_folder, store) = shop(&[2]).await;
     let which = Reprice::default();
     let mut work = Repricing::start(&store, &which).await.unwrap();
-    let read = first_file(&mut work, &store).await;
+    let (file, part) = first_file(&mut work, &store).await;
     contract(&store, "2").await;
-    let refused = work.write(read).await.unwrap_err();
+    let refused = work.write(&file, part).await.unwrap_err();
     assert!(matches!(refused, PriceError::Moved { written: 0 }), "{refused}");
     assert_eq!(costs(&store).await, vec![None; 2]);
 }
@@ -220,12 +221,12 @@ async fn version_of_the_price_table_that_changes_no_price_stops_nothing() {
     let (_folder, store) = shop(&[2]).await;
     let which = Reprice::default();
     let mut work = Repricing::start(&store, &which).await.unwrap();
-    let read = first_file(&mut work, &store).await;
+    let (file, part) = first_file(&mut work, &store).await;
     // As a compaction makes one: the same rows, in other files.
     store.append(&prices::TABLE, a_price_once_more(), None).await.unwrap();
     let newest = store.snapshot().await.unwrap();
     assert_ne!(version_of_prices(&newest), work.prices);
-    assert!(work.write(read).await.unwrap());
+    assert!(work.write(&file, part).await.unwrap());
     assert_eq!(costs(&store).await, all_at_list(2));
 }
 

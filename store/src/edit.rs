@@ -1,18 +1,18 @@
-//! A data file without some of its rows. Takes an active file and the places of those rows, gives
-//! durable files that no commit names yet. Row groups that keep all their rows are taken over as
-//! they are encoded, the others are read and encoded anew a batch at a time: memory is bounded by a
-//! batch and a row group of output, however large the file is.
+//! A data file with some of its rows changed or left out. Takes an active file, the places of those
+//! rows and what becomes of them, gives durable files that no commit names yet. Row groups without
+//! such a row are taken over as they are encoded, the others are read and encoded anew a batch at a
+//! time: memory is bounded by a batch and a row group of output, however large the file is.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, not};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use spanledger_schemas::Table;
 
 use crate::error::blocking;
@@ -25,23 +25,38 @@ use crate::write::properties::Effort;
 use crate::write::{self, NewFile};
 use crate::{StoreError, limits};
 
-/// The rows of a file but those at `places`, which rise, counted from zero; no file where no row
-/// is left.
+/// The file, which is active, without some of its rows; no file where no row is left.
 pub(crate) async fn without(
     reading: &Reading,
     table: &'static Table,
     table_dir: &Path,
-    file: &Arc<ActiveFile>,
-    places: &[u32],
+    (file, places): (&Arc<ActiveFile>, &[u32]),
 ) -> Result<Vec<NewFile>, StoreError> {
     if places.len() as u64 >= file.file.rows {
         return Ok(Vec::new());
     }
+    let stays = |batch: &RecordBatch, goes: &BooleanArray| {
+        let stays = not(goes).map_err(arrow_error(table))?;
+        filter_record_batch(batch, &stays).map_err(arrow_error(table))
+    };
+    edited(reading, table, table_dir, (file, places), stays).await
+}
+
+/// The file, which is active, with what `edit` makes of its rows at `places`, which rise, counted
+/// from zero. `edit` is given rows one after another, and which of them are meant; it must keep
+/// their order, and the columns as they come: those of the table, with or without its day.
+pub(crate) async fn edited<E: From<StoreError>>(
+    reading: &Reading,
+    table: &'static Table,
+    table_dir: &Path,
+    (file, places): (&Arc<ActiveFile>, &[u32]),
+    mut edit: impl FnMut(&RecordBatch, &BooleanArray) -> Result<RecordBatch, E> + Send,
+) -> Result<Vec<NewFile>, E> {
     let effort = match RowOrder::of(table, &file.file.path) {
         Some(RowOrder::Throughout) => Effort::Flush,
         Some(RowOrder::InGroups) => Effort::Passing,
         Some(RowOrder::InKeptGroups) => Effort::Kept,
-        None => return sorted(reading, table, table_dir, file, places).await,
+        None => return sorted(reading, table, table_dir, (file, places), edit).await,
     };
     let (dir, active) = (table_dir.to_owned(), Arc::clone(file));
     let (input, mut encoder) = blocking("opening the data file", move || {
@@ -55,81 +70,81 @@ pub(crate) async fn without(
         Ok((Arc::new(input), encoder))
     })
     .await?;
-    let mut first = 0;
-    let mut places = places;
+    let mut meant = Meant { next: 0, places };
     for (at, group) in input.footer.row_groups().iter().enumerate() {
         let rows = u32::try_from(group.num_rows()).unwrap_or(u32::MAX);
-        let (here, rest) = places.split_at(places.partition_point(|p| *p < first + rows));
-        places = rest;
-        if here.is_empty() && input.has_all_columns {
+        if input.has_all_columns && !meant.is_among(rows) {
+            meant.next += rows;
             let input = Arc::clone(&input);
             encoder = blocking("taking over row groups", move || {
                 encoder.take_over(&input.file, &input.footer, at)?;
                 Ok(encoder)
             })
             .await?;
-        } else {
-            let mut stays = Stays { next: first, places: here };
-            let mut batches = read(reading, table, table_dir, file, Some(input.row_group(at)))?;
-            while let Some(batch) = batches.next().await {
-                let batch = stays.of(table, &batch.map_err(failed(table, file))?)?;
-                encoder = blocking("encoding rows", move || {
-                    encoder.write(&batch)?;
-                    Ok(encoder)
-                })
-                .await?;
-            }
+            continue;
+        }
+        let mut batches = read(reading, table, table_dir, file, Some(input.row_group(at)))?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failed(table, file))?;
+            let batch = edit(&batch, &meant.of(batch.num_rows()))?;
             encoder = blocking("encoding rows", move || {
-                encoder.end_group()?;
+                encoder.write(&batch)?;
                 Ok(encoder)
             })
             .await?;
         }
-        first += rows;
+        encoder = blocking("encoding rows", move || {
+            encoder.end_group()?;
+            Ok(encoder)
+        })
+        .await?;
     }
     Ok(vec![blocking("encoding rows", move || encoder.finish()).await?])
 }
 
 /// The same of a file of another writer, whose rows are in no known order: they are sorted in memory.
-async fn sorted(
+async fn sorted<E: From<StoreError>>(
     reading: &Reading,
     table: &'static Table,
     table_dir: &Path,
-    file: &Arc<ActiveFile>,
-    places: &[u32],
-) -> Result<Vec<NewFile>, StoreError> {
-    let mut stays = Stays { next: 0, places };
-    let batches = read(reading, table, table_dir, file, None)?;
-    let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(failed(table, file))?;
-    let kept = batches.iter().map(|batch| stays.of(table, batch));
-    let kept = kept.collect::<Result<Vec<_>, _>>()?;
-    let Some(first) = kept.first() else { return Ok(Vec::new()) };
-    let rows = concat_batches(&first.schema(), &kept).map_err(arrow_error(table))?;
+    (file, places): (&Arc<ActiveFile>, &[u32]),
+    mut edit: impl FnMut(&RecordBatch, &BooleanArray) -> Result<RecordBatch, E> + Send,
+) -> Result<Vec<NewFile>, E> {
+    let mut meant = Meant { next: 0, places };
+    let mut batches = read(reading, table, table_dir, file, None)?;
+    let mut rows = Vec::new();
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(failed(table, file))?;
+        rows.push(edit(&batch, &meant.of(batch.num_rows()))?);
+    }
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let rows = concat_batches(&first.schema(), &rows).map_err(arrow_error(table))?;
     let dir = table_dir.to_owned();
-    blocking("encoding rows", move || write::write(table, &dir, &rows)).await
+    Ok(blocking("encoding rows", move || write::write(table, &dir, &rows)).await?)
 }
 
-/// Rows in the order of a file, told which of them stay.
-struct Stays<'a> {
+/// Rows in the order of a file, told which of them are meant.
+struct Meant<'a> {
     /// Place of the next row.
     next: u32,
-    /// Places that do not stay.
+    /// Places that are meant, from the next row on.
     places: &'a [u32],
 }
 
-impl Stays<'_> {
-    fn of(
-        &mut self,
-        table: &'static Table,
-        batch: &RecordBatch,
-    ) -> Result<RecordBatch, StoreError> {
-        let rows = batch.num_rows() as u32;
-        let after = self.next + rows;
+impl Meant<'_> {
+    /// Whether one of the next rows is meant.
+    fn is_among(&self, rows: u32) -> bool {
+        self.places.first().is_some_and(|place| *place < self.next + rows)
+    }
+
+    /// Which of the next rows are meant.
+    fn of(&mut self, rows: usize) -> BooleanArray {
+        let after = self.next + rows as u32;
         let (here, rest) = self.places.split_at(self.places.partition_point(|p| *p < after));
-        let mut stays = vec![true; batch.num_rows()];
-        here.iter().for_each(|place| stays[(place - self.next) as usize] = false);
+        let mut meant = vec![false; rows];
+        here.iter().for_each(|place| meant[(place - self.next) as usize] = true);
         (self.next, self.places) = (after, rest);
-        filter_record_batch(batch, &BooleanArray::from(stays)).map_err(arrow_error(table))
+        BooleanArray::from(meant)
     }
 }
 
