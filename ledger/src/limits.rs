@@ -72,6 +72,10 @@ pub const UNPRICED_MODEL_LABELS_MAX: usize = 50;
 /// stream is read to the end, the one inside when the request returns.
 pub const TWIN_SLACK: Duration = Duration::from_secs(1);
 
+/// How far a log record may lie from the call whose session, model and usage it tells: a machine that
+/// stood still, a loop that was busy.
+pub const SESSION_SLACK: Duration = Duration::from_secs(30);
+
 /// Spans with one response id in traces that are settled together: more share what is no id (a
 /// server that answers every call with the same text), and stay calls of their own.
 pub const RESPONSE_SPANS_MAX: usize = 16;

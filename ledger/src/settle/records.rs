@@ -5,14 +5,17 @@
 //!
 //! A record is tied, in this order: to the inference it was written in; to one with the same
 //! response or request id; to the nearest in time with the same model and usage, in its trace, its
-//! session or its service. Metrics never make calls.
+//! session or its service; to one of its session that no record is tied to yet, which may lie further
+//! off: Codex writes a record when its loop comes to it. Metrics never make calls.
 
 use std::collections::BTreeMap;
 
 use super::HashMap;
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
-use super::twins::{Told, apart_ns, bare_record_of, near_record, same_as_record, same_response};
+use super::twins::{
+    Told, apart_ns, bare_record_of, near_record, same_as_late_record, same_as_record, same_response,
+};
 use super::view::{OWNER_FACTS, Role, RowRef, Trust};
 use crate::limits::{RECORD_CANDIDATES_MAX, TWIN_SLACK};
 
@@ -69,7 +72,9 @@ pub(super) fn tie_records(traces: &[InTrace<'_>]) -> Records {
         met.insert((end, record.told.view.span), (record, call.is_none()));
     }
     for (record, _) in met.into_values().filter(|(_, alone)| *alone) {
-        if let Some(row) = record.told.view.row {
+        if let Some(call) = calls.told_late_by(traces, &record, &found) {
+            found.tie(traces, call, &record);
+        } else if let Some(row) = record.told.view.row {
             let owners = owners_of(&traces[record.t], &record.told);
             let call = Call::of(record.told.view.span, row, owners);
             found.calls.push((record.t, Call { usage_of_record: true, ..call }));
@@ -207,11 +212,26 @@ impl Calls {
         }
         let told = record.told.view.usage;
         let alike = self.by_input.get(&facts.input.filter(|_| told));
-        let alike = nearest(traces, record, alike.map_or(&[], Vec::as_slice), same_as_record);
+        let alike = alike.map_or(&[][..], Vec::as_slice);
+        let alike = nearest(traces, record, alike, |_, call| same_as_record(&record.told, call));
         if told || alike.is_some() {
             return alike;
         }
-        nearest(traces, record, &self.by_start, bare_record_of)
+        nearest(traces, record, &self.by_start, |_, call| bare_record_of(&record.told, call))
+    }
+
+    /// The call of its session that a record tells of which was written long before or after, where
+    /// no record tells of it so far.
+    fn told_late_by(
+        &self,
+        traces: &[InTrace<'_>],
+        record: &Record,
+        found: &Records,
+    ) -> Option<Place> {
+        let alike = self.by_input.get(&record.told.facts.input)?;
+        nearest(traces, record, alike, |at, call| {
+            same_as_late_record(&record.told, call) && !found.tied.contains_key(&at)
+        })
     }
 }
 
@@ -220,7 +240,7 @@ fn nearest(
     traces: &[InTrace<'_>],
     record: &Record,
     calls: &[(i64, Place)],
-    tells_of: fn(&Told, &Told) -> bool,
+    tells_of: impl Fn(Place, &Told) -> bool,
 ) -> Option<Place> {
     let here = calls.partition_point(|(start, _)| *start < record.told.facts.start_ns);
     let from = here.saturating_sub(RECORD_CANDIDATES_MAX / 2);
@@ -228,7 +248,7 @@ fn nearest(
     near.filter(|at| {
         let call = traces[at.t].told(at.i);
         let near = at.t == record.t || near_record(&record.told, &call);
-        near && tells_of(&record.told, &call)
+        near && tells_of(*at, &call)
     })
     .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))
 }

@@ -3,9 +3,10 @@
 //! Every rule is symmetric and looks at the two alone, so that no order of arrival matters.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use super::view::{Facts, SpanView, Trust};
-use crate::limits::{TWIN_SLACK, WITHIN_SLACK};
+use crate::limits::{SESSION_SLACK, TWIN_SLACK, WITHIN_SLACK};
 
 /// An inference with what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,10 @@ impl Told {
 /// do: some servers answer every call with the same one.
 pub(super) fn same_response(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
-    x.response != 0 && x.response == y.response && models_agree(x, y) && at_one_time(a, b)
+    x.response != 0
+        && x.response == y.response
+        && models_agree(x, y)
+        && at_one_time(a, b, TWIN_SLACK)
 }
 
 /// Whether one library told of an answer again: it began at the same nanosecond. When it ended may
@@ -58,7 +62,7 @@ pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
     let ids_differ = x.response != 0 && y.response != 0 && x.response != y.response;
     let told = x.input.is_some() || x.output.is_some();
     let same = told && x.input == y.input && x.output == y.output;
-    !ids_differ && same && models_agree(x, y) && at_one_time(a, b)
+    !ids_differ && same && models_agree(x, y) && at_one_time(a, b, TWIN_SLACK)
 }
 
 /// Whether two spans of one service tell of one call although they stand apart and no id says so:
@@ -161,7 +165,23 @@ pub(super) fn same_as_record(record: &Told, call: &Told) -> bool {
         // One that failed, or whose stream was cut, has no numbers on either.
         (a, b) => a == b,
     };
-    !ids_differ && !sessions_differ && usage && models_agree(r, c) && at_one_time(record, call)
+    !ids_differ
+        && !sessions_differ
+        && usage
+        && models_agree(r, c)
+        && at_one_time(record, call, TWIN_SLACK)
+}
+
+/// The same of a record that was written long before or after: of one session, with the same usage
+/// in full.
+pub(super) fn same_as_late_record(record: &Told, call: &Told) -> bool {
+    let (r, c) = (&record.facts, &call.facts);
+    let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;
+    let session = r.session != 0 && r.session == c.session;
+    let told = r.input.is_some_and(|n| n > 0) && r.output.is_some_and(|n| n > 0);
+    let same = told && (r.input, r.output) == (c.input, c.output);
+    let late = at_one_time(record, call, SESSION_SLACK);
+    !ids_differ && session && same && models_agree(r, c) && late
 }
 
 /// Whether a log record without usage or an error, such as the bare end of a stream, is of a call
@@ -170,7 +190,7 @@ pub(super) fn bare_record_of(record: &Told, call: &Told) -> bool {
     let (r, c) = (&record.facts, &call.facts);
     let ids_differ = r.response != 0 && c.response != 0 && r.response != c.response;
     let bare = !record.view.usage && !r.failed && !c.failed;
-    bare && !ids_differ && models_agree(r, c) && at_one_time(record, call)
+    bare && !ids_differ && models_agree(r, c) && at_one_time(record, call, TWIN_SLACK)
 }
 
 /// Whether no model, or else no provider, speaks against one call: a library may tell the model
@@ -184,8 +204,8 @@ pub(super) fn models_agree(a: &Facts, b: &Facts) -> bool {
 }
 
 /// Whether they overlap in time, give or take what clocks and the end of a stream differ by.
-fn at_one_time(a: &Told, b: &Told) -> bool {
-    let slack = TWIN_SLACK.as_nanos() as i64;
+fn at_one_time(a: &Told, b: &Told, slack: Duration) -> bool {
+    let slack = slack.as_nanos() as i64;
     let before = |x: &Told, y: &Told| x.facts.start_ns <= y.end_ns().saturating_add(slack);
     before(a, b) && before(b, a)
 }

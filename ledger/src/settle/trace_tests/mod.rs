@@ -375,6 +375,26 @@ fn record_of_a_session_is_tied_across_traces_only_by_that_session() {
     assert_eq!((tied(10, 5), tied(11, 5), tied(10, 6)), (1, 2, 2));
 }
 
+/// Codex on a machine that stood still: the record five seconds after the end of its span.
+#[test]
+fn record_of_a_session_written_late_is_tied_to_a_call_that_has_none() {
+    let session = |s: S| s.with(|f| f.session = 5);
+    let later = |s: S, seconds: i64| session(s).with(|f| f.start_ns += seconds * SECOND);
+    let calls = |spans: &[S], records: &[S]| {
+        let settled = settle_together(&[&trace(spans), &trace(records)]);
+        settled.iter().flat_map(|s| ids(&s.calls)).collect::<Vec<_>>()
+    };
+    let span = session(inference(1, 0, 10));
+    assert_eq!(calls(&[span], &[later(record(9, 0, 10), 6)]), [1]);
+    assert_eq!(calls(&[span], &[later(record(9, 0, 11), 6)]), [1, 9]);
+    assert_eq!(calls(&[span], &[later(record(9, 0, 10), 60)]), [1, 9]);
+    // One that has its record keeps it: what comes later is another call.
+    let two = [later(record(8, 0, 10), 0), later(record(9, 0, 10), 6)];
+    assert_eq!(calls(&[span], &two), [1, 9]);
+    let spans = [span, later(inference(2, 0, 10), 3)];
+    assert_eq!(calls(&spans, &two), [1, 2]);
+}
+
 #[test]
 fn nearest_owner_wins_and_a_resource_only_where_no_span_says() {
     let spans = [
