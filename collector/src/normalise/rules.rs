@@ -6,10 +6,12 @@
 //! conventions speak (1.40: `gen_ai.usage.input_tokens` includes cached tokens, reasoning is
 //! included in output), they are a rule of their own.
 
+mod clis;
 mod frameworks;
 mod openinference;
 mod openllmetry;
 mod otel;
+mod products;
 
 use Basis::{Exclusive, Inclusive};
 use Cached::Sent;
@@ -146,7 +148,15 @@ const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's 
 
 /// All rules; of two lists none has a scope of the other.
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    [otel::RULES, openllmetry::RULES, openinference::RULES, frameworks::RULES].into_iter().flatten()
+    let lists = [
+        otel::RULES,
+        openllmetry::RULES,
+        openinference::RULES,
+        clis::RULES,
+        frameworks::RULES,
+        products::RULES,
+    ];
+    lists.into_iter().flatten()
 }
 
 /// How the API of some providers counts, which libraries pass on.

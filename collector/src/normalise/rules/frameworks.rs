@@ -1,30 +1,12 @@
-//! Counting of frameworks, gateways, coding agents and tracing products.
+//! Counting of frameworks that call models, which tell of themselves.
 
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, BesideUnsent, Guessed, InsideUnsent, Twice};
-use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
+use super::Reasoning::{Beside, BesideUnsent, InsideUnsent, Twice};
+use super::{RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
-    // Its function that merges the usage of a stream's events adds until 1.0.85, and replaces in 1.0.90.
-    // The scope of its events has the version of the program, that of its spans one of its own.
-    Rule {
-        scope: "com.anthropic.claude_code.events",
-        before: Some([1, 0, 90]),
-        input: Estimated,
-        reasoning: InsideUnsent,
-        name: "library: claude code before 1.0.90 adds up what the events of a stream tell, which \
-               repeat input and cached tokens: its counts are not the provider's",
-        ..RULE
-    },
-    Rule {
-        scope: "com.anthropic.claude_code*",
-        input: Exclusive,
-        name: "library: claude code tells four disjoint counts, without reasoning",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
     Rule {
         scope: "pydantic-ai*",
         provider: "anthropic",
@@ -74,29 +56,6 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
-    Rule {
-        scope: "logfire.anthropic",
-        input_name: "usage.input_tokens",
-        input: Exclusive,
-        name: "library: logfire passes on Anthropic's exclusive counts",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        scope: "logfire.anthropic",
-        before: Some([4, 31, 0]),
-        input: Exclusive,
-        name: "library: logfire before 4.31 passes on Anthropic's exclusive counts",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        scope: "logfire.anthropic",
-        name: "library: logfire adds cached tokens",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
     // It names no version. The newer ones add cached tokens wherever there are some; the older ones
     // pass on what each provider counts, tell no cached tokens but Bedrock's, beside a total that
     // proves where they are, and name no provider.
@@ -132,162 +91,6 @@ pub(super) const RULES: &[Rule] = &[
         ),
         name: "library: strands adds cached tokens; it tells no reasoning",
         reasoning: InsideUnsent,
-        ..RULE
-    },
-    // The name of its scope is a setting (`OTEL_TRACER_NAME`), so that its attributes tell it.
-    // Older versions do not list what was written to a cache among the details of the input, nor
-    // count it in.
-    Rule {
-        dialect: "litellm",
-        only: |who| who.write_name == "cache_creation_input_tokens",
-        writes_beside: true,
-        reasoning: InsideUnsent,
-        name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
-        ..RULE
-    },
-    // Claude does not tell how much of its output is thinking: what is told is LiteLLM's count of
-    // the text of it.
-    Rule {
-        dialect: "litellm",
-        // Its proxy names no provider.
-        only: |who| who.provider == Some("anthropic") || who.model.starts_with("claude-"),
-        cached: Unsent(LITELLM_UNSENT),
-        streams: LITELLM_STREAMS,
-        reasoning: Guessed,
-        name: "library: litellm adds cached tokens, and guesses the reasoning of Claude",
-        ..RULE
-    },
-    Rule {
-        dialect: "litellm",
-        cached: Unsent(LITELLM_UNSENT),
-        streams: LITELLM_STREAMS,
-        reasoning: InsideUnsent,
-        name: "library: litellm adds cached tokens and reasoning",
-        ..RULE
-    },
-    // Its older versions have one scope for all, and tell no cached tokens.
-    Rule {
-        scope: "openlit.otel*",
-        provider: "anthropic",
-        input: Exclusive,
-        cached: Unsent(OLD_OPENLIT_BESIDE),
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "openlit.otel*",
-        provider: "aws.bedrock",
-        input: Exclusive,
-        cached: Unsent(OLD_OPENLIT_BESIDE),
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "openlit.otel*",
-        provider: "openai",
-        cached: Unsent(
-            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
-             bound [cached-untold]",
-        ),
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        // Its log events name no provider.
-        scope: "openlit.instrumentation.anthropic",
-        input: Exclusive,
-        reasoning: InsideUnsent,
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    // AgentOps names its scopes after the client's package. Streams read by `messages.stream` it tells
-    // right, if they end.
-    Rule {
-        scope: "anthropic",
-        only: |who| who.streaming == Some(true),
-        input: Exclusive,
-        cached: Unsent(AGENTOPS_STREAMS),
-        output_wrong: Some(AGENTOPS_STREAMS),
-        reasoning: InsideUnsent,
-        name: "library: agentops passes on Anthropic's exclusive counts",
-        ..RULE
-    },
-    // OpenLIT for node tells a total until 1.11, and cached tokens since then where there are some.
-    Rule {
-        scope: "@openlit/instrumentation-anthropic",
-        only: |who| who.streaming == Some(true),
-        input: Exclusive,
-        cached: Unsent(OPENLIT_JS_STREAMS),
-        output_wrong: Some(OPENLIT_JS_STREAMS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "@openlit/instrumentation-anthropic",
-        only: |who| who.total_told,
-        input: Exclusive,
-        cached: Unsent(
-            "library: openlit for node before 1.15 tells no cached tokens of Anthropic here, which \
-             stand beside input: only uncached input is known [cached-untold]",
-        ),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        dialect: "openlit",
-        provider: "anthropic",
-        input: Exclusive,
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        dialect: "openlit",
-        provider: "aws.bedrock",
-        input: Exclusive,
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "openlit.instrumentation.openai",
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
-        ..RULE
-    },
-    // Its log events, of one scope for all clients, repeat what the spans tell, and not what was a stream.
-    Rule {
-        scope: "openlit",
-        only: |who| who.model.starts_with("claude-"),
-        input: Exclusive,
-        cached: Unsent(OPENLIT_JS_STREAMS),
-        streams: Streams::OutputWrong {
-            streamed: OPENLIT_JS_STREAMS,
-            unsaid: "library: openlit for node adds the first count of a stream of Claude to the \
-                     last, and nothing says whether it was one [perhaps-estimated]; cached tokens, \
-                     which stand beside input, are not told of all [cached-untold]",
-        },
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
-        ..RULE
-    },
-    Rule {
-        scope: "@openlit/*",
-        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on the provider's counts, reasoning now and then",
         ..RULE
     },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
@@ -334,17 +137,6 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
-        ..RULE
-    },
-    Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },
-    Rule {
-        scope: "gemini-cli*",
-        cached: Unsent(
-            "library: gemini-cli tells neither cached tokens nor thoughts here: uncached is an \
-             upper bound [cached-untold], output unknown",
-        ),
-        reasoning: BesideUnsent,
-        name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
         ..RULE
     },
     // Google's Agent Development Kit, which names its version since it passes on counts. Other models
@@ -452,103 +244,6 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    Rule {
-        dialect: "langsmith",
-        provider: "cohere",
-        input: Estimated,
-        name: LANGCHAIN_COHERE,
-        ..RULE
-    },
-    // LangSmith for node alone tells the usage of LangChain's calls inside a document.
-    Rule {
-        dialect: "langsmith",
-        provider: "anthropic",
-        input_name: "input_tokens",
-        streams: Streams::OutputWrong {
-            streamed: "library: LangChain for node adds the first count of a stream of Claude to \
-                       the last: output is unknown",
-            unsaid: "library: LangChain for node adds the first count of a stream of Claude to the \
-                     last, and nothing says whether it was one [perhaps-estimated]",
-        },
-        name: "library: LangChain adds cached tokens",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        dialect: "langsmith",
-        cached: Unsent(
-            "library: LangChain adds cached tokens, which older versions of langsmith do not tell: \
-             uncached may be an upper bound [cached-untold]",
-        ),
-        name: "library: LangChain adds cached tokens",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    // The answer of the client beside the counts that are made of it: where these name no cached
-    // tokens, they are the input that Anthropic names beside them.
-    Rule {
-        dialect: "mlflow",
-        cache_name: "usage.cache_",
-        input: Exclusive,
-        name: "library: older mlflow passes on Anthropic's exclusive counts",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        dialect: "mlflow",
-        input_name: "llm_output.usage.input_tokens",
-        input: Exclusive,
-        name: "library: older mlflow shows what LangChain was answered: Anthropic's exclusive counts",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    Rule {
-        dialect: "mlflow",
-        input_name: "llm_output.token_usage.prompt_tokens",
-        name: "library: older mlflow shows what LangChain was answered: OpenAI's inclusive counts",
-        ..RULE
-    },
-    Rule {
-        dialect: "mlflow",
-        cached: Unsent(
-            "library: mlflow adds cached tokens, which older versions do not tell: uncached may be \
-             an upper bound [cached-untold], and of Claude all input a lower one",
-        ),
-        name: "library: mlflow adds cached tokens; it tells no reasoning",
-        reasoning: InsideUnsent,
-        ..RULE
-    },
-    // The usage of Langfuse is an object whose shape tells whose it is.
-    Rule {
-        dialect: "langfuse",
-        input_name: "input",
-        input: Exclusive,
-        reasoning: Beside,
-        parts_beside: true,
-        name: "library: langfuse's parts of usage are disjoint",
-        ..RULE
-    },
-    Rule {
-        dialect: "langfuse",
-        input_name: "prompt_tokens",
-        name: "library: langfuse passes on OpenAI's usage",
-        ..RULE
-    },
-    Rule {
-        dialect: "langfuse",
-        input_name: "input_tokens",
-        cache_name: "input_tokens_details",
-        name: "library: langfuse passes on OpenAI's usage",
-        ..RULE
-    },
-    Rule {
-        dialect: "langfuse",
-        input_name: "input_tokens",
-        cache_name: "cache_",
-        input: Exclusive,
-        name: "library: langfuse passes on Anthropic's usage",
-        ..RULE
-    },
 ];
 
 /// Where Google's Agent Development Kit repeats the usage of an answer.
@@ -559,28 +254,8 @@ fn is_tagged(model: &str) -> bool {
     model.rsplit_once(':').is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_alphabetic()))
 }
 
-const AGENTOPS_STREAMS: &str = "library: agentops tells the first output count of a stream of Claude: output is unknown; nor \
-     cached tokens, which stand beside input [cached-untold]";
-
-const OPENLIT_JS_STREAMS: &str = "library: openlit for node adds the first count of a stream to the last: output is unknown; cached \
-     tokens, which stand beside input, are not told of all [cached-untold]";
-
-const LITELLM_UNSENT: &str =
-    "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]";
-
-const LITELLM_STREAMS: Streams = Streams::PerhapsGuessedWithoutCache(
-    "library: litellm guesses the counts of a stream that tells none, unmarked; a guess lacks cached \
-     tokens, and so does this [perhaps-estimated] [cached-untold]",
-);
-
 const ADK_OTHERS: &str = "library: Google ADK tells no cached tokens of other models here: uncached may be an upper bound \
      [cached-untold]";
 
 const PYDANTIC_SUMS: &str =
     "library: pydantic-ai before 1 adds up what the events of a stream of Claude tell";
-
-const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
-     uncached input is known [cached-untold]";
-
-const OPENLIT_GUESS: &str =
-    "library: openlit guesses the counts of a stream that tells none; a guess lacks cached tokens";

@@ -1,0 +1,39 @@
+//! Counting of coding agents, which tell of themselves.
+
+use super::Basis::{Estimated, Exclusive};
+use super::Cached::Unsent;
+use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::{RULE, Rule};
+
+/// First match wins.
+pub(super) const RULES: &[Rule] = &[
+    // Its function that merges the usage of a stream's events adds until 1.0.85, and replaces in 1.0.90.
+    // The scope of its events has the version of the program, that of its spans one of its own.
+    Rule {
+        scope: "com.anthropic.claude_code.events",
+        before: Some([1, 0, 90]),
+        input: Estimated,
+        reasoning: InsideUnsent,
+        name: "library: claude code before 1.0.90 adds up what the events of a stream tell, which \
+               repeat input and cached tokens: its counts are not the provider's",
+        ..RULE
+    },
+    Rule {
+        scope: "com.anthropic.claude_code*",
+        input: Exclusive,
+        name: "library: claude code tells four disjoint counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },
+    Rule {
+        scope: "gemini-cli*",
+        cached: Unsent(
+            "library: gemini-cli tells neither cached tokens nor thoughts here: uncached is an \
+             upper bound [cached-untold], output unknown",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: gemini-cli passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+];

@@ -1,0 +1,306 @@
+//! Counting of gateways and tracing products, which tell of others' clients.
+
+use super::Basis::{Estimated, Exclusive};
+use super::Cached::Unsent;
+use super::Reasoning::{Beside, Guessed, InsideUnsent};
+use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
+
+/// First match wins.
+pub(super) const RULES: &[Rule] = &[
+    // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
+    Rule {
+        scope: "logfire.anthropic",
+        input_name: "usage.input_tokens",
+        input: Exclusive,
+        name: "library: logfire passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "logfire.anthropic",
+        before: Some([4, 31, 0]),
+        input: Exclusive,
+        name: "library: logfire before 4.31 passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "logfire.anthropic",
+        name: "library: logfire adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // The name of its scope is a setting (`OTEL_TRACER_NAME`), so that its attributes tell it.
+    // Older versions do not list what was written to a cache among the details of the input, nor
+    // count it in.
+    Rule {
+        dialect: "litellm",
+        only: |who| who.write_name == "cache_creation_input_tokens",
+        writes_beside: true,
+        reasoning: InsideUnsent,
+        name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
+        ..RULE
+    },
+    // Claude does not tell how much of its output is thinking: what is told is LiteLLM's count of
+    // the text of it.
+    Rule {
+        dialect: "litellm",
+        // Its proxy names no provider.
+        only: |who| who.provider == Some("anthropic") || who.model.starts_with("claude-"),
+        cached: Unsent(LITELLM_UNSENT),
+        streams: LITELLM_STREAMS,
+        reasoning: Guessed,
+        name: "library: litellm adds cached tokens, and guesses the reasoning of Claude",
+        ..RULE
+    },
+    Rule {
+        dialect: "litellm",
+        cached: Unsent(LITELLM_UNSENT),
+        streams: LITELLM_STREAMS,
+        reasoning: InsideUnsent,
+        name: "library: litellm adds cached tokens and reasoning",
+        ..RULE
+    },
+    // Its older versions have one scope for all, and tell no cached tokens.
+    Rule {
+        scope: "openlit.otel*",
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Unsent(OLD_OPENLIT_BESIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        provider: "openai",
+        cached: Unsent(
+            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
+             bound [cached-untold]",
+        ),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        // Its log events name no provider.
+        scope: "openlit.instrumentation.anthropic",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // AgentOps names its scopes after the client's package. Streams read by `messages.stream` it tells
+    // right, if they end.
+    Rule {
+        scope: "anthropic",
+        only: |who| who.streaming == Some(true),
+        input: Exclusive,
+        cached: Unsent(AGENTOPS_STREAMS),
+        output_wrong: Some(AGENTOPS_STREAMS),
+        reasoning: InsideUnsent,
+        name: "library: agentops passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    // OpenLIT for node tells a total until 1.11, and cached tokens since then where there are some.
+    Rule {
+        scope: "@openlit/instrumentation-anthropic",
+        only: |who| who.streaming == Some(true),
+        input: Exclusive,
+        cached: Unsent(OPENLIT_JS_STREAMS),
+        output_wrong: Some(OPENLIT_JS_STREAMS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "@openlit/instrumentation-anthropic",
+        only: |who| who.total_told,
+        input: Exclusive,
+        cached: Unsent(
+            "library: openlit for node before 1.15 tells no cached tokens of Anthropic here, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        dialect: "openlit",
+        provider: "anthropic",
+        input: Exclusive,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        dialect: "openlit",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Bedrock's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.instrumentation.openai",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // Its log events, of one scope for all clients, repeat what the spans tell, and not what was a stream.
+    Rule {
+        scope: "openlit",
+        only: |who| who.model.starts_with("claude-"),
+        input: Exclusive,
+        cached: Unsent(OPENLIT_JS_STREAMS),
+        streams: Streams::OutputWrong {
+            streamed: OPENLIT_JS_STREAMS,
+            unsaid: "library: openlit for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]; cached tokens, \
+                     which stand beside input, are not told of all [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "@openlit/*",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on the provider's counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        dialect: "langsmith",
+        provider: "cohere",
+        input: Estimated,
+        name: LANGCHAIN_COHERE,
+        ..RULE
+    },
+    // LangSmith for node alone tells the usage of LangChain's calls inside a document.
+    Rule {
+        dialect: "langsmith",
+        provider: "anthropic",
+        input_name: "input_tokens",
+        streams: Streams::OutputWrong {
+            streamed: "library: LangChain for node adds the first count of a stream of Claude to \
+                       the last: output is unknown",
+            unsaid: "library: LangChain for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]",
+        },
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "langsmith",
+        cached: Unsent(
+            "library: LangChain adds cached tokens, which older versions of langsmith do not tell: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // The answer of the client beside the counts that are made of it: where these name no cached
+    // tokens, they are the input that Anthropic names beside them.
+    Rule {
+        dialect: "mlflow",
+        cache_name: "usage.cache_",
+        input: Exclusive,
+        name: "library: older mlflow passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        input_name: "llm_output.usage.input_tokens",
+        input: Exclusive,
+        name: "library: older mlflow shows what LangChain was answered: Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        input_name: "llm_output.token_usage.prompt_tokens",
+        name: "library: older mlflow shows what LangChain was answered: OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        cached: Unsent(
+            "library: mlflow adds cached tokens, which older versions do not tell: uncached may be \
+             an upper bound [cached-untold], and of Claude all input a lower one",
+        ),
+        name: "library: mlflow adds cached tokens; it tells no reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // The usage of Langfuse is an object whose shape tells whose it is.
+    Rule {
+        dialect: "langfuse",
+        input_name: "input",
+        input: Exclusive,
+        reasoning: Beside,
+        parts_beside: true,
+        name: "library: langfuse's parts of usage are disjoint",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "prompt_tokens",
+        name: "library: langfuse passes on OpenAI's usage",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "input_tokens",
+        cache_name: "input_tokens_details",
+        name: "library: langfuse passes on OpenAI's usage",
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        input_name: "input_tokens",
+        cache_name: "cache_",
+        input: Exclusive,
+        name: "library: langfuse passes on Anthropic's usage",
+        ..RULE
+    },
+];
+
+const AGENTOPS_STREAMS: &str = "library: agentops tells the first output count of a stream of Claude: output is unknown; nor \
+     cached tokens, which stand beside input [cached-untold]";
+
+const OPENLIT_JS_STREAMS: &str = "library: openlit for node adds the first count of a stream to the last: output is unknown; cached \
+     tokens, which stand beside input, are not told of all [cached-untold]";
+
+const LITELLM_UNSENT: &str =
+    "library: litellm tells no cached tokens: uncached is an upper bound [cached-untold]";
+
+const LITELLM_STREAMS: Streams = Streams::PerhapsGuessedWithoutCache(
+    "library: litellm guesses the counts of a stream that tells none, unmarked; a guess lacks cached \
+     tokens, and so does this [perhaps-estimated] [cached-untold]",
+);
+
+const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
+     uncached input is known [cached-untold]";
+
+const OPENLIT_GUESS: &str =
+    "library: openlit guesses the counts of a stream that tells none; a guess lacks cached tokens";
