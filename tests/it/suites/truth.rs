@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde_json::Value;
-use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 use super::capture::Suite;
 
@@ -15,11 +15,12 @@ pub(super) const QUERY: &str = "\
     SELECT span_id, response_id, usage_basis, start_unix_ns, duration_ms, input_tokens, \
            cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, \
            coalesce(dialect, '') || ' ' || coalesce(model, ''), \
-           usage_reason, ttft_ms \
+           usage_reason, ttft_ms, input_uncached_tokens \
     FROM calls ORDER BY start_unix_ns";
 
 /// The leaves that a truth has, as it names them.
-const LEAVES: [&str; 5] = ["input_total", "cache_read", "cache_write", "output_total", "reasoning"];
+const LEAVES: [&str; 6] =
+    ["input_total", "cache_read", "cache_write", "output_total", "reasoning", "input_uncached"];
 
 /// By how much two processes of one machine may read its clock apart.
 const CLOCKS_APART_MS: f64 = 3.0;
@@ -34,24 +35,27 @@ pub(super) struct Call {
     start: i64,
     took_ms: Option<f64>,
     ttft_ms: Option<f64>,
-    /// In the order of [`LEAVES`].
-    leaves: [Option<i64>; 5],
+    /// In the order of [`LEAVES`]; uncached input only where it is no bound.
+    leaves: [Option<i64>; 6],
     what: String,
 }
 
 impl Call {
     pub(super) fn of(row: &Value) -> Call {
         let text = |i: usize| row[i].as_str().map(str::to_owned);
+        let reason = text(11).unwrap_or_default();
+        let uncached = number(&row[13]).filter(|_| !reason.contains(CACHED_UNTOLD));
+        let [input, read, written, output, reasoning] = [5, 6, 7, 8, 9].map(|i| number(&row[i]));
         Call {
             span: text(0).unwrap(),
             response: text(1),
             // Where a library marks no guess of its own, the reason says that it may be one.
             sure: !matches!(row[2].as_str(), Some("unknown" | "estimated") | None)
-                && !text(11).is_some_and(|reason| reason.contains(PERHAPS_ESTIMATED)),
+                && !reason.contains(PERHAPS_ESTIMATED),
             start: number(&row[3]).unwrap(),
             took_ms: row[4].as_f64(),
             ttft_ms: row[12].as_f64(),
-            leaves: std::array::from_fn(|i| number(&row[5 + i])),
+            leaves: [input, read, written, output, reasoning, uncached],
             what: text(10).unwrap_or_default(),
         }
     }
@@ -75,7 +79,7 @@ struct Request<'a> {
     truth: &'a Value,
     /// Whether the client was told its usage.
     told: bool,
-    leaves: [i64; 5],
+    leaves: [i64; 6],
     start: i64,
     end: i64,
     /// From the request to the first byte of its answer.
@@ -215,7 +219,7 @@ impl Tally {
         if !request.told {
             self.beyond += 1;
             // The client may know the input, and the output as far as it came; more is a guess.
-            let [input, .., output, _] = call.leaves;
+            let [input, _, _, output, ..] = call.leaves;
             let more = input.is_some_and(|n| n != request.leaves[0])
                 || output.is_some_and(|n| n > request.leaves[3]);
             if more && call.sure {
