@@ -165,6 +165,19 @@ fn what_a_tool_asks_of_another_model_is_a_call_beside_the_one_that_asked_for_the
     assert_eq!(called(&[inference(1, 0, 400).model(1), tool(2, 1), inner]), [3]);
 }
 
+/// Strands around botocore, which tells no cached tokens of Bedrock and so not all the input.
+#[test]
+fn what_tells_all_the_input_is_the_call_of_two_with_one_output() {
+    let outer = inference(1, 0, 700).library(1).model(1);
+    let inner = inference(2, 1, 700).library(2).model(1).with(|f| f.input = None);
+    let settled = settle(&[outer, inner]);
+    assert_eq!(ids(&settled.calls), [1]);
+    assert_eq!(verdicts(&settled), [(2, duplicate(Rule::SameUsage, 0, 1))]);
+    // Another output, or another model: the one around is no repeat.
+    assert_eq!(called(&[outer, inner.with(|f| f.output = Some(71))]), [2]);
+    assert_eq!(called(&[outer, inner.model(2)]), [2]);
+}
+
 /// An inference or agent with these tokens.
 fn used(mut s: S, input: i64, output: i64) -> S {
     s.view.usage = true;
