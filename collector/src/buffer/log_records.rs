@@ -33,7 +33,7 @@ impl<'a> LogGroup<'a> {
     pub(super) fn of(names: &Names, group: &Group<'a, '_>) -> Self {
         Self {
             resource: ResourceFacts::of(names, group.resource),
-            scope: ScopeFacts::of(group.scope, group.resource.schema_url),
+            scope: ScopeFacts::of(group.scope, group.resource),
             resource_map: PreparedMap::of_resource(group.resource, &[]),
             scope_entries: scope_entries(group.scope),
         }

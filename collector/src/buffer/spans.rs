@@ -37,7 +37,7 @@ impl<'a> SpanGroup<'a> {
         in_columns.extend(resource.environment_key());
         Self {
             resource,
-            scope: ScopeFacts::of(group.scope, group.resource.schema_url),
+            scope: ScopeFacts::of(group.scope, group.resource),
             resource_map: PreparedMap::of_resource(group.resource, &in_columns),
             scope_entries: scope_entries(group.scope),
         }

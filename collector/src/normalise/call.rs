@@ -48,7 +48,13 @@ pub(super) fn read<'a>(
             speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
             in_model(said)
         })
-        .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed));
+        .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed))
+        .or_else(|| match item {
+            Item::Span(span) if speaks?.names_class(scope.name) => {
+                provider::of_class(span.name).map(Cow::Borrowed)
+            }
+            _ => None,
+        });
     let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);
     let answer = said.attributes.iter().find_map(|a| {
@@ -87,6 +93,10 @@ pub(super) fn read<'a>(
             dialect: speaks.map_or("", |d| d.name),
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
+            failed: matches!(item, Item::Span(span) if span.status_code == 2),
+            client_named: answer.is_some_and(|text| text.contains("model_provider")),
+            langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),
+            traced_function: said.is("langsmith.metadata.ls_method", "traceable"),
             answer_named: said.said(Fact::ResponseId).is_some(),
             operation: operation_word.as_deref().unwrap_or_default(),
             method,
@@ -119,6 +129,10 @@ pub(super) fn read<'a>(
         let answer = answer.filter(|_| role == SpanRole::Call)?;
         events::answer_id(answer, provider.as_deref()).map(Cow::Borrowed)
     });
+    // A span that began when the stream had ended: no answer begins after its end.
+    let late = matches!(item, Item::Span(span) if ttft_ms.is_some_and(|ms| {
+        ms > (span.end_unix_ns - span.start_unix_ns) as f64 / 1e6 + 1.0
+    }));
     // A stream of which nothing is told but that it began was not followed to its end.
     let unfollowed = matches!(item, Item::Span(span) if span.status_code != 2)
         && streaming == Some(true)
@@ -156,7 +170,7 @@ pub(super) fn read<'a>(
         queue_ms: said.filling(Fact::QueueSeconds).map(|seconds| seconds * 1e3),
         duration_ms: duration_ms(said, speaks, item),
         covers_call: (role == SpanRole::Call
-            && (speaks.is_some_and(|d| d.is_part(scope.name, streaming)) || unfollowed))
+            && (speaks.is_some_and(|d| d.is_part(scope.name, streaming)) || unfollowed || late))
             .then_some(false),
         stream_ns: stream_ns(said, role, item),
         running_sum,
@@ -263,7 +277,7 @@ fn streams_by_function(said: &Reading<'_, '_>) -> bool {
 
 /// The method of AWS that was called, where an instrumentation of its SDK says so.
 fn aws_method<'a>(said: &Reading<'a, '_>, scope: &str) -> &'a str {
-    if !scope.contains("aws-sdk") {
+    if !scope.contains("aws-sdk") && !scope.contains("botocore") {
         return "";
     }
     match said.attributes.iter().find(|a| a.key == "rpc.method").map(|a| &a.value) {

@@ -39,7 +39,8 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
     match (dialect, name) {
         ("claude-code", "claude_code.api_request" | "api_request")
         | ("claude-code", "claude_code.api_error" | "api_error")
-        | ("gemini-cli", "gemini_cli.api_response" | "gemini_cli.api_error") => true,
+        | ("gemini-cli", "gemini_cli.api_response" | "gemini_cli.api_error")
+        | ("qwen-code", "qwen-code.api_response" | "qwen-code.api_error") => true,
         // The last event of a stream; the others repeat parts of it.
         ("codex", "codex.sse_event" | "codex.websocket_event") => {
             text_is(reading, "event.kind", "response.completed")

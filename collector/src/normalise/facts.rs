@@ -123,7 +123,9 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
     // What Logfire writes in place of what it took for a secret.
     let scrubbed = word.starts_with("[Scrubbed due to ");
     let nothing = || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word));
-    word.is_empty() || scrubbed || nothing()
+    // OpenLLMetry's word for a model that LangChain does not name.
+    let model = matches!(fact, Fact::RequestModel | Fact::ResponseModel | Fact::Model);
+    word.is_empty() || scrubbed || nothing() || (model && word == "unknown")
 }
 
 /// A fact as it stands.
@@ -165,6 +167,17 @@ impl<'a, 's> Reading<'a, 's> {
             Some(slot) if slot.at & FOUND == 0 => self.attributes[slot.at as usize].key,
             Some(slot) => self.facts.found[(slot.at & !FOUND) as usize].path,
         }
+    }
+
+    /// Whether an attribute that names no fact is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.attributes.iter().any(|a| a.key == key)
+    }
+
+    /// Whether an attribute that names no fact says that.
+    pub(super) fn is(&self, key: &str, text: &str) -> bool {
+        let said = self.attributes.iter().find(|a| a.key == key);
+        said.is_some_and(|a| matches!(a.value, Value::Text(said) if said == text))
     }
 
     /// Notes that the fact filled a column.
@@ -276,6 +289,8 @@ impl<'a, 's> Reading<'a, 's> {
     /// said is not whole, negative or too large. The caller tells whether it filled a column.
     pub(super) fn count(&self, fact: Fact) -> Option<Result<i64, Unreadable>> {
         let whole = match self.said(fact)? {
+            // What JavaScript makes of a sum of what is not there.
+            Said::Attribute(_, Value::Double(number)) if number.is_nan() => return None,
             Said::Attribute(_, value) => whole(value),
             Said::Inside(Scalar::Number(text)) => whole_text(text),
             Said::Inside(Scalar::Text(text)) => whole_text(text),

@@ -2,8 +2,8 @@
 //! reported and the decision of `usage`; gives leaves and totals. It never clamps: a negative
 //! leaf is a contradiction, and then only what was reported is kept (I-6).
 
-use super::rules::Reasoning;
-use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent, Twice};
+use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideOrMissing, InsideUnsent, Twice};
+use super::rules::{Cached, Reasoning, rule};
 use super::usage::Basis::{Estimated, Exclusive, Inclusive, Unknown};
 use super::usage::{Basis, Decision, Reporter, decide};
 
@@ -131,7 +131,10 @@ pub fn leaves(reported: &Reported, who: &Reporter<'_>) -> Usage {
         usage.reason = Some(UNREADABLE);
         return usage;
     }
-    let decision = decide(reported, who);
+    let known = rule(who);
+    let mistaken = known.is_some_and(|rule| matches!(rule.cached, Cached::Mistaken(_)));
+    let reported = &Reported { cache_read: reported.cache_read.filter(|_| !mistaken), ..*reported };
+    let decision = decide(reported, who, known);
     usage.basis = Some(decision.input);
     usage.reason = Some(decision.name);
     // What was not told, or guessed, is in no column but the reported ones.
@@ -221,7 +224,10 @@ fn output_leaves(
             all_output(reported, output + beside, usage);
             return Ok(());
         }
-        Inside | InsideUnsent => (Some(output + beside), output - reasoning - inside),
+        InsideOrMissing if reported.reasoning.is_none() => (None, output - inside),
+        Inside | InsideUnsent | InsideOrMissing => {
+            (Some(output + beside), output - reasoning - inside)
+        }
         Twice => (Some(output + beside - reasoning), output - 2 * reasoning - inside),
         Beside => (Some(output + beside + reasoning), output - inside),
         BesideUnsent if reported.reasoning.is_none() => (None, output - inside),

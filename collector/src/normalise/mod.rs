@@ -39,7 +39,7 @@ use facts::{Facts, Reading};
 use names::{Fact, Index, Meaning};
 use sources::{Shape, Source};
 
-use crate::decode::{Attribute, LogRecordView, Scope, SpanView};
+use crate::decode::{Attribute, LogRecordView, Resource, Scope, SpanView, Value};
 pub(crate) use bag::without_content;
 pub use content::ContentKind;
 pub(crate) use content::of_event;
@@ -146,18 +146,21 @@ pub struct ScopeFacts<'a> {
     ai: bool,
     conventions: Option<(u32, u32)>,
     dialect: Option<usize>,
+    /// Whether it runs on node, where one name of a scope is that of libraries in two languages.
+    node: bool,
 }
 
 impl<'a> ScopeFacts<'a> {
-    /// The facts of a scope; `resource_schema_url` gives the version of the conventions where the
-    /// scope does not.
-    pub fn of(scope: &Scope<'a>, resource_schema_url: &str) -> Self {
+    /// The facts of a scope; the resource gives the version of the conventions where the scope does not.
+    pub fn of(scope: &Scope<'a>, resource: &Resource<'_>) -> Self {
+        let language = resource.attributes.iter().find(|a| a.key == "telemetry.sdk.language");
         Self {
             name: scope.name,
             version: scope.version,
             own_content: content::scope_has_own(scope.name),
             ai: unlisted::is_ai(scope.name),
-            conventions: conventions(scope.schema_url).or_else(|| conventions(resource_schema_url)),
+            conventions: conventions(scope.schema_url).or_else(|| conventions(resource.schema_url)),
+            node: language.is_some_and(|a| matches!(a.value, Value::Text("nodejs"))),
             dialect: dialects::of_scope(scope.name),
         }
     }

@@ -72,8 +72,8 @@ impl Read {
             NOW,
             &DecodeLimits::default(),
             |group| {
-                let schema_url = group.resource.schema_url;
-                (ResourceFacts::of(&names, group.resource), ScopeFacts::of(group.scope, schema_url))
+                let resource = group.resource;
+                (ResourceFacts::of(&names, resource), ScopeFacts::of(group.scope, resource))
             },
             |(resource, scope), item| {
                 let Item::Taken(span) = item else { panic!("a span that is not taken") };

@@ -20,6 +20,7 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("azure_openai", "azure.ai.openai"),
     ("azure-openai", "azure.ai.openai"),
     ("azure-openai.chat", "azure.ai.openai"),
+    ("azure.openai", "azure.ai.openai"),
     ("azure.ai.inference", "azure.ai.inference"),
     ("az.ai.inference", "azure.ai.inference"),
     ("azure_ai", "azure.ai.inference"),
@@ -29,6 +30,8 @@ const SPELLINGS: &[(&str, &str)] = &[
     // Claude Code's words for where it calls.
     ("firstparty", "anthropic"),
     ("foundry", "azure.ai.inference"),
+    // Azure AI Projects.
+    ("microsoft.foundry", "azure.ai.inference"),
     ("vertex", "gcp.vertex_ai"),
     ("aws.bedrock", "aws.bedrock"),
     ("aws_bedrock", "aws.bedrock"),
@@ -134,6 +137,33 @@ const FRAMEWORKS: &[&str] = &[
     "traceloop",
     "unknown",
 ];
+
+/// LangChain's classes of models, by the beginnings of their names.
+const CLASSES: &[(&str, &str)] = &[
+    ("ChatAnthropicVertex", "gcp.vertex_ai"),
+    ("ChatAnthropic", "anthropic"),
+    ("ChatOpenAI", "openai"),
+    ("AzureChatOpenAI", "azure.ai.openai"),
+    ("AzureAIChat", "azure.ai.inference"),
+    ("ChatBedrock", "aws.bedrock"),
+    ("ChatGoogleGenerativeAI", "gcp.gemini"),
+    ("ChatVertexAI", "gcp.vertex_ai"),
+    ("ChatMistralAI", "mistral_ai"),
+    ("ChatCohere", "cohere"),
+    ("ChatGroq", "groq"),
+    ("ChatOllama", "ollama"),
+    ("ChatXAI", "x_ai"),
+    ("ChatDeepSeek", "deepseek"),
+    ("ChatPerplexity", "perplexity"),
+    ("ChatTogether", "together_ai"),
+    ("ChatFireworks", "fireworks_ai"),
+];
+
+/// The provider that a class of LangChain asks, of the name of a span: `ChatCohere.chat`.
+pub(super) fn of_class(name: &str) -> Option<&'static str> {
+    let known = CLASSES.iter().find(|(class, _)| name.starts_with(class));
+    known.map(|(_, provider)| *provider)
+}
 
 /// Hosts that tell apart what the OpenAI client calls `openai` for all of them.
 const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[

@@ -34,6 +34,8 @@ pub(super) enum Reasoning {
     Twice,
     /// Beside it, and never sent: output is a lower bound.
     BesideUnsent,
+    /// Inside it where it is told; where not, it may be left out: output is a lower bound.
+    InsideOrMissing,
     /// Nothing tells.
     Unknown,
 }
@@ -45,12 +47,14 @@ pub(super) enum Cached {
     Sent,
     /// The versions we met never do; absent means not known, which the reason then says.
     Unsent(&'static str),
-    /// It tells what was written to a cache, and not always what was read from it: where writes
-    /// are told alone, reads are not known, which the reason then says.
+    /// It tells what was written to a cache, and not always what was read from it: without reads
+    /// these are not known, which the reason then says.
     ReadUnsent(&'static str),
     /// It tells what was read from a cache, and not always what was written: no writes, or zero,
     /// are not known, which the reason then says.
     WriteUnsent(&'static str),
+    /// What it tells as such is something else; what the reason says is left.
+    Mistaken(&'static str),
     /// It tells none, or zero, where it leaves cached tokens out of input: then only uncached input is
     /// known, which the reason says.
     ZeroUnsent(&'static str),
@@ -81,6 +85,8 @@ pub(super) enum Streams {
         /// The reason where nothing says whether it is one.
         unsaid: &'static str,
     },
+    /// Some versions of what it passes on count a stream wrong, and nothing tells which it was.
+    PerhapsWrong(&'static str),
     /// Of a stream that did not end it tells what the first event said.
     FirstWhenUnfinished(&'static str),
 }
@@ -262,6 +268,19 @@ pub(super) fn rule(who: &Reporter<'_>) -> Option<&'static Rule> {
     rules().find(|rule| rule.matches(who))
 }
 
+/// Whether reasoning stands beside output and is not told by all: of xAI's models that reason, where
+/// an instrumentation of OpenAI's client passes on what it answered, or nobody knows who did.
+/// Source: xAI API documentation, “Reasoning”.
+pub(super) fn reasons_beside(who: &Reporter<'_>, known: Option<&Rule>) -> bool {
+    let model = who.model.strip_prefix("xai/").unwrap_or(who.model);
+    let of_xai = matches!(who.provider, None | Some("x_ai" | "openai"));
+    let silent = model.contains("non-reasoning")
+        || ["grok-beta", "grok-2", "grok-vision"].iter().any(|m| model.starts_with(m))
+        || (model.starts_with("grok-3") && !model.starts_with("grok-3-mini"));
+    let passed_on = known.is_none() || who.scope.contains("openai");
+    of_xai && model.starts_with("grok-") && !silent && passed_on
+}
+
 /// How the API of the provider counts, if that is known; where none is named, that of the model's
 /// maker.
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {
@@ -300,6 +319,7 @@ mod tests {
                 Cached::Unsent(reason)
                 | Cached::ReadUnsent(reason)
                 | Cached::WriteUnsent(reason)
+                | Cached::Mistaken(reason)
                 | Cached::ZeroUnsent(reason) => {
                     assert!(reason.contains(CACHED_UNTOLD), "{reason}");
                     true

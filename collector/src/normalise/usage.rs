@@ -7,9 +7,9 @@
 use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
 use super::leaves::Reported;
-use super::rules::Cached::{ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent};
+use super::rules::Cached::{Mistaken, ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent};
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
-use super::rules::{Reasoning, Streams, api, rule, thinks};
+use super::rules::{Reasoning, Rule, Streams, api, reasons_beside, thinks};
 
 /// Whether reported input contains cached tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,14 @@ pub struct Reporter<'a> {
     pub streaming: Option<bool>,
     /// Whether it is told why the answer ended.
     pub finished: bool,
+    /// Whether the call failed.
+    pub failed: bool,
+    /// Whether the answer, as LangChain writes it, names the client that gave it, as since 1.0.
+    pub client_named: bool,
+    /// Whether LangChain for node made the call, and another library tells of it.
+    pub langchain_for_node: bool,
+    /// Whether a function was traced as it is, not a call of a framework's own.
+    pub traced_function: bool,
     /// Whether the id of the answer is told.
     pub answer_named: bool,
     /// Whether a sum of input and output is told.
@@ -96,8 +104,10 @@ const CACHED_IN_TOTAL: &str = "proof: total is more than input and output: cache
      uncached input is known [cached-untold]";
 const MORE_IN_TOTAL: &str =
     "proof: total is more than input and output, and nothing tells of what the rest is";
-const CACHED_EXCEED: &str = "contradiction: cached tokens are more than the input that contains them by the provider's API, and \
-     total is input and output alone";
+const CACHED_EXCEED: &str =
+    "contradiction: cached tokens are more than the input that contains them by the provider's API";
+const BROKE_OFF: &str =
+    "failed: the answer broke off, and what is told of its output is what had come";
 const PARTS_MISSING: &str =
     "contradiction: total is more than the sum of its parts, and cached tokens are among them";
 const PARTS_EXCEED: &str = "contradiction: total is less than the sum of its parts";
@@ -105,6 +115,7 @@ const PROOF_PARTS_INSIDE: &str =
     "proof: total is input plus output: the other parts are inside them";
 const ALL_UNCACHED: &str = "agreement: all input is told to be uncached";
 const NO_CACHE: &str = "agreement: cached tokens are reported as zero";
+const EMBEDDED: &str = "operation: no input of an embedding is cached";
 const NOTHING_TELLS: &str = "no rule: nothing tells whether input contains cached tokens";
 const ZEROS: &str = "zero: no call reads and writes nothing: the usage was not told";
 
@@ -128,25 +139,31 @@ pub(super) struct Decision {
     pub(super) name: &'static str,
 }
 
-/// How to read what was reported.
-pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
-    let known = rule(who);
+/// How to read what was reported, by the rule that is known of the reporter.
+pub(super) fn decide(
+    reported: &Reported,
+    who: &Reporter<'_>,
+    known: Option<&'static Rule>,
+) -> Decision {
     let api = api(who);
     let by_convention = who.conventions.is_some_and(|version| version >= (1, 40));
     let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
     let cached = reported.cache_read.unwrap_or(0) + reported.all_cache_writes().unwrap_or(0);
     let cached_told = match known.map(|rule| rule.cached) {
         None | Some(Sent) => true,
-        Some(Unsent(_)) => told,
-        Some(ReadUnsent(_)) => told == reported.cache_read.is_some(),
+        // No writes are told by some that do not tell reads.
+        Some(Unsent(_)) => reported.cache_read.is_some() || cached > 0,
+        Some(ReadUnsent(_)) => reported.cache_read.is_some(),
         Some(WriteUnsent(_)) => reported.all_cache_writes().is_some_and(|written| written > 0),
         Some(ZeroUnsent(_)) => cached > 0,
+        Some(Mistaken(_)) => false,
     };
     let streamed = who.streaming == Some(true);
+    let broke_off = who.failed && !who.finished && who.streaming != Some(false);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
         Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
-        _ => known.and_then(|rule| rule.output_wrong),
+        _ => known.and_then(|rule| rule.output_wrong).or(broke_off.then_some(BROKE_OFF)),
     };
     let of = |input, name| Decision {
         input,
@@ -173,7 +190,7 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         of(Estimated, why)
     } else if let Some(rule) = known.filter(|rule| rule.input == Estimated) {
         of(Estimated, rule.name)
-    } else if api.is_some_and(|api| api.input == Inclusive) && cached_exceed(reported) {
+    } else if api.is_some_and(|api| api.input == Inclusive) && cached_exceed(reported, who, known) {
         of(Unknown, CACHED_EXCEED)
     } else if let Some((basis, proof)) = proven(reported) {
         of(basis, proof)
@@ -188,13 +205,20 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
             _ if let (None, Some(reason)) = (who.streaming, rule.unsaid()) => {
                 of(rule.input, reason)
             }
+            _ if let Streams::PerhapsWrong(reason) = rule.streams
+                && who.streaming != Some(false) =>
+            {
+                of(rule.input, reason)
+            }
             _ if let Streams::PerhapsGuessedWithoutCache(reason) = rule.streams
                 && streamed
                 && !told =>
             {
                 of(rule.input, reason)
             }
-            Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) if !cached_told => {
+            Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) | Mistaken(reason)
+                if !cached_told =>
+            {
                 of(rule.input, reason)
             }
             ZeroUnsent(reason) if !cached_told => of(Exclusive, reason),
@@ -209,11 +233,13 @@ pub(super) fn decide(reported: &Reported, who: &Reporter<'_>) -> Decision {
         of(api.input, name)
     } else {
         match (reported.cache_read, reported.all_cache_writes()) {
+            (None, None) if who.operation.starts_with("embed") => of(Inclusive, EMBEDDED),
             (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
             _ => of(Unknown, NOTHING_TELLS),
         }
     };
     let by_rule = match known {
+        _ if reasons_beside(who, known) => BesideUnsent,
         Some(rule) => rule.reasoning,
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
@@ -285,6 +311,7 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
             | Beside
             | Reasoning::Guessed
             | Reasoning::Twice
+            | Reasoning::InsideOrMissing
             | Reasoning::Unknown,
         ) => decided,
         (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
@@ -308,11 +335,17 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
 }
 
 /// Whether cached tokens are more than the input, and the total has no room for them beside it: who
-/// told them added up what each chunk of a stream repeats.
-fn cached_exceed(reported: &Reported) -> bool {
+/// told them added up what each chunk of a stream repeats. Of Gemini no library is known that takes
+/// them out without a total or the rest to prove it: OpenTelemetry's google-genai tells several
+/// answers in one span, the count of the last that told one.
+fn cached_exceed(reported: &Reported, who: &Reporter<'_>, known: Option<&Rule>) -> bool {
     let read = reported.cache_read.unwrap_or(0);
     let parts = reported.input.zip(reported.output).map(|(input, output)| input + output);
-    reported.input.is_some_and(|input| input < read) && parts.is_some() && reported.total == parts
+    let no_room = parts.is_some() && reported.total == parts;
+    let inside = known.is_none_or(|rule| rule.input == Inclusive);
+    let unproven = reported.total.is_none() && reported.uncached.is_none();
+    let gemini = who.model.contains("gemini-") && inside && unproven;
+    reported.input.is_some_and(|input| input < read) && (no_room || gemini)
 }
 
 /// What the numbers alone prove about the input.

@@ -16,7 +16,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     ..PLAIN
 };
 
-const NAMES: &[Name] = &[
+pub(super) const NAMES: &[Name] = &[
     ("model", Fact::Model, 0),
     ("model_name", Fact::Model, 1),
     ("duration_ms", Fact::DurationMillis, 0),

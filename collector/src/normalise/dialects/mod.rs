@@ -23,6 +23,7 @@ mod openlit;
 mod openllmetry;
 mod otel_genai;
 mod pydantic_ai;
+mod qwen_code;
 mod strands;
 mod vercel_ai;
 
@@ -48,6 +49,8 @@ pub(super) struct Dialect {
     pub(super) provider_in_model: &'static [&'static str],
     /// Attribute that, on spans of calls alone, names the model after its provider.
     pub(super) model_of_calls: Option<&'static str>,
+    /// Scopes that name the span of a call after LangChain's class that asks.
+    pub(super) named_by_class: &'static [&'static str],
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
@@ -105,6 +108,7 @@ const PLAIN: Dialect = Dialect {
     only: &[],
     provider_in_model: &[],
     model_of_calls: None,
+    named_by_class: &[],
     json_values: false,
     server_ttft: ServerTtft::Seconds,
     client_functions: false,
@@ -173,6 +177,11 @@ impl Dialect {
         self.usage_is_call || (streaming == Some(true) && ends_early())
     }
 
+    /// Whether a scope of this dialect names the span of a call after LangChain's class that asks.
+    pub(super) fn names_class(&self, scope: &str) -> bool {
+        self.named_by_class.iter().any(|pattern| scope_is(pattern, scope))
+    }
+
     /// Whether a scope of this dialect writes the provider before the name of a model.
     pub(super) fn tells_provider_in_model(&self, scope: &str) -> bool {
         self.provider_in_model.iter().any(|pattern| scope_is(pattern, scope))
@@ -184,6 +193,7 @@ pub(super) static ALL: &[&Dialect] = &[
     &claude_code::DIALECT,
     &codex::DIALECT,
     &gemini_cli::DIALECT,
+    &qwen_code::DIALECT,
     &genkit::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,

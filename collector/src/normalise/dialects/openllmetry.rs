@@ -30,6 +30,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         "opentelemetry.instrumentation.sagemaker",
         "opentelemetry.instrumentation.together",
         "opentelemetry.instrumentation.vertexai",
+        "opentelemetry.instrumentation.voyageai",
         "opentelemetry.instrumentation.watsonx",
     ],
     prefixes: &["traceloop.", "llm.request.type", "llm.usage.", "llm.vendor"],
@@ -41,6 +42,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("opentelemetry.instrumentation.anthropic", "completion", "chat"),
         ("*", "completion", "text_completion"),
     ],
+    named_by_class: &["opentelemetry.instrumentation.langchain"],
     // LlamaIndex's models are workflows and tasks like all else.
     asks_by_operation: &["opentelemetry.instrumentation.llamaindex"],
     // A chat of Google's older client sends its message by what is a span of its own, in a trace of

@@ -14,6 +14,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.instrumentation.google_genai",
         "opentelemetry.util.genai*",
+        "opentelemetry.instrumentation.genai.*",
         "@opentelemetry/instrumentation-openai",
     ],
     prefixes: &["gen_ai."],

@@ -34,6 +34,10 @@ const RAW: inside::Inside = inside::Inside {
     rank: 160,
     bag: false,
     paths: &[
+        ("cache_read_input_tokens", Fact::CacheRead, 0),
+        ("prompt_tokens_details.cached_tokens", Fact::CacheRead, 1),
+        ("input_tokens_details.cached_tokens", Fact::CacheRead, 2),
+        ("cache_creation_input_tokens", Fact::CacheWrite, 0),
         ("cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
         ("cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
         ("completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
@@ -73,6 +77,7 @@ const NAMES: &[Name] = &[
     ("agent_name", Fact::Agent, 20),
     // Of what tells of a stream when it is over.
     ("duration", Fact::StreamSeconds, 0),
+    ("gen_ai.usage.details.cached_content_tokens", Fact::CacheRead, 80),
     ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 0),
     ("gen_ai.usage.details.output_audio_tokens", Fact::AudioOut, 0),
 ];

@@ -1,7 +1,7 @@
 //! Counting of coding agents, which tell of themselves.
 
 use super::Basis::{Estimated, Exclusive};
-use super::Cached::Unsent;
+use super::Cached::{self, Unsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule};
 
@@ -26,6 +26,25 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },
+    // By Anthropic's protocol it passes on what stands beside the cached tokens, which it then tells to be
+    // none.
+    Rule {
+        scope: "qwen-code*",
+        only: |who| who.model.starts_with("claude-"),
+        cached: Cached::ZeroUnsent(
+            "library: qwen-code tells no cached tokens of Claude, which stand beside input: only \
+             uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: qwen-code passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "qwen-code*",
+        only: |who| !who.model.starts_with("gemini-"),
+        name: "library: qwen-code passes on OpenAI's inclusive counts",
+        ..RULE
+    },
     Rule {
         scope: "gemini-cli*",
         cached: Unsent(

@@ -2,7 +2,7 @@
 
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, BesideUnsent, InsideUnsent, Twice};
+use super::Reasoning::{Beside, BesideUnsent, InsideOrMissing, InsideUnsent, Twice};
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
@@ -35,6 +35,24 @@ pub(super) const RULES: &[Rule] = &[
              beside input: only uncached input is known [cached-untold]",
         ),
         name: "library: pydantic-ai before 1.33 passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        provider: "gcp*",
+        before: Some([0, 7, 6]),
+        cached: Unsent(OLD_PYDANTIC_CACHED),
+        name: "library: pydantic-ai before 0.7.6 passes on Gemini's counts, thoughts beside output",
+        reasoning: BesideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
+        before: Some([0, 8, 0]),
+        only: |who| !matches!(who.provider, Some("openai" | "azure.ai.openai" | "anthropic")),
+        cached: Unsent(OLD_PYDANTIC_CACHED),
+        name: "library: pydantic-ai adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE
     },
@@ -93,7 +111,52 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Of objects it tells no writes, beside reads.
+    Rule {
+        scope: "gen_ai",
+        only: |who| {
+            matches!(who.provider, Some("anthropic" | "aws.bedrock"))
+                && who.write_name.is_empty()
+                && !who.cache_name.is_empty()
+        },
+        cached: Cached::WriteUnsent(
+            "library: vercel ai 7 adds cached tokens, and tells of objects not what was written to a \
+             cache: uncached is an upper bound [cached-untold]",
+        ),
+        name: "library: vercel ai 7 adds cached tokens",
+        ..RULE
+    },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
+    // xAI counts reasoning beside output, which newer versions of its client add.
+    Rule {
+        scope: "ai",
+        provider: "x_ai",
+        cached: Unsent(
+            "library: vercel ai tells no cached tokens here: uncached is an upper bound \
+             [cached-untold]; reasoning only where it is told, beside output in some versions",
+        ),
+        reasoning: InsideOrMissing,
+        name: "library: vercel ai passes on xAI's counts",
+        ..RULE
+    },
+    Rule {
+        scope: "@mastra/otel-exporter",
+        reasoning: InsideUnsent,
+        name: "library: mastra adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "@mastra/otel",
+        only: |who| who.provider == Some("anthropic") || who.model.contains("claude"),
+        input: Exclusive,
+        cached: Cached::WriteUnsent(
+            "library: mastra does not tell what was written to a cache, which stands beside input: \
+             only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: mastra passes on Anthropic's exclusive counts",
+        ..RULE
+    },
     // Version 6 tells uncached input beside, which is a proof; 4 and 5 pass on what the API says.
     Rule {
         scope: "ai",
@@ -168,6 +231,32 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: Google ADK adds thoughts to output",
         ..RULE
     },
+    // LiteLLM counts by itself what came of a stream that broke off; that it did, the reason alone tells
+    // which is then not there.
+    Rule {
+        scope: "gcp.vertex.agent",
+        since: Some([1, 19, 0]),
+        before: Some([2, 3, 0]),
+        only: |who| who.model.contains('/') && !who.finished,
+        cached: Unsent(ADK_OTHERS),
+        streams: Streams::PerhapsWrong(
+            "library: Google ADK tells LiteLLM's usage as it came, which is its own count where a stream \
+             broke off, as this may have [perhaps-estimated]; uncached may be an upper bound \
+             [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: Google ADK tells LiteLLM's usage as it came",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        input_name: ADK_INPUT,
+        only: |who| who.model.contains("claude"),
+        cached: Cached::WriteUnsent(ADK_CLAUDE),
+        reasoning: InsideUnsent,
+        name: "library: Google ADK tells LiteLLM's usage as it came",
+        ..RULE
+    },
     Rule {
         scope: "gcp.vertex.agent",
         input_name: ADK_INPUT,
@@ -226,6 +315,38 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "gcp.vertex.agent", name: "library: Google ADK adds thoughts to output", ..RULE },
+    // Its client of Anthropic adds up what two events of a stream tell, until the summer of 2026, and its
+    // core then names no version.
+    Rule {
+        scope: "agent_framework",
+        provider: "anthropic",
+        before: Some([1, 11, 0]),
+        input: Exclusive,
+        cached: Unsent(
+            "library: agent-framework before 1.11 does not tell cached tokens, which stand beside \
+             input: only uncached input is known [cached-untold]",
+        ),
+        streams: Streams::Guessed {
+            streamed: "library: agent-framework before 1.11 adds up what the events of a stream of \
+                       Claude tell",
+            unsaid: Some(
+                "library: agent-framework before 1.11 adds up what the events of a stream of Claude \
+                 tell, and does not say what was one [perhaps-estimated]; nor cached tokens, which stand \
+                 beside input [cached-untold]",
+            ),
+        },
+        name: "library: agent-framework passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "agent_framework",
+        provider: "anthropic",
+        input: Exclusive,
+        name: "library: agent-framework passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         dialect: "genkit",
         provider: "gcp*",
@@ -253,6 +374,12 @@ const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
 fn is_tagged(model: &str) -> bool {
     model.rsplit_once(':').is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_alphabetic()))
 }
+
+const OLD_PYDANTIC_CACHED: &str = "library: pydantic-ai before 0.8 tells cached tokens of some providers alone: \
+     uncached may be an upper bound [cached-untold]";
+
+const ADK_CLAUDE: &str = "library: LiteLLM adds cached tokens; Google ADK does not tell what was written to a cache: uncached is \
+     an upper bound [cached-untold]";
 
 const ADK_OTHERS: &str = "library: Google ADK tells no cached tokens of other models here: uncached may be an upper bound \
      [cached-untold]";

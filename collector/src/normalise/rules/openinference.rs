@@ -2,7 +2,7 @@
 //! each left out of it.
 
 use super::Basis::{Estimated, Exclusive, Unknown};
-use super::Cached::{Unsent, WriteUnsent};
+use super::Cached::{self, Mistaken, Unsent, WriteUnsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
@@ -140,6 +140,44 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
+    // Haystack passes on what Anthropic counts.
+    Rule {
+        scope: "openinference.instrumentation.haystack",
+        only: |who| who.model.contains("claude"),
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference haystack tells no cached tokens of Claude, which stand beside input: \
+             only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference haystack passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    // langchain-aws passes on what Bedrock counts; cached tokens that are told this adds by itself.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "aws.bedrock",
+        cached: Cached::ZeroUnsent(
+            "library: LangChain passes on Bedrock's exclusive counts; no cached tokens are told, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // langchain-google-genai before 3 adds up the cached tokens that each chunk of a stream repeats.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "gcp*",
+        only: |who| who.streaming != Some(false) && !who.cache_name.is_empty(),
+        streams: Streams::PerhapsWrong(
+            "library: langchain-google-genai before 3 adds up the cached tokens that each chunk of a \
+             stream repeats, and which it was is not told [perhaps-estimated]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
     // What it tells without a total is Anthropic's own object, which 0.1.55 began to add up.
     Rule {
         scope: "openinference.instrumentation.langchain",
@@ -182,6 +220,19 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openinference google-genai before 1.0 adds cached tokens a second time",
         ..RULE
     },
+    // Its name for the cached tokens then held the tokens of text.
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        since: Some([0, 1, 26]),
+        before: Some([0, 1, 45]),
+        cache_name: "llm.token_count.prompt_details.cache_input",
+        cached: Mistaken(
+            "library: openinference litellm 0.1.26 to 0.1.44 tells the tokens of text as the cached ones: \
+             uncached is an upper bound [cached-untold]",
+        ),
+        name: "library: openinference litellm passes on the counts of litellm",
+        ..RULE
+    },
     // Which litellm it instruments is not told: before 1.77 that left out what was written to a
     // cache. These leave out only what is zero.
     Rule {
@@ -206,12 +257,35 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
+    // Before 0.3.13 langchain-anthropic adds up what two events of a stream tell.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "anthropic",
+        only: |who| who.streaming == Some(true) && !who.client_named,
+        cached: WriteUnsent(CLAUDES_WRITES),
+        streams: Streams::PerhapsWrong(
+            "library: LangChain adds cached tokens; before langchain-anthropic 0.3.13 the counts of a \
+             stream come twice, and which it was is not told [perhaps-estimated]; nor always what was \
+             written to a cache: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
     // What was written to Claude's cache is told of streams since 0.1.70, and by node's not at all.
     Rule {
         scope: "openinference.instrumentation.langchain",
         before: Some([0, 1, 70]),
         provider: "anthropic",
         only: |who| who.streaming != Some(false),
+        cached: WriteUnsent(CLAUDES_WRITES),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
+        provider: "aws.bedrock",
         cached: WriteUnsent(CLAUDES_WRITES),
         reasoning: InsideUnsent,
         name: INSIDE,

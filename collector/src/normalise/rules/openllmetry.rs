@@ -3,7 +3,7 @@
 
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::Reasoning::{BesideUnsent, InsideOrMissing, InsideUnsent};
 use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
 /// First match wins.
@@ -195,10 +195,57 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openllmetry-js passes on LangChain's counts of Claude",
         ..RULE
     },
+    // langchain-aws passes on what Bedrock counts.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Cached::WriteUnsent(
+            "library: LangChain passes on Bedrock's exclusive counts, and does not always tell cached \
+             tokens, which stand beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: LangChain passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // langchain-google-genai before 2.1.4 leaves thoughts out.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(
+            "library: LangChain adds cached tokens; openllmetry does not always tell them: uncached is \
+             an upper bound [cached-untold]; nor thoughts, which some versions leave out of output",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideOrMissing,
+        ..RULE
+    },
+    // Before 0.3.13 langchain-anthropic adds up what two events of a stream tell. LangChain tells writes
+    // by lifetime, which this does not read, and then none in all.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        only: |who| who.provider == Some("anthropic") || who.model.starts_with("claude-"),
+        cached: Cached::WriteUnsent(
+            "library: LangChain adds cached tokens; openllmetry does not always tell what was \
+             written to a cache: uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::PerhapsWrong(
+            "library: LangChain adds cached tokens; before langchain-anthropic 0.3.13 the counts of a \
+             stream come twice, and neither that nor what was a stream is told [perhaps-estimated]; nor \
+             always what was written to a cache: uncached is an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // LangChain tells writes by lifetime, which this does not read, and then none in all.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         provider: "openai",
+        cached: Unsent(
+            "library: LangChain adds cached tokens, which openllmetry of old does not tell: uncached \
+             may be an upper bound [cached-untold]",
+        ),
         name: "library: LangChain adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE

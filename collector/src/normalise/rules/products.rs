@@ -1,7 +1,7 @@
 //! Counting of gateways and tracing products, which tell of others' clients.
 
-use super::Basis::{Estimated, Exclusive};
-use super::Cached::Unsent;
+use super::Basis::{Estimated, Exclusive, Unknown};
+use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, Guessed, InsideUnsent};
 use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
@@ -31,6 +31,13 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     // The name of its scope is a setting (`OTEL_TRACER_NAME`), so that its attributes tell it.
+    Rule {
+        dialect: "litellm",
+        only: |who| who.failed,
+        input: Estimated,
+        name: "library: litellm counts by itself what had come of a stream that broke off",
+        ..RULE
+    },
     // Older versions do not list what was written to a cache among the details of the input, nor
     // count it in.
     Rule {
@@ -38,6 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         only: |who| who.write_name == "cache_creation_input_tokens",
         writes_beside: true,
         reasoning: InsideUnsent,
+        streams: LITELLM_STREAMS,
         name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
         ..RULE
     },
@@ -92,6 +100,49 @@ pub(super) const RULES: &[Rule] = &[
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // What LiteLLM tells, whoever serves.
+    Rule {
+        scope: "openlit.instrumentation.litellm",
+        only: |who| who.model.contains("claude"),
+        cached: Cached::WriteUnsent(
+            "library: LiteLLM adds cached tokens; openlit does not always tell what was written to a \
+             cache: uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on LiteLLM's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.instrumentation.litellm",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on LiteLLM's inclusive counts, reasoning now and then",
+        ..RULE
+    },
+    // Who serves is not named where LiteLLM is asked, which counts as OpenAI does. What was written to
+    // Claude's cache it adds since 1.80, and which it was is not told.
+    Rule {
+        scope: "openlit.otel*",
+        only: |who| who.provider.is_none() && who.model.contains("claude"),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: openlit tells neither who served Claude nor its cached tokens, which some \
+               gateways add",
+        ..RULE
+    },
+    Rule {
+        scope: "openlit.otel*",
+        only: |who| who.provider.is_none(),
+        cached: Unsent(
+            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
+             bound [cached-untold]",
+        ),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on the counts of a gateway, which adds cached tokens",
         ..RULE
     },
     Rule {
@@ -180,6 +231,13 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
+        scope: "@openlit/instrumentation-ollama",
+        only: |who| who.operation.starts_with("embed"),
+        input: Estimated,
+        name: "library: openlit for node counts the input of Ollama's embeddings by itself",
+        ..RULE
+    },
+    Rule {
         scope: "@openlit/*",
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
@@ -193,11 +251,26 @@ pub(super) const RULES: &[Rule] = &[
         name: LANGCHAIN_COHERE,
         ..RULE
     },
-    // LangSmith for node alone tells the usage of LangChain's calls inside a document.
+    // The client of Anthropic, wrapped: until 0.7 the details, in which the cached tokens are, get lost.
+    Rule {
+        dialect: "langsmith",
+        provider: "anthropic",
+        only: |who| who.traced_function,
+        cached: Cached::ZeroUnsent(
+            "library: langsmith does not always tell the cached tokens of Anthropic's client, which \
+             then stand beside input: only uncached input is known [cached-untold]",
+        ),
+        name: "library: langsmith adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    // LangSmith for node tells the usage of LangChain's calls inside a document.
     Rule {
         dialect: "langsmith",
         provider: "anthropic",
         input_name: "input_tokens",
+        // That for Python names no version.
+        only: |who| !who.version.is_empty(),
         streams: Streams::OutputWrong {
             streamed: "library: LangChain for node adds the first count of a stream of Claude to \
                        the last: output is unknown",
@@ -250,6 +323,24 @@ pub(super) const RULES: &[Rule] = &[
         ),
         name: "library: mlflow adds cached tokens; it tells no reasoning",
         reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "langfuse",
+        only: |who| {
+            who.langchain_for_node
+                && who.streaming == Some(true)
+                && who.model.starts_with("claude-")
+        },
+        input_name: "input",
+        input: Exclusive,
+        reasoning: Beside,
+        parts_beside: true,
+        output_wrong: Some(
+            "library: LangChain for node adds the first count of a stream of Claude to the last: output \
+             is unknown",
+        ),
+        name: "library: langfuse's parts of usage are disjoint",
         ..RULE
     },
     // The usage of Langfuse is an object whose shape tells whose it is.

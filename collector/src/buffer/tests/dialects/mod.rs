@@ -10,6 +10,7 @@ mod items;
 mod measures;
 mod owners;
 mod streams;
+mod versions;
 
 use std::sync::Arc;
 
@@ -94,6 +95,11 @@ impl Case<'_> {
 
     /// A span of two seconds.
     fn span(&self, said: serde_json::Value) -> Row {
+        self.span_of(attributes(&said))
+    }
+
+    /// The same of what JSON cannot say.
+    fn span_of(&self, attributes: Vec<KeyValue>) -> Row {
         let (resource, scope) = self.parts();
         let span = Span {
             trace_id: vec![1; 16],
@@ -101,7 +107,7 @@ impl Case<'_> {
             name: if self.name.is_empty() { "s" } else { self.name }.to_owned(),
             start_time_unix_nano: START,
             end_time_unix_nano: START + if self.instant { 0 } else { 2_000_000_000 },
-            attributes: attributes(&said),
+            attributes,
             events: self.events.clone(),
             status: self.failed.then(|| Status { code: 2, ..Status::default() }),
             ..Span::default()

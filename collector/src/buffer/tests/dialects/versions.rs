@@ -1,0 +1,289 @@
+//! Counts that differ between versions of one library, or of what it instruments. The numbers are of
+//! captures of versions drawn at random, beside what was billed.
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use serde_json::{Value, json};
+
+use super::{Case, by, check};
+
+/// A call with OpenTelemetry's names.
+fn chat(provider: &str, model: &str, input: i64, output: i64) -> Value {
+    json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model, "gen_ai.usage.input_tokens": input,
+        "gen_ai.usage.output_tokens": output,
+    })
+}
+
+fn with(mut attributes: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("{more}") };
+    attributes.as_object_mut().unwrap().extend(more);
+    attributes
+}
+
+// LangChain through opentelemetry-instrumentation-genai-langchain 1.0b0: 385 of 6498 were uncached, and
+// nothing is told of a cache. The one of Anthropic's client tells both, be they nothing.
+#[test]
+fn opentelemetrys_langchain_does_not_tell_what_was_written_to_a_cache() {
+    let claude = chat("anthropic", "claude-sonnet-4-5", 6498, 20);
+    let read = json!({ "gen_ai.usage.cache_read.input_tokens": 5000 });
+    let both = json!({
+        "gen_ai.usage.cache_read.input_tokens": 5000,
+        "gen_ai.usage.cache_creation.input_tokens": 1113,
+    });
+    let langchain = by("opentelemetry.util.genai.handler", "1.0b0");
+    let newer = by("opentelemetry.instrumentation.genai.langchain", "1.2b0");
+    for row in [langchain.span(claude.clone()), newer.span(with(claude.clone(), read))] {
+        check(&row, &[("input_tokens", "6498"), ("usage_basis", "inclusive")]);
+        assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+    }
+    for scope in
+        ["opentelemetry.util.genai.handler", "opentelemetry.instrumentation.genai.anthropic"]
+    {
+        let row = by(scope, "1.2b0").span(with(claude.clone(), both.clone()));
+        check(&row, &[("input_tokens", "6498"), ("input_uncached_tokens", "385")]);
+    }
+}
+
+// opentelemetry-instrumentation-genai-bedrock 1.3b0, Converse: 700 beside 1901 that were read.
+#[test]
+fn opentelemetrys_bedrock_passes_on_exclusive_counts() {
+    let said = chat("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 700, 30);
+    let said = with(said, json!({ "gen_ai.usage.cache_read.input_tokens": 600 }));
+    let row = by("opentelemetry.instrumentation.genai.bedrock", "1.3b0").span(said);
+    check(&row, &[("input_tokens", "1300"), ("input_uncached_tokens", "700")]);
+}
+
+// openinference-litellm 0.1.28 of a call of Gemini with 845 tokens, none of them cached.
+#[test]
+fn tokens_of_text_are_no_cached_ones() {
+    let said = |version: &str| {
+        by("openinference.instrumentation.litellm", version).span(json!({
+            "openinference.span.kind": "LLM", "llm.model_name": "gemini/gemini-2.5-flash",
+            "llm.token_count.prompt": 845, "llm.token_count.completion": 20,
+            "llm.token_count.total": 865, "llm.token_count.prompt_details.cache_input": 845,
+        }))
+    };
+    let row = said("0.1.28");
+    check(&row, &[("input_tokens", "845"), ("cache_read_tokens", "-")]);
+    check(&row, &[("input_uncached_tokens", "845")]);
+    check(&said("0.1.45"), &[("cache_read_tokens", "845")]);
+}
+
+// langsmith 0.3.42, `wrap_anthropic`: 647 of 9568. LangChain's own runs add up.
+#[test]
+fn langsmith_loses_the_cached_tokens_of_anthropics_client() {
+    let said = |method: Option<&str>| {
+        let mut said = json!({
+            "langsmith.span.kind": "llm", "langsmith.metadata.ls_provider": "anthropic",
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.usage.input_tokens": 647, "gen_ai.usage.output_tokens": 20,
+            "gen_ai.usage.total_tokens": 667,
+        });
+        if let Some(method) = method {
+            said["langsmith.metadata.ls_method"] = method.into();
+        }
+        by("langsmith", "").span(said)
+    };
+    check(&said(Some("traceable")), &[("input_tokens", "-"), ("input_uncached_tokens", "647")]);
+    check(&said(None), &[("input_tokens", "647")]);
+}
+
+// OpenTelemetry google-genai 1.2b0, a stream in which tools were called: input of the second answer
+// beside cached tokens of the first.
+#[test]
+fn cached_tokens_of_gemini_above_its_input_are_those_of_another_answer() {
+    let said = with(
+        chat("gcp.gemini", "gemini-2.5-flash", 450, 20),
+        json!({ "gen_ai.usage.cache_read.input_tokens": 2054 }),
+    );
+    let row = by("opentelemetry.instrumentation.google_genai", "1.2b0").span(said);
+    check(
+        &row,
+        &[("usage_basis", "unknown"), ("input_tokens", "-"), ("input_uncached_tokens", "-")],
+    );
+}
+
+// Elastic's instrumentation 1.1.1 told 238 of 443, that of OpenTelemetry 253 of 471, 218 of them
+// reasoning. grok-3 does not reason.
+#[test]
+fn reasoning_of_grok_stands_beside_output_whoever_passes_it_on() {
+    let said = |model: &str| chat("openai", model, 36, 253);
+    let elastic = by("opentelemetry.instrumentation.openai", "1.1.1");
+    check(&elastic.span(said("grok-4")), &[("output_tokens", "-"), ("output_text_tokens", "253")]);
+    check(&elastic.span(said("grok-3")), &[("output_tokens", "253")]);
+    let told = with(said("grok-4"), json!({ "gen_ai.usage.reasoning.output_tokens": 218 }));
+    let row = by("opentelemetry.instrumentation.genai.openai", "1.2b0").span(told);
+    check(&row, &[("output_tokens", "471"), ("output_text_tokens", "253")]);
+}
+
+// pydantic-ai 0.2.16 of Gemini: 184 and 31 thoughts were billed as 215; 3317 of 3874 were cached.
+#[test]
+fn pydantic_ai_of_old_tells_geminis_thoughts_beside_output() {
+    let said = with(
+        chat("google-gla", "gemini-2.5-flash", 3874, 184),
+        json!({
+            "gen_ai.usage.details.thoughts_tokens": 31,
+            "gen_ai.usage.details.cached_content_tokens": 3317,
+        }),
+    );
+    let row = by("pydantic-ai", "0.2.16").span(said);
+    check(&row, &[("output_tokens", "215"), ("output_text_tokens", "184")]);
+    check(&row, &[("input_tokens", "3874"), ("input_uncached_tokens", "557")]);
+}
+
+// opentelemetry-instrumentation-botocore 0.60b1 takes a token for six characters: 9 and 8.
+#[test]
+fn botocore_guesses_what_some_models_do_not_tell() {
+    let said = |method: &str, model: &str| {
+        let said = with(chat("aws.bedrock", model, 9, 8), json!({ "rpc.method": method }));
+        by("opentelemetry.instrumentation.botocore.bedrock-runtime", "0.60b1").span(said)
+    };
+    let guess = said("InvokeModel", "cohere.command-r-v1:0");
+    check(&guess, &[("usage_basis", "estimated"), ("output_tokens", "-")]);
+    check(&said("Converse", "cohere.command-r-v1:0"), &[("output_tokens", "8")]);
+}
+
+// litellm 1.100 on a stream that was cut: 11 and 10 for 528 and 540.
+#[test]
+fn litellm_counts_by_itself_what_came_of_a_broken_stream() {
+    let said = json!({
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": 11, "gen_ai.usage.output_tokens": 10,
+    });
+    let row = Case { failed: true, ..by("litellm", "") }.span(said);
+    check(&row, &[("usage_basis", "estimated"), ("input_tokens", "-"), ("output_tokens", "-")]);
+}
+
+// Of any library: an error, no reason why the answer ended, and one token of 189.
+#[test]
+fn output_of_an_answer_that_broke_off_is_what_had_come() {
+    let said = chat("anthropic", "claude-sonnet-4-5", 50, 1);
+    let broke = Case { failed: true, ..by("pydantic-ai", "1.6.0") };
+    check(&broke.span(said.clone()), &[("input_tokens", "50"), ("output_tokens", "-")]);
+    let ended = with(said, json!({ "gen_ai.response.finish_reasons": "end_turn" }));
+    check(&broke.span(ended), &[("output_tokens", "1")]);
+}
+
+// langchain-aws 0.2.9: 342 of 845 tokens of Claude. Who served is told by the class alone before 0.43.
+#[test]
+fn langchain_passes_on_bedrocks_exclusive_counts() {
+    let said = json!({
+        "traceloop.span.kind": "llm", "llm.request.type": "chat", "gen_ai.request.model": "unknown",
+        "gen_ai.usage.prompt_tokens": 342, "gen_ai.usage.completion_tokens": 20,
+        "llm.usage.total_tokens": 362,
+    });
+    let scope = "opentelemetry.instrumentation.langchain";
+    let row = Case { name: "ChatBedrockConverse.chat", ..by(scope, "0.34.0") }.span(said.clone());
+    check(&row, &[("provider", "aws.bedrock"), ("input_tokens", "-"), ("request_model", "-")]);
+    check(&row, &[("input_uncached_tokens", "342"), ("output_tokens", "20")]);
+    // Cohere's are the model's tokens, not those that are billed.
+    let row = Case { name: "ChatCohere.chat", ..by(scope, "0.34.0") }.span(said);
+    check(&row, &[("provider", "cohere"), ("usage_basis", "estimated")]);
+    let row = by("openinference.instrumentation.langchain", "0.1.71").span(json!({
+        "openinference.span.kind": "LLM", "llm.provider": "aws.bedrock",
+        "llm.model_name": "anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "llm.token_count.prompt": 612, "llm.token_count.completion": 20,
+        "llm.token_count.total": 632,
+    }));
+    check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "612")]);
+}
+
+// langchain-google-genai 2.0 told 266 of 856; since 2.1.4 the thoughts are inside.
+#[test]
+fn langchain_may_leave_out_geminis_thoughts() {
+    let said = |more: Value| {
+        let said = json!({
+            "traceloop.span.kind": "llm", "llm.request.type": "chat",
+            "gen_ai.request.model": "models/gemini-2.5-flash", "gen_ai.usage.prompt_tokens": 20,
+            "gen_ai.usage.completion_tokens": 266, "llm.usage.total_tokens": 286,
+        });
+        by("opentelemetry.instrumentation.langchain", "0.44.2").span(with(said, more))
+    };
+    check(&said(json!({})), &[("output_tokens", "-"), ("output_text_tokens", "266")]);
+    let told = said(json!({ "gen_ai.usage.reasoning_tokens": 200 }));
+    check(&told, &[("output_tokens", "266"), ("output_text_tokens", "66")]);
+}
+
+// VoyageAI through openllmetry 0.51.1, of which no rule is known.
+#[test]
+fn no_input_of_an_embedding_is_cached() {
+    let row = by("opentelemetry.instrumentation.voyageai", "0.51.1").span(json!({
+        "gen_ai.operation.name": "embeddings", "gen_ai.system": "voyageai",
+        "gen_ai.request.model": "voyage-3", "gen_ai.usage.input_tokens": 362,
+    }));
+    check(&row, &[("input_tokens", "362"), ("input_uncached_tokens", "362")]);
+}
+
+// OpenLIT 1.43, a stream of Google AI Studio: the span is of 1 ms, and the first token came after 385.
+#[test]
+fn no_answer_begins_after_its_end() {
+    let said = |seconds: f64| {
+        let said = with(
+            chat("gcp.gemini", "gemini-2.5-flash", 20, 5),
+            json!({ "gen_ai.response.time_to_first_chunk": seconds }),
+        );
+        by("opentelemetry.instrumentation.google_genai", "1.3b0").span(said)
+    };
+    check(&said(2.5), &[("covers_call", "false"), ("ttft_ms", "2500.0")]);
+    check(&said(1.5), &[("covers_call", "-")]);
+}
+
+// Vercel's SDK 3 and 4 with @ai-sdk/amazon-bedrock before 2: 511 of 5380.
+#[test]
+fn vercel_of_old_tells_no_cached_tokens_of_bedrock() {
+    let row = by("ai", "").span(json!({
+        "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "amazon-bedrock",
+        "ai.model.id": "anthropic.claude-3-5-sonnet-20240620-v1:0",
+        "ai.usage.promptTokens": 511, "ai.usage.completionTokens": 20,
+    }));
+    check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "511")]);
+}
+
+// Vercel's SDK 5 of OpenAI's Responses: 290 of 4499, and only that nothing was written to a cache.
+#[test]
+fn no_writes_to_a_cache_say_nothing_of_reads() {
+    let row = by("ai", "").span(json!({
+        "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "openai.responses",
+        "ai.model.id": "gpt-4o", "ai.usage.inputTokens": 4499, "ai.usage.outputTokens": 20,
+        "ai.response.providerMetadata": "{\"openai\":{\"usage\":{\"cacheWriteTokens\":0}}}",
+    }));
+    check(&row, &[("input_tokens", "4499"), ("usage_basis", "inclusive")]);
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+}
+
+// @traceloop/instrumentation-bedrock 0.22.2, a stream of Nova: the total is not a number.
+#[test]
+fn a_total_that_is_not_a_number_is_not_told() {
+    let said = json!({
+        "llm.request.type": "chat", "gen_ai.system": "AWS", "gen_ai.request.model": "amazon.nova-pro-v1:0",
+        "gen_ai.usage.prompt_tokens": 671, "gen_ai.usage.completion_tokens": 196,
+    });
+    let mut attributes = super::attributes(&said);
+    attributes.push(KeyValue {
+        key: "llm.usage.total_tokens".to_owned(),
+        value: Some(AnyValue { value: Some(any_value::Value::DoubleValue(f64::NAN)) }),
+        ..KeyValue::default()
+    });
+    let row = by("@traceloop/instrumentation-bedrock", "0.22.2").span_of(attributes);
+    check(&row, &[("output_tokens", "196"), ("input_uncached_tokens", "671")]);
+}
+
+// Qwen Code 0.10.1, by OpenAI's protocol: 42 of 125 are thoughts, 3203 of 4152 were cached.
+#[test]
+fn qwen_code_tells_of_calls_by_log_events() {
+    let row = by("qwen-code", "").record(json!({
+        "event.name": "qwen-code.api_response", "session.id": "s", "model": "gpt-4.1-mini",
+        "response_id": "chatcmpl-1", "status_code": 200, "duration_ms": 1820,
+        "input_token_count": 4152, "output_token_count": 125, "cached_content_token_count": 3203,
+        "thoughts_token_count": 42, "total_token_count": 4277, "auth_type": "openai",
+        "response_text": "[{\"candidates\":[]}]",
+    }));
+    check(
+        &row,
+        &[("dialect", "qwen-code"), ("record_role", "call"), ("response_id", "chatcmpl-1")],
+    );
+    check(&row, &[("input_tokens", "4152"), ("input_uncached_tokens", "949")]);
+    check(&row, &[("output_tokens", "125"), ("output_text_tokens", "83")]);
+    assert!(!row["log_attributes"].as_deref().unwrap_or_default().contains("candidates"));
+}
