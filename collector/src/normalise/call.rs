@@ -74,6 +74,10 @@ pub(super) fn read<'a>(
         })
         .or_else(|| (speaks?.client_functions && streams_by_function(said)).then_some(true))
         .or_else(|| matches!(method, BEDROCK_STREAM | "ConverseStream").then_some(true));
+    // A span that began when the stream had ended: no answer begins after its end.
+    let late = matches!(item, Item::Span(span) if ttft_ms.is_some_and(|ms| {
+        ms > (span.end_unix_ns - span.start_unix_ns) as f64 / 1e6 + 1.0
+    }));
     let ttft_ms =
         ttft_ms.filter(|_| speaks.is_none_or(|d| d.server_ttft != ServerTtft::NoneToBelieve));
     let streaming = streaming.or(ttft_ms.map(|_| true));
@@ -129,10 +133,6 @@ pub(super) fn read<'a>(
         let answer = answer.filter(|_| role == SpanRole::Call)?;
         events::answer_id(answer, provider.as_deref()).map(Cow::Borrowed)
     });
-    // A span that began when the stream had ended: no answer begins after its end.
-    let late = matches!(item, Item::Span(span) if ttft_ms.is_some_and(|ms| {
-        ms > (span.end_unix_ns - span.start_unix_ns) as f64 / 1e6 + 1.0
-    }));
     // A stream of which nothing is told but that it began was not followed to its end.
     let unfollowed = matches!(item, Item::Span(span) if span.status_code != 2)
         && streaming == Some(true)
@@ -322,11 +322,13 @@ fn ttft_ms(
         Item::Record(_) => None,
     };
     let of_server = said.name(Fact::TtftSeconds) == "gen_ai.server.time_to_first_token";
-    let millis = of_server && speaks.is_some_and(|d| d.server_ttft == ServerTtft::Millis);
+    let unit = speaks.map_or(ServerTtft::Seconds, |d| d.server_ttft);
+    let millis = of_server && unit == ServerTtft::Millis;
+    let unsure = of_server && unit == ServerTtft::Seconds;
     let seconds = said.number(Fact::TtftSeconds).map(|number| match duration_ms {
         _ if millis => number,
         // No answer begins after its end: as seconds it would, as milliseconds it does not.
-        Some(ms) if of_server && number * 1e3 > ms && number <= ms => number,
+        Some(ms) if unsure && number * 1e3 > ms && number <= ms => number,
         _ => number * 1e3,
     });
     let positive = |ms: &f64| ms.is_finite() && *ms > 0.0;

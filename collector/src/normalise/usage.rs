@@ -4,7 +4,7 @@
 //! tells, the answer is `Unknown`, never a guess (I-6). What follows for the leaves is `leaves`'
 //! matter.
 
-use spanledger_schemas::usage_marks::CACHED_UNTOLD;
+use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 use super::leaves::Reported;
 use super::rules::Cached::{Mistaken, ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent};
@@ -317,6 +317,7 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
         (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
         (true, _) if provider.starts_with("gcp") => {
             let name = match decided.name.contains(CACHED_UNTOLD) {
+                _ if decided.name.contains(PERHAPS_ESTIMATED) => decided.name,
                 true => THOUGHTS_AND_CACHED_UNTOLD,
                 false => THOUGHTS_UNTOLD,
             };

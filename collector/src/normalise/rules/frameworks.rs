@@ -350,6 +350,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         dialect: "genkit",
         provider: "gcp*",
+        cached: Unsent(
+            "library: genkit passes on Gemini's counts, thoughts beside output; no cached tokens are told, so \
+             uncached may be an upper bound [cached-untold]",
+        ),
         name: "library: genkit passes on Gemini's counts, thoughts beside output",
         reasoning: BesideUnsent,
         ..RULE

@@ -215,7 +215,8 @@ fn no_input_of_an_embedding_is_cached() {
     check(&row, &[("input_tokens", "362"), ("input_uncached_tokens", "362")]);
 }
 
-// OpenLIT 1.43, a stream of Google AI Studio: the span is of 1 ms, and the first token came after 385.
+// OpenLIT 1.43, a stream of Google AI Studio: the span is of 1 ms, and the first token came after 385,
+// which is not its time to the first token where it is told so.
 #[test]
 fn no_answer_begins_after_its_end() {
     let said = |seconds: f64| {
@@ -227,6 +228,12 @@ fn no_answer_begins_after_its_end() {
     };
     check(&said(2.5), &[("covers_call", "false"), ("ttft_ms", "2500.0")]);
     check(&said(1.5), &[("covers_call", "-")]);
+    let openlit = with(
+        chat("gemini", "gemini-2.5-flash", 20, 5),
+        json!({ "gen_ai.server.time_to_first_token": 2.5 }),
+    );
+    let row = by("openlit.instrumentation.google_ai_studio", "").span(openlit);
+    check(&row, &[("covers_call", "false"), ("ttft_ms", "-")]);
 }
 
 // Vercel's SDK 3 and 4 with @ai-sdk/amazon-bedrock before 2: 511 of 5380.
