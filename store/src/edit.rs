@@ -1,7 +1,8 @@
 //! A data file with some of its rows changed or left out. Takes an active file, the places of those
 //! rows and what becomes of them, gives durable files that no commit names yet. Row groups without
 //! such a row are taken over as they are encoded, the others are read and encoded anew a batch at a
-//! time: memory is bounded by a batch and a row group of output, however large the file is.
+//! time: memory is bounded by a batch and two row groups, however large the file is; but a file of
+//! another writer, whose rows are in no known order, is sorted in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(crate) async fn without(
     table_dir: &Path,
     (file, places): (&Arc<ActiveFile>, &[u32]),
 ) -> Result<Vec<NewFile>, StoreError> {
-    if places.len() as u64 >= file.file.rows {
+    if places.len() as u64 == file.file.rows {
         return Ok(Vec::new());
     }
     let stays = |batch: &RecordBatch, goes: &BooleanArray| {
@@ -52,6 +53,11 @@ pub(crate) async fn edited<E: From<StoreError>>(
     (file, places): (&Arc<ActiveFile>, &[u32]),
     mut edit: impl FnMut(&RecordBatch, &BooleanArray) -> Result<RecordBatch, E> + Send,
 ) -> Result<Vec<NewFile>, E> {
+    let rising = places.is_sorted_by(|a, b| a < b);
+    if !rising || places.last().is_some_and(|last| u64::from(*last) >= file.file.rows) {
+        let detail = format!("places in `{}` that do not rise, or are none", file.file.path);
+        return Err(StoreError::Rows { table: table.name, detail }.into());
+    }
     let effort = match RowOrder::of(table, &file.file.path) {
         Some(RowOrder::Throughout) => Effort::Flush,
         Some(RowOrder::InGroups) => Effort::Passing,
@@ -60,10 +66,11 @@ pub(crate) async fn edited<E: From<StoreError>>(
     };
     let (dir, active) = (table_dir.to_owned(), Arc::clone(file));
     let (input, mut encoder) = blocking("opening the data file", move || {
-        let mut inputs = Input::open_all(table, &dir, std::slice::from_ref(&active))?;
-        let Some(input) = inputs.pop() else {
-            return Err(StoreError::FileGone { table: table.name, path: active.file.path.clone() });
-        };
+        let gone = || StoreError::FileGone { table: table.name, path: active.file.path.clone() };
+        let opened = Input::open_all(table, &dir, std::slice::from_ref(&active));
+        let mut inputs =
+            opened.map_err(|error| if error.is_not_found() { gone() } else { error })?;
+        let Some(input) = inputs.pop() else { return Err(gone()) };
         let rows = usize::try_from(active.file.rows).unwrap_or(usize::MAX);
         let empty = |column: &str| input.is_empty(column);
         let encoder = Encoder::create(table, &dir, active.file.date, rows, effort, empty)?;
@@ -102,7 +109,7 @@ pub(crate) async fn edited<E: From<StoreError>>(
     Ok(vec![blocking("encoding rows", move || encoder.finish()).await?])
 }
 
-/// The same of a file of another writer, whose rows are in no known order: they are sorted in memory.
+/// The same of a file of another writer.
 async fn sorted<E: From<StoreError>>(
     reading: &Reading,
     table: &'static Table,

@@ -120,6 +120,11 @@ impl StoreError {
         move |source| StoreError::Io { attempted, path, source }
     }
 
+    /// Whether a file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// An error of delta-rs, for `map_err`. Its text is kept, its types stay in this room.
     pub(crate) fn log<E: std::fmt::Display>(
         attempted: &'static str,

@@ -176,8 +176,13 @@ impl Store {
                 return Err(StoreError::FileGone { table: table.name, path: file.path });
             };
             let reading = &self.inner.reading;
-            let rest = edit::without(reading, table, &open.log.dir, (active, &places)).await;
-            left.extend(rest?);
+            match edit::without(reading, table, &open.log.dir, (active, &places)).await {
+                Ok(rest) => left.extend(rest),
+                Err(error) => {
+                    write::discard(&open.log.dir, &left);
+                    return Err(error);
+                }
+            }
             remove.push(file);
         }
         Ok(self.put(table, remove, left, rows, txn).await?.version)
@@ -197,6 +202,9 @@ impl Store {
         change: impl FnMut(&RecordBatch, &BooleanArray) -> Result<RecordBatch, E> + Send,
     ) -> Result<Vec<DataFile>, E> {
         let FileRows { file, places } = rows;
+        if places.is_empty() {
+            return Ok(vec![file]);
+        }
         let open = self.table(table)?;
         let view = open.log.view().await?;
         let Some(active) = view.find(&file.path) else {
@@ -204,6 +212,11 @@ impl Store {
         };
         let (reading, dir) = (&self.inner.reading, &open.log.dir);
         let changed = edit::edited(reading, table, dir, (active, &places), change).await?;
+        if changed.iter().map(|new| new.file.rows).sum::<u64>() != file.rows {
+            write::discard(dir, &changed);
+            let detail = format!("`{}` would have other rows than {}", file.path, file.rows);
+            return Err(StoreError::Rows { table: table.name, detail }.into());
+        }
         let no_rows = RecordBatch::new_empty(table.arrow_schema());
         Ok(self.put(table, vec![file], changed, no_rows, None).await?.files)
     }

@@ -3,7 +3,8 @@
 //! is `read`'s, what stands is `standing`'s.
 //!
 //! A bill is known by (tenant, source, billing period). An import replaces all lines of its keys
-//! in one commit: they are taken out of the files that hold any, whose other rows stay. If another writer took one of the files meanwhile, nothing was changed, and it is
+//! in one commit: they are taken out of the files that hold any, whose other rows stay. If another
+//! writer took one of the files meanwhile, nothing was changed, and it is
 //! tried again on a fresh snapshot. Imports of one process run one after another; two processes
 //! that import the same bill for the first time at the same moment would both succeed, so one
 //! process of a store takes imports.

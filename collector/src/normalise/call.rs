@@ -98,7 +98,7 @@ pub(super) fn read<'a>(
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
             failed: matches!(item, Item::Span(span) if span.status_code == 2),
-            client_named: answer.is_some_and(|text| text.contains("model_provider")),
+            client_named: answer.is_some_and(|text| text.contains("\"model_provider\":")),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),
             traced_function: said.is("langsmith.metadata.ls_method", "traceable"),
             answer_named: said.said(Fact::ResponseId).is_some(),

@@ -152,7 +152,7 @@ const RULE: Rule = Rule {
 const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
      those that are billed";
 
-/// All rules; of two lists none has a scope of the other.
+/// All rules, the first that matches counts; those of two lists tell of different libraries.
 fn rules() -> impl Iterator<Item = &'static Rule> {
     let lists = [
         otel::RULES,
@@ -330,6 +330,10 @@ mod tests {
                 Streams::OutputWrong { streamed, .. } => Some(streamed),
                 _ => None,
             };
+            if let Streams::PerhapsWrong(why) = rule.streams {
+                assert!(why.contains(PERHAPS_ESTIMATED), "{why}");
+                assert_eq!(why.contains(CACHED_UNTOLD), untold, "{why}");
+            }
             // The reason why output is wrong stands in place of the one that has the mark.
             for why in [rule.output_wrong, of_streams].into_iter().flatten() {
                 assert_eq!(why.contains(CACHED_UNTOLD), untold, "{why}");

@@ -108,6 +108,12 @@ const CACHED_EXCEED: &str =
     "contradiction: cached tokens are more than the input that contains them by the provider's API";
 const BROKE_OFF: &str =
     "failed: the answer broke off, and what is told of its output is what had come";
+const BROKE_OFF_AND_CACHED: &str = "failed: the answer broke off, and what is told of its output is what had come; nor are cached \
+     tokens told: uncached may be a bound [cached-untold]";
+const XAI: &str =
+    "provider: xAI counts reasoning beside output, and none is told: output is unknown";
+const XAI_AND_CACHED: &str = "provider: xAI counts reasoning beside output, and none is told: output is unknown; nor are cached \
+     tokens: uncached may be an upper bound [cached-untold]";
 const PARTS_MISSING: &str =
     "contradiction: total is more than the sum of its parts, and cached tokens are among them";
 const PARTS_EXCEED: &str = "contradiction: total is less than the sum of its parts";
@@ -159,11 +165,10 @@ pub(super) fn decide(
         Some(Mistaken(_)) => false,
     };
     let streamed = who.streaming == Some(true);
-    let broke_off = who.failed && !who.finished && who.streaming != Some(false);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
         Some(Streams::FirstWhenUnfinished(why)) if !who.finished => Some(why),
-        _ => known.and_then(|rule| rule.output_wrong).or(broke_off.then_some(BROKE_OFF)),
+        _ => known.and_then(|rule| rule.output_wrong),
     };
     let of = |input, name| Decision {
         input,
@@ -238,8 +243,9 @@ pub(super) fn decide(
             _ => of(Unknown, NOTHING_TELLS),
         }
     };
+    let of_xai = !by_convention && reasons_beside(who, known);
     let by_rule = match known {
-        _ if reasons_beside(who, known) => BesideUnsent,
+        _ if of_xai => BesideUnsent,
         Some(rule) => rule.reasoning,
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
@@ -258,7 +264,22 @@ pub(super) fn decide(
         true => Decision { reasoning: BesideUnsent, name: PERHAPS_MORE, ..decided },
         false => decided,
     };
-    by_total(reported, decided, who.provider.unwrap_or_default())
+    let decided = by_total(reported, decided, who.provider.unwrap_or_default());
+    // What a library may have wrong says more than what follows.
+    if decided.input == Estimated || decided.name.contains(PERHAPS_ESTIMATED) {
+        return decided;
+    }
+    let cached_untold = decided.name.contains(CACHED_UNTOLD);
+    let broke_off = who.failed && !who.finished && who.streaming != Some(false);
+    if broke_off && decided.output_wrong.is_none() {
+        let why = if cached_untold { BROKE_OFF_AND_CACHED } else { BROKE_OFF };
+        return Decision { output_wrong: Some(why), ..decided };
+    }
+    if of_xai && decided.reasoning == BesideUnsent && reported.reasoning.is_none() {
+        let name = if cached_untold { XAI_AND_CACHED } else { XAI };
+        return Decision { name, ..decided };
+    }
+    decided
 }
 
 /// What a total says of tokens that no name tells. Where it holds more than input and output, the
@@ -316,10 +337,12 @@ fn by_total(reported: &Reported, decided: Decision, provider: &str) -> Decision 
         ) => decided,
         (false, BesideUnsent) => Decision { reasoning: Inside, ..decided },
         (true, _) if provider.starts_with("gcp") => {
-            let name = match decided.name.contains(CACHED_UNTOLD) {
-                _ if decided.name.contains(PERHAPS_ESTIMATED) => decided.name,
-                true => THOUGHTS_AND_CACHED_UNTOLD,
-                false => THOUGHTS_UNTOLD,
+            let name = if decided.name.contains(PERHAPS_ESTIMATED) {
+                decided.name
+            } else if decided.name.contains(CACHED_UNTOLD) {
+                THOUGHTS_AND_CACHED_UNTOLD
+            } else {
+                THOUGHTS_UNTOLD
             };
             Decision { reasoning: BesideUnsent, name, ..decided }
         }

@@ -56,13 +56,14 @@ pub(super) fn told_again(a: &Told, b: &Told) -> bool {
 }
 
 /// Whether two spans, one below the other, tell of one call although no id says so: the same
-/// usage, model and time, from two libraries, or ids that are not told by both. Where one does not
-/// know all the input, for want of cached tokens, the output does.
+/// usage, model and time, from two libraries, or ids that are not told by both. Where one of two
+/// libraries does not know all the input, for want of cached tokens, the output does.
 pub(super) fn same_usage(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
     let ids_differ = x.response != 0 && y.response != 0 && x.response != y.response;
     let told = x.input.is_some() || x.output.is_some();
-    let part = x.output.is_some() && x.input.is_none() != y.input.is_none();
+    let two = x.scope != y.scope;
+    let part = two && x.output.is_some() && x.input.is_none() != y.input.is_none();
     let same = told && x.output == y.output && (x.input == y.input || part);
     !ids_differ && same && models_agree(x, y) && at_one_time(a, b, TWIN_SLACK)
 }

@@ -1,7 +1,7 @@
 //! Counting of coding agents, which tell of themselves.
 
-use super::Basis::{Estimated, Exclusive};
-use super::Cached::{self, Unsent};
+use super::Basis::{Estimated, Exclusive, Unknown};
+use super::Cached::Unsent;
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{RULE, Rule};
 
@@ -26,17 +26,14 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },
-    // By Anthropic's protocol it passes on what stands beside the cached tokens, which it then tells to be
-    // none.
+    // By Anthropic's protocol it adds the cached tokens where they are more than the input, and tells the
+    // input alone where they are not.
     Rule {
         scope: "qwen-code*",
         only: |who| who.model.starts_with("claude-"),
-        cached: Cached::ZeroUnsent(
-            "library: qwen-code tells no cached tokens of Claude, which stand beside input: only \
-             uncached input is known [cached-untold]",
-        ),
+        input: Unknown,
         reasoning: InsideUnsent,
-        name: "library: qwen-code passes on Anthropic's exclusive counts",
+        name: "library: qwen-code adds cached tokens of Claude to input where they are more than it",
         ..RULE
     },
     Rule {

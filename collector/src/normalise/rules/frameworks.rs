@@ -127,34 +127,25 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
-    // xAI counts reasoning beside output, which newer versions of its client add.
+    // xAI counts reasoning beside output, which newer versions of its client add. The older tell both in
+    // metadata, as they came.
+    Rule {
+        scope: "ai",
+        provider: "x_ai",
+        cache_name: "xai.",
+        reasoning: Beside,
+        name: "library: vercel ai passes on xAI's counts, reasoning beside output",
+        ..RULE
+    },
     Rule {
         scope: "ai",
         provider: "x_ai",
         cached: Unsent(
             "library: vercel ai tells no cached tokens here: uncached is an upper bound \
-             [cached-untold]; reasoning only where it is told, beside output in some versions",
+             [cached-untold]; nor reasoning, which some versions leave out of output",
         ),
         reasoning: InsideOrMissing,
         name: "library: vercel ai passes on xAI's counts",
-        ..RULE
-    },
-    Rule {
-        scope: "@mastra/otel-exporter",
-        reasoning: InsideUnsent,
-        name: "library: mastra adds cached tokens",
-        ..RULE
-    },
-    Rule {
-        scope: "@mastra/otel",
-        only: |who| who.provider == Some("anthropic") || who.model.contains("claude"),
-        input: Exclusive,
-        cached: Cached::WriteUnsent(
-            "library: mastra does not tell what was written to a cache, which stands beside input: \
-             only uncached input is known [cached-untold]",
-        ),
-        reasoning: InsideUnsent,
-        name: "library: mastra passes on Anthropic's exclusive counts",
         ..RULE
     },
     // Version 6 tells uncached input beside, which is a proof; 4 and 5 pass on what the API says.
@@ -200,6 +191,24 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "@mastra/otel-exporter",
+        reasoning: InsideUnsent,
+        name: "library: mastra adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "@mastra/otel",
+        only: |who| who.provider == Some("anthropic") || who.model.contains("claude"),
+        input: Exclusive,
+        cached: Cached::WriteUnsent(
+            "library: mastra does not tell what was written to a cache, which stands beside input: \
+             only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: mastra passes on Anthropic's exclusive counts",
         ..RULE
     },
     // Google's Agent Development Kit, which names its version since it passes on counts. Other models

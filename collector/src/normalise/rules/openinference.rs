@@ -120,6 +120,18 @@ pub(super) const RULES: &[Rule] = &[
         name: LANGCHAIN_COHERE,
         ..RULE
     },
+    // langchain-aws passes on what Bedrock counts; cached tokens that are told this adds by itself.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "aws.bedrock",
+        cached: Cached::ZeroUnsent(
+            "library: LangChain passes on Bedrock's exclusive counts; no cached tokens are told, which \
+             stand beside input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
     Rule {
         scope: "openinference.instrumentation.langchain",
         before: Some([0, 1, 39]),
@@ -151,18 +163,6 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: openinference haystack passes on Anthropic's exclusive counts",
-        ..RULE
-    },
-    // langchain-aws passes on what Bedrock counts; cached tokens that are told this adds by itself.
-    Rule {
-        scope: "openinference.instrumentation.langchain",
-        provider: "aws.bedrock",
-        cached: Cached::ZeroUnsent(
-            "library: LangChain passes on Bedrock's exclusive counts; no cached tokens are told, which \
-             stand beside input: only uncached input is known [cached-untold]",
-        ),
-        reasoning: InsideUnsent,
-        name: INSIDE,
         ..RULE
     },
     // langchain-google-genai before 3 adds up the cached tokens that each chunk of a stream repeats.
@@ -220,6 +220,18 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openinference google-genai before 1.0 adds cached tokens a second time",
         ..RULE
     },
+    // Which litellm it instruments is not told: before 1.77 that left out what was written to a
+    // cache. These leave out only what is zero.
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        before: Some([0, 1, 28]),
+        only: |who| !who.write_name.is_empty(),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: openinference litellm passes on the counts of litellm, whose older versions \
+               leave out what was written to a cache; which it was is not told",
+        ..RULE
+    },
     // Its name for the cached tokens then held the tokens of text.
     Rule {
         scope: "openinference.instrumentation.litellm",
@@ -231,18 +243,6 @@ pub(super) const RULES: &[Rule] = &[
              uncached is an upper bound [cached-untold]",
         ),
         name: "library: openinference litellm passes on the counts of litellm",
-        ..RULE
-    },
-    // Which litellm it instruments is not told: before 1.77 that left out what was written to a
-    // cache. These leave out only what is zero.
-    Rule {
-        scope: "openinference.instrumentation.litellm",
-        before: Some([0, 1, 28]),
-        only: |who| !who.write_name.is_empty(),
-        input: Unknown,
-        reasoning: InsideUnsent,
-        name: "library: openinference litellm passes on the counts of litellm, whose older versions \
-               leave out what was written to a cache; which it was is not told",
         ..RULE
     },
     Rule {
@@ -294,7 +294,19 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "@arizeai/openinference-instrumentation-langchain",
         provider: "gcp*",
-        only: |who| who.streaming != Some(false) && !who.cache_name.is_empty(),
+        only: |who| who.streaming.is_none() && !who.cache_name.is_empty(),
+        streams: Streams::PerhapsWrong(
+            "library: LangChain for node adds up the cached tokens that each chunk of a stream of \
+             Gemini repeats, and nothing says whether it was one [perhaps-estimated]",
+        ),
+        reasoning: BesideUnsent,
+        name: "library: LangChain for node passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference-instrumentation-langchain",
+        provider: "gcp*",
+        only: |who| who.streaming == Some(true) && !who.cache_name.is_empty(),
         input: Estimated,
         reasoning: BesideUnsent,
         name: "library: LangChain for node adds up the cached tokens that each chunk of a stream of \

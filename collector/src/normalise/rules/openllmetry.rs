@@ -238,10 +238,9 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    // LangChain tells writes by lifetime, which this does not read, and then none in all.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
-        provider: "openai",
+        only: |who| who.provider.is_some(),
         cached: Unsent(
             "library: LangChain adds cached tokens, which openllmetry of old does not tell: uncached \
              may be an upper bound [cached-untold]",

@@ -4,23 +4,11 @@
 use super::super::usage::{BEDROCK_STREAM, Reporter};
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::Reasoning::InsideUnsent;
 use super::{RULE, Rule, Streams};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
-    // xAI's API counts reasoning beside output.
-    Rule {
-        scope: "opentelemetry.instrumentation.openai_v2",
-        only: |who| who.model.starts_with("grok-"),
-        cached: Unsent(
-            "library: opentelemetry openai-v2 tells no cached tokens and no reasoning: uncached \
-             is an upper bound [cached-untold], and of xAI output a lower one",
-        ),
-        name: "library: opentelemetry openai-v2 passes on xAI's counts, reasoning beside output",
-        reasoning: BesideUnsent,
-        ..RULE
-    },
     Rule {
         scope: "opentelemetry.instrumentation.openai_v2",
         cached: Unsent(
@@ -43,6 +31,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     // Its instrumentation of Anthropic's client adds up what Claude counts apart, and tells both cached
     // counts always. Until 1.2 all of the family had one scope, LangChain's too, which tells no writes.
+    Rule {
+        scope: "opentelemetry.util.genai*",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Cached::WriteUnsent(GENAI_BEDROCK_WRITES),
+        reasoning: InsideUnsent,
+        name: GENAI_BEDROCK,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.util.genai*",
         only: |who| is_claude(who) && who.write_name.is_empty(),
@@ -103,6 +100,15 @@ pub(super) const RULES: &[Rule] = &[
         scope: "opentelemetry.instrumentation.genai.dspy",
         reasoning: InsideUnsent,
         name: "library: opentelemetry dspy passes on LiteLLM's counts",
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.genai.langchain",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Cached::WriteUnsent(GENAI_BEDROCK_WRITES),
+        reasoning: InsideUnsent,
+        name: GENAI_BEDROCK,
         ..RULE
     },
     Rule {
@@ -222,6 +228,9 @@ const LANGCHAIN: &str = "library: LangChain adds cached tokens";
 
 const LANGCHAIN_WRITES: &str = "library: LangChain adds cached tokens; opentelemetry does not always tell \
      what was written to a cache: uncached is an upper bound [cached-untold]";
+
+const GENAI_BEDROCK_WRITES: &str = "library: opentelemetry does not always tell what was written to a cache of Bedrock's, which stands \
+     beside input: only uncached input is known [cached-untold]";
 
 const GENAI_BEDROCK: &str = "library: opentelemetry bedrock passes on Bedrock's exclusive counts";
 

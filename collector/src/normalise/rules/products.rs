@@ -189,6 +189,22 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
+    // Its log events for node, of one scope for all clients, repeat what the spans tell, and not what was a stream.
+    Rule {
+        scope: "openlit",
+        only: |who| who.model.starts_with("claude-"),
+        input: Exclusive,
+        cached: Unsent(OPENLIT_JS_STREAMS),
+        streams: Streams::OutputWrong {
+            streamed: OPENLIT_JS_STREAMS,
+            unsaid: "library: openlit for node adds the first count of a stream of Claude to the \
+                     last, and nothing says whether it was one [perhaps-estimated]; cached tokens, \
+                     which stand beside input, are not told of all [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
+        ..RULE
+    },
     Rule {
         dialect: "openlit",
         provider: "anthropic",
@@ -212,22 +228,6 @@ pub(super) const RULES: &[Rule] = &[
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
-        ..RULE
-    },
-    // Its log events, of one scope for all clients, repeat what the spans tell, and not what was a stream.
-    Rule {
-        scope: "openlit",
-        only: |who| who.model.starts_with("claude-"),
-        input: Exclusive,
-        cached: Unsent(OPENLIT_JS_STREAMS),
-        streams: Streams::OutputWrong {
-            streamed: OPENLIT_JS_STREAMS,
-            unsaid: "library: openlit for node adds the first count of a stream of Claude to the \
-                     last, and nothing says whether it was one [perhaps-estimated]; cached tokens, \
-                     which stand beside input, are not told of all [cached-untold]",
-        },
-        reasoning: InsideUnsent,
-        name: "library: openlit passes on Anthropic's exclusive counts, reasoning now and then",
         ..RULE
     },
     Rule {

@@ -201,10 +201,12 @@ impl<'a> Repricing<'a> {
 
     /// Writes what changes in a file. False when it is gone: settled anew or compacted meanwhile, its
     /// rows are in another file now, and nothing is written or counted.
-    async fn write(&mut self, file: &DataFile, part: Part) -> Result<bool, PriceError> {
-        if !part.changed.is_empty() && !self.which.dry_run {
+    async fn write(&mut self, file: &DataFile, mut part: Part) -> Result<bool, PriceError> {
+        let places = std::mem::take(&mut part.changed);
+        let changed = places.len();
+        if changed > 0 && !self.which.dry_run {
             self.check_prices().await?;
-            let rows = FileRows { file: file.clone(), places: part.changed.clone() };
+            let rows = FileRows { file: file.clone(), places };
             let pricer = &mut self.pricer;
             let change =
                 |batch: &RecordBatch, meant: &BooleanArray| with_new_prices(batch, pricer, meant);
@@ -217,7 +219,7 @@ impl<'a> Repricing<'a> {
             }
         }
         self.seen.insert(file.path.clone(), part.tally);
-        self.changed += part.changed.len();
+        self.changed += changed;
         part.add_to(&mut self.models);
         Ok(true)
     }

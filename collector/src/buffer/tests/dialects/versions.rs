@@ -45,7 +45,7 @@ fn opentelemetrys_langchain_does_not_tell_what_was_written_to_a_cache() {
     }
 }
 
-// opentelemetry-instrumentation-genai-bedrock 1.3b0, Converse: 700 beside 1901 that were read.
+// opentelemetry-instrumentation-genai-bedrock 1.3b0, Converse: 700 beside 600 that were read.
 #[test]
 fn opentelemetrys_bedrock_passes_on_exclusive_counts() {
     let said = chat("aws.bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 700, 30);
