@@ -226,7 +226,17 @@ async fn rows_are_changed_where_they_are() {
     assert!(rules(&found) == expected, "other rows, or in another order");
     assert_eq!(row_groups(dir.path(), table, &files[0]), [9_000; 8]);
 
+    // What gives other rows than it was given changes nothing.
+    let rows_there = FileRows { file: files[0].clone(), places: vec![7] };
+    let fewer = |batch: &RecordBatch, _: &BooleanArray| Ok::<_, StoreError>(batch.slice(1, 1));
+    let refused = store.change_rows(table, rows_there.clone(), fewer).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Rows { .. }), "{refused}");
+    let falling = FileRows { places: vec![7, 7], ..rows_there };
     let nothing = |batch: &RecordBatch, _: &BooleanArray| Ok::<_, StoreError>(batch.clone());
+    let refused = store.change_rows(table, falling, nothing).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Rows { .. }), "{refused}");
+    assert_eq!(store.snapshot().await.unwrap().files(table).as_slice(), files.as_slice());
+
     let again = store.change_rows(table, rows, nothing).await.unwrap_err();
     assert!(matches!(&again, StoreError::FileGone { path, .. } if *path == file.path), "{again}");
 }

@@ -144,6 +144,24 @@ fn botocore_guesses_what_some_models_do_not_tell() {
     check(&said("Converse", "cohere.command-r-v1:0"), &[("output_tokens", "8")]);
 }
 
+// @ai-sdk/xai 1.2 repeats in its metadata what xAI answered: 253 and 218 were billed as 471. 2.0.59 adds.
+#[test]
+fn vercel_of_old_tells_groks_reasoning_beside_output() {
+    let said = |more: Value| {
+        let said = json!({
+            "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "xai.chat",
+            "ai.model.id": "grok-4", "ai.usage.promptTokens": 36, "ai.usage.completionTokens": 253,
+        });
+        by("ai", "").span(with(said, more))
+    };
+    let metadata = "{\"xai\":{\"reasoningTokens\":218,\"cachedPromptTokens\":4}}";
+    let row = said(json!({ "ai.response.providerMetadata": metadata }));
+    check(&row, &[("output_tokens", "471"), ("input_uncached_tokens", "32")]);
+    check(&said(json!({})), &[("output_tokens", "-"), ("output_text_tokens", "253")]);
+    let row = said(json!({ "ai.usage.reasoningTokens": 218 }));
+    check(&row, &[("output_tokens", "253"), ("output_text_tokens", "35")]);
+}
+
 // litellm 1.100 on a stream that was cut: 11 and 10 for 528 and 540.
 #[test]
 fn litellm_counts_by_itself_what_came_of_a_broken_stream() {
@@ -161,8 +179,13 @@ fn output_of_an_answer_that_broke_off_is_what_had_come() {
     let said = chat("anthropic", "claude-sonnet-4-5", 50, 1);
     let broke = Case { failed: true, ..by("pydantic-ai", "1.6.0") };
     check(&broke.span(said.clone()), &[("input_tokens", "50"), ("output_tokens", "-")]);
-    let ended = with(said, json!({ "gen_ai.response.finish_reasons": "end_turn" }));
+    let ended = with(said.clone(), json!({ "gen_ai.response.finish_reasons": "end_turn" }));
     check(&broke.span(ended), &[("output_tokens", "1")]);
+    // What else is not told stays said.
+    let untold = by("opentelemetry.instrumentation.openai_v2", "2.3b0");
+    let row = Case { failed: true, ..untold }.span(chat("openai", "gpt-4o", 2000, 5));
+    check(&row, &[("input_uncached_tokens", "2000"), ("output_tokens", "-")]);
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
 }
 
 // langchain-aws 0.2.9: 342 of 845 tokens of Claude. Who served is told by the class alone before 0.43.
@@ -293,4 +316,10 @@ fn qwen_code_tells_of_calls_by_log_events() {
     check(&row, &[("input_tokens", "4152"), ("input_uncached_tokens", "949")]);
     check(&row, &[("output_tokens", "125"), ("output_text_tokens", "83")]);
     assert!(!row["log_attributes"].as_deref().unwrap_or_default().contains("candidates"));
+    // Of Claude it adds the cached tokens or does not, as they are more or less than the input.
+    let row = by("qwen-code", "").record(json!({
+        "event.name": "qwen-code.api_response", "model": "claude-sonnet-4-5", "input_token_count": 2000,
+        "output_token_count": 5, "cached_content_token_count": 1000, "auth_type": "anthropic",
+    }));
+    check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "5")]);
 }
