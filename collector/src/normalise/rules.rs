@@ -53,6 +53,9 @@ pub(super) enum Cached {
     /// It tells what was read from a cache, and not always what was written: no writes, or zero,
     /// are not known, which the reason then says.
     WriteUnsent(&'static str),
+    /// It tells none, or zero, of what input contains: then uncached input is an upper bound, which the
+    /// reason says.
+    InsideZeroUnsent(&'static str),
     /// What it tells as such is something else; what the reason says is left.
     Mistaken(&'static str),
     /// It tells none, or zero, where it leaves cached tokens out of input: then only uncached input is
@@ -319,6 +322,7 @@ mod tests {
                 Cached::Unsent(reason)
                 | Cached::ReadUnsent(reason)
                 | Cached::WriteUnsent(reason)
+                | Cached::InsideZeroUnsent(reason)
                 | Cached::Mistaken(reason)
                 | Cached::ZeroUnsent(reason) => {
                     assert!(reason.contains(CACHED_UNTOLD), "{reason}");

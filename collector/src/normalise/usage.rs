@@ -7,7 +7,9 @@
 use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
 
 use super::leaves::Reported;
-use super::rules::Cached::{Mistaken, ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent};
+use super::rules::Cached::{
+    InsideZeroUnsent, Mistaken, ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent,
+};
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
 use super::rules::{Reasoning, Rule, Streams, api, reasons_beside, thinks};
 
@@ -161,7 +163,7 @@ pub(super) fn decide(
         Some(Unsent(_)) => reported.cache_read.is_some() || cached > 0,
         Some(ReadUnsent(_)) => reported.cache_read.is_some(),
         Some(WriteUnsent(_)) => reported.all_cache_writes().is_some_and(|written| written > 0),
-        Some(ZeroUnsent(_)) => cached > 0,
+        Some(ZeroUnsent(_) | InsideZeroUnsent(_)) => cached > 0,
         Some(Mistaken(_)) => false,
     };
     let streamed = who.streaming == Some(true);
@@ -221,7 +223,11 @@ pub(super) fn decide(
             {
                 of(rule.input, reason)
             }
-            Unsent(reason) | ReadUnsent(reason) | WriteUnsent(reason) | Mistaken(reason)
+            Unsent(reason)
+            | ReadUnsent(reason)
+            | WriteUnsent(reason)
+            | InsideZeroUnsent(reason)
+            | Mistaken(reason)
                 if !cached_told =>
             {
                 of(rule.input, reason)

@@ -238,6 +238,19 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // It tells zero where LangChain of 2024 tells nothing, as seen until 0.44.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        before: Some([0, 45, 0]),
+        only: |who| who.provider.is_some(),
+        cached: Cached::InsideZeroUnsent(
+            "library: LangChain adds cached tokens, of which openllmetry says none where it is told none: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         only: |who| who.provider.is_some(),

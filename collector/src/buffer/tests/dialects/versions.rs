@@ -228,6 +228,24 @@ fn langchain_may_leave_out_geminis_thoughts() {
     check(&told, &[("output_tokens", "266"), ("output_text_tokens", "66")]);
 }
 
+// openllmetry 0.44.2 over LangChain of December 2024: 1862 of 2064 were cached, and zero is told.
+#[test]
+fn zero_cached_tokens_of_langchain_may_be_what_was_not_told() {
+    let said = |version: &str, cached: i64| {
+        by("opentelemetry.instrumentation.langchain", version).span(json!({
+            "traceloop.span.kind": "llm", "llm.request.type": "chat",
+            "traceloop.association.properties.ls_provider": "groq",
+            "gen_ai.request.model": "llama-3.3-70b-versatile", "gen_ai.usage.prompt_tokens": 2064,
+            "gen_ai.usage.completion_tokens": 26, "gen_ai.usage.cache_read_input_tokens": cached,
+        }))
+    };
+    let zero = said("0.44.2", 0);
+    check(&zero, &[("input_tokens", "2064"), ("cache_read_tokens", "-")]);
+    assert!(zero["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+    check(&said("0.44.2", 1862), &[("input_uncached_tokens", "202")]);
+    check(&said("0.62.4", 0), &[("cache_read_tokens", "0"), ("input_uncached_tokens", "2064")]);
+}
+
 // VoyageAI through openllmetry 0.51.1, of which no rule is known.
 #[test]
 fn no_input_of_an_embedding_is_cached() {
