@@ -12,6 +12,8 @@ mod openinference;
 mod openllmetry;
 mod otel;
 mod products;
+#[cfg(test)]
+mod tests;
 
 use Basis::{Exclusive, Inclusive};
 use Cached::Sent;
@@ -305,51 +307,4 @@ pub(super) fn thinks(model: &str) -> bool {
         || (model.starts_with("gemini-2.5-flash") && !model.contains("lite"))
         || model.starts_with("gemini-3");
     by_default && !other
-}
-
-#[cfg(test)]
-mod tests {
-    use spanledger_schemas::usage_marks::{CACHED_UNTOLD, PERHAPS_ESTIMATED};
-
-    use super::*;
-
-    /// What reads a call acts upon the marks, so that they must stand wherever they hold.
-    #[test]
-    fn reasons_carry_the_mark_of_what_is_missing() {
-        for rule in rules() {
-            let untold = match rule.cached {
-                Sent => false,
-                Cached::Unsent(reason)
-                | Cached::ReadUnsent(reason)
-                | Cached::WriteUnsent(reason)
-                | Cached::InsideZeroUnsent(reason)
-                | Cached::Mistaken(reason)
-                | Cached::ZeroUnsent(reason) => {
-                    assert!(reason.contains(CACHED_UNTOLD), "{reason}");
-                    true
-                }
-            };
-            assert!(!rule.name.contains('['), "{}", rule.name);
-            let of_streams = match rule.streams {
-                Streams::OutputWrong { streamed, .. } => Some(streamed),
-                _ => None,
-            };
-            if let Streams::PerhapsWrong(why) = rule.streams {
-                assert!(why.contains(PERHAPS_ESTIMATED), "{why}");
-                assert_eq!(why.contains(CACHED_UNTOLD), untold, "{why}");
-            }
-            // The reason why output is wrong stands in place of the one that has the mark.
-            for why in [rule.output_wrong, of_streams].into_iter().flatten() {
-                assert_eq!(why.contains(CACHED_UNTOLD), untold, "{why}");
-            }
-            if let Some(unsaid) = rule.unsaid() {
-                assert!(unsaid.contains(PERHAPS_ESTIMATED), "{unsaid}");
-                assert_eq!(unsaid.contains(CACHED_UNTOLD), untold, "{unsaid}");
-            }
-        }
-        for api in APIS {
-            let name = api.name.unwrap_or_default();
-            assert!(api.untold.contains(CACHED_UNTOLD) && !name.contains('['), "{name}");
-        }
-    }
 }
