@@ -246,18 +246,16 @@ fn as_text(column: &ArrayRef) -> Vec<Option<String>> {
     text.as_string::<i32>().iter().map(|t| t.map(str::to_owned)).collect()
 }
 
-/// Its name says whose a file is, and so whether the order of its rows is known.
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_are_taken_out_of_a_file_of_another_writer() {
-    let dir = tempfile::tempdir().unwrap();
-    let table = &calls::TABLE;
-    let store = Store::open(dir.path()).await.unwrap();
+/// A store with fifty calls in a file of another writer: its name says whose a file is, and so whether
+/// the order of its rows is known.
+async fn of_another_writer(dir: &std::path::Path, table: &'static Table) -> (Store, DataFile) {
+    let store = Store::open(dir).await.unwrap();
     store.append(table, rows(table, 50, 1, 1), None).await.unwrap();
     let ours = store.snapshot().await.unwrap().files(table)[0].path.clone();
     drop(store);
     let name = ours.rsplit('/').next().unwrap();
     let other = ours.replace(name, "other-writer.parquet");
-    let root = dir.path().join(table.name);
+    let root = dir.join(table.name);
     std::fs::rename(root.join(&ours), root.join(&other)).unwrap();
     for entry in std::fs::read_dir(root.join("_delta_log")).unwrap() {
         let path = entry.unwrap().path();
@@ -266,11 +264,18 @@ async fn rows_are_taken_out_of_a_file_of_another_writer() {
             std::fs::write(&path, text.replace(name, "other-writer.parquet")).unwrap();
         }
     }
-
-    let store = Store::open(dir.path()).await.unwrap();
-    let before = store.snapshot().await.unwrap();
-    let file = before.files(table)[0].clone();
+    let store = Store::open(dir).await.unwrap();
+    let file = store.snapshot().await.unwrap().files(table)[0].clone();
     assert_eq!(file.path, other);
+    (store, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_taken_out_of_a_file_of_another_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &calls::TABLE;
+    let (store, file) = of_another_writer(dir.path(), table).await;
+    let before = store.snapshot().await.unwrap();
     let mut expected = in_order(&read_in_order(table, before.provider(table)).await);
     let places = vec![0, 7, 49];
     for place in places.iter().rev() {
@@ -278,11 +283,35 @@ async fn rows_are_taken_out_of_a_file_of_another_writer() {
     }
     expected.sort_unstable();
     let nothing = rows(table, 0, 1, 3);
+    let other = file.path.clone();
     let taken_out = vec![FileRows { file, places }];
     store.replace_rows(table, taken_out, nothing, None).await.unwrap();
     let after = store.snapshot().await.unwrap();
     assert_eq!(lines(&read(table, after.provider(table)).await), expected);
     assert!(after.files(table).iter().all(|f| f.path != other), "{:?}", after.files(table));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_changed_in_a_file_of_another_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = &calls::TABLE;
+    let (store, file) = of_another_writer(dir.path(), table).await;
+    let before = store.snapshot().await.unwrap();
+    let expected = lines(&read(table, before.provider(table)).await);
+    let mut meant_at = Vec::new();
+    let mut first = 0;
+    let same = |batch: &RecordBatch, meant: &BooleanArray| {
+        meant_at.extend((0..batch.num_rows()).filter(|i| meant.value(*i)).map(|i| first + i));
+        first += batch.num_rows();
+        Ok::<_, StoreError>(batch.clone())
+    };
+    let places = FileRows { file: file.clone(), places: vec![0, 7, 49] };
+    let files = store.change_rows(table, places, same).await.unwrap();
+    assert_eq!(meant_at, [0, 7, 49]);
+    assert!(files.iter().all(|f| f.path != file.path), "{files:?}");
+    let after = store.snapshot().await.unwrap();
+    assert_eq!(after.files(table).as_slice(), files.as_slice());
+    assert_eq!(lines(&read(table, after.provider(table)).await), expected);
 }
 
 /// Rows of each row group of a data file.
