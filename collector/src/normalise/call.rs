@@ -64,8 +64,9 @@ pub(super) fn read<'a>(
     });
     let method = aws_method(said, scope.name);
     // LangChain streams also where the parameters of the call do not say so.
+    let of_langchain = speaks.is_some_and(|d| d.is_of_langchain(scope.name));
     let streaming = answer
-        .filter(|_| speaks.is_some_and(|d| d.is_of_langchain(scope.name)))
+        .filter(|_| of_langchain)
         .and_then(events::answer_streamed)
         .or_else(|| said.truth(Fact::Streaming))
         .or_else(|| {
@@ -98,9 +99,11 @@ pub(super) fn read<'a>(
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
             failed: matches!(item, Item::Span(span) if span.status_code == 2),
-            client_named: answer.is_some_and(|text| text.contains("\"model_provider\":")),
+            client_named: of_langchain
+                && answer.is_some_and(|text| text.contains("\"model_provider\":")),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),
-            traced_function: said.is("langsmith.metadata.ls_method", "traceable"),
+            traced_function: speaks.is_some_and(|d| d.name == "langsmith")
+                && said.is("langsmith.metadata.ls_method", "traceable"),
             answer_named: said.said(Fact::ResponseId).is_some(),
             operation: operation_word.as_deref().unwrap_or_default(),
             method,

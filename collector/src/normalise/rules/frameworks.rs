@@ -254,7 +254,7 @@ pub(super) const RULES: &[Rule] = &[
              [cached-untold]",
         ),
         reasoning: InsideUnsent,
-        name: "library: Google ADK tells LiteLLM's usage as it came",
+        name: ADK_LITELLM,
         ..RULE
     },
     Rule {
@@ -263,7 +263,7 @@ pub(super) const RULES: &[Rule] = &[
         only: |who| who.model.contains("claude"),
         cached: Cached::WriteUnsent(ADK_CLAUDE),
         reasoning: InsideUnsent,
-        name: "library: Google ADK tells LiteLLM's usage as it came",
+        name: ADK_LITELLM,
         ..RULE
     },
     Rule {
@@ -271,7 +271,7 @@ pub(super) const RULES: &[Rule] = &[
         input_name: ADK_INPUT,
         cached: Unsent(ADK_OTHERS),
         reasoning: InsideUnsent,
-        name: "library: Google ADK tells LiteLLM's usage as it came",
+        name: ADK_LITELLM,
         ..RULE
     },
     Rule {
@@ -390,6 +390,8 @@ fn is_tagged(model: &str) -> bool {
 
 const OLD_PYDANTIC_CACHED: &str = "library: pydantic-ai before 0.8 tells cached tokens of some providers alone: \
      uncached may be an upper bound [cached-untold]";
+
+const ADK_LITELLM: &str = "library: Google ADK tells LiteLLM's usage as it came";
 
 const ADK_CLAUDE: &str = "library: LiteLLM adds cached tokens; Google ADK does not tell what was written to a cache: uncached is \
      an upper bound [cached-untold]";

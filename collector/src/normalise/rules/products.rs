@@ -93,10 +93,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openlit.otel*",
         provider: "openai",
-        cached: Unsent(
-            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
-             bound [cached-untold]",
-        ),
+        cached: Unsent(OLD_OPENLIT_INSIDE),
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
@@ -136,10 +133,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openlit.otel*",
         only: |who| who.provider.is_none(),
-        cached: Unsent(
-            "library: openlit of one scope for all tells no cached tokens: uncached is an upper \
-             bound [cached-untold]",
-        ),
+        cached: Unsent(OLD_OPENLIT_INSIDE),
         streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         reasoning: InsideUnsent,
         name: "library: openlit passes on the counts of a gateway, which adds cached tokens",
@@ -389,6 +383,9 @@ const LITELLM_STREAMS: Streams = Streams::PerhapsGuessedWithoutCache(
     "library: litellm guesses the counts of a stream that tells none, unmarked; a guess lacks cached \
      tokens, and so does this [perhaps-estimated] [cached-untold]",
 );
+
+const OLD_OPENLIT_INSIDE: &str = "library: openlit of one scope for all tells no cached tokens: uncached is an upper bound \
+     [cached-untold]";
 
 const OLD_OPENLIT_BESIDE: &str = "library: openlit of one scope for all tells no cached tokens, which stand beside input: only \
      uncached input is known [cached-untold]";
