@@ -29,8 +29,8 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    // Its instrumentation of Anthropic's client adds up what Claude counts apart, and tells both cached
-    // counts always. Until 1.2 all of the family had one scope, LangChain's too, which tells no writes.
+    // Until 1.2 all of its GenAI family had one scope. Of Bedrock the client's and LangChain's pass on what
+    // it counts.
     Rule {
         scope: "opentelemetry.util.genai*",
         provider: "aws.bedrock",
@@ -40,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
         name: GENAI_BEDROCK,
         ..RULE
     },
+    // That of Anthropic's client adds up what Claude counts apart, and tells both cached counts always;
+    // LangChain's tells no writes.
     Rule {
         scope: "opentelemetry.util.genai*",
         only: |who| is_claude(who) && who.write_name.is_empty(),
