@@ -127,6 +127,9 @@ pub const SET_CODEX: &str = "Codex CLI: set `exporter` and `trace_exporter` to O
 /// What to set where Gemini CLI sends metrics alone.
 pub const SET_GEMINI_CLI: &str = "Gemini CLI: telemetry sends traces and logs to the same endpoint; \
     see that /v1/traces and /v1/logs of `telemetry.otlpEndpoint` reach this server";
+/// What to set where Qwen Code sends metrics alone.
+pub const SET_QWEN_CODE: &str = "Qwen Code: telemetry sends logs to the same endpoint; see that \
+    /v1/logs of `telemetry.otlpEndpoint` reaches this server";
 /// What to set where any other client sends metrics alone.
 pub const SET_CLIENT: &str = "switch on the exporter of traces (OTEL_TRACES_EXPORTER=otlp) or logs \
     (OTEL_LOGS_EXPORTER=otlp): a sum of tokens has no user, trace or price of its own";
@@ -185,6 +188,18 @@ pub static ALL: &[UsageMetric] = &[
             measure("thought", Usage::Reasoning, Total::Output),
         ],
         SET_GEMINI_CLI,
+    ),
+    client(
+        "qwen-code.token.usage",
+        Some("type"),
+        &[
+            measure("input", Usage::Input, Total::Input),
+            measure("cache", Usage::CacheRead, Total::Within),
+            // With thoughts, where it asks by OpenAI's API; without them, as Gemini's has it.
+            measure("output", Usage::Output, Total::Output),
+            measure("thought", Usage::Reasoning, Total::Within),
+        ],
+        SET_QWEN_CODE,
     ),
     client(
         "codex.turn.token_usage",

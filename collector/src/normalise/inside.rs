@@ -203,6 +203,7 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
         ("openai.reasoningTokens", Reasoning, 0),
         ("xai.reasoningTokens", Reasoning, 2),
         ("deepseek.reasoningTokens", Reasoning, 3),
+        ("anthropic.usage.output_tokens_details.thinking_tokens", Reasoning, 4),
         ("google.usageMetadata.thoughtsTokenCount", Reasoning, 1),
         ("google.usageMetadata.totalTokenCount", Total, 0),
         ("openai.serviceTier", Fact::ServiceTier, 0),

@@ -138,6 +138,38 @@ const FRAMEWORKS: &[&str] = &[
     "unknown",
 ];
 
+/// LlamaIndex's classes of models.
+const LLAMA_INDEX_CLASSES: &[(&str, &str)] = &[
+    ("Anthropic", "anthropic"),
+    ("AzureOpenAI", "azure.ai.openai"),
+    ("AzureOpenAIEmbedding", "azure.ai.openai"),
+    ("Bedrock", "aws.bedrock"),
+    ("BedrockConverse", "aws.bedrock"),
+    ("BedrockEmbedding", "aws.bedrock"),
+    ("Cerebras", "cerebras"),
+    ("Cohere", "cohere"),
+    ("CohereEmbedding", "cohere"),
+    ("DeepSeek", "deepseek"),
+    ("Fireworks", "fireworks_ai"),
+    ("FireworksEmbedding", "fireworks_ai"),
+    ("Gemini", "gcp.gemini"),
+    ("GeminiEmbedding", "gcp.gemini"),
+    ("Groq", "groq"),
+    ("MistralAI", "mistral_ai"),
+    ("MistralAIEmbedding", "mistral_ai"),
+    ("Ollama", "ollama"),
+    ("OllamaEmbedding", "ollama"),
+    ("OpenAI", "openai"),
+    ("OpenAIEmbedding", "openai"),
+    ("OpenAIResponses", "openai"),
+    ("OpenRouter", "openrouter"),
+    ("Perplexity", "perplexity"),
+    ("TogetherLLM", "together_ai"),
+    ("TogetherEmbedding", "together_ai"),
+    ("Vertex", "gcp.vertex_ai"),
+    ("VoyageEmbedding", "voyageai"),
+];
+
 /// LangChain's classes of models, by the beginnings of their names.
 const CLASSES: &[(&str, &str)] = &[
     ("ChatAnthropicVertex", "gcp.vertex_ai"),
@@ -159,9 +191,14 @@ const CLASSES: &[(&str, &str)] = &[
     ("ChatFireworks", "fireworks_ai"),
 ];
 
-/// The provider that a class of LangChain asks, of the name of a span: `ChatCohere.chat`.
+/// The provider that a class of LangChain or LlamaIndex asks, of the name of a span:
+/// `ChatCohere.chat`, `Ollama.task`.
 pub(super) fn of_class(name: &str) -> Option<&'static str> {
-    let known = CLASSES.iter().find(|(class, _)| name.starts_with(class));
+    let class = name.split_once('.').map_or(name, |(class, _)| class);
+    let known = CLASSES
+        .iter()
+        .find(|(beginning, _)| class.starts_with(beginning))
+        .or_else(|| LLAMA_INDEX_CLASSES.iter().find(|(whole, _)| class == *whole));
     known.map(|(_, provider)| *provider)
 }
 

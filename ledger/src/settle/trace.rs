@@ -14,7 +14,8 @@
 //!    But what tools ask of another model is no part of the call that asked for the tools: where
 //!    there is nothing else below, and the usage is not that of what is below, all are calls.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
-//!    is part of one: below a span that has usage, with no tool between.
+//!    is part of one: below a span that has usage, with no tool between; or right below one of its
+//!    own library, naming no model where that one names it.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
 //!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
 //!    without a length may tell the end of a stream that another began (`ends`). Log records are
@@ -270,6 +271,10 @@ fn in_its_tools(trace: &InTrace<'_>, told: &Told, under: &Below) -> bool {
 }
 
 fn without_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> Below {
+    if let Some(of) = piece_of(trace, i).filter(|_| under.calls == 0) {
+        trace.marks[i] = Mark::Same(Place { t, i: of }, Rule::PartOfCall);
+        return *under;
+    }
     trace.marks[i] = match under.calls {
         0 => Mark::Call,
         1 => Mark::Same(Place { t, i: under.call }, Rule::AroundCall),
@@ -279,6 +284,15 @@ fn without_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> 
         0 => Below { calls: 1, call: i, ..Below::default() },
         _ => *under,
     }
+}
+
+/// The inference right above of which one that tells no model is a piece: BeeAI makes a span of
+/// each event of an answer, and of its failure.
+fn piece_of(trace: &InTrace<'_>, i: usize) -> Option<usize> {
+    let above = trace.tree.within[i].filter(|p| trace.tree.spans[*p].role == Role::Inference)?;
+    let [piece, whole] = [i, above].map(|at| trace.told(at).facts);
+    let same = piece.scope == whole.scope;
+    (same && piece.models == [0, 0] && whole.models != [0, 0]).then_some(above)
 }
 
 /// A span that repeats the usage of what lies below, as far as it does.

@@ -2,7 +2,7 @@
 //! library; the general answers are in `advice`. The facts were read off what each library sends
 //! against what the provider billed.
 
-use spanledger_schemas::usage_metrics::{SET_CLAUDE_CODE, SET_CODEX, SET_GEMINI_CLI};
+use spanledger_schemas::usage_metrics::{SET_CLAUDE_CODE, SET_CODEX, SET_GEMINI_CLI, SET_QWEN_CODE};
 
 use super::advice::Problem::{
     self, CachedUntold, Duplicates, EventsOnly, MetricsOnly, NoUsage, NoUser, PerhapsEstimated,
@@ -130,6 +130,7 @@ pub(super) const BY_LIBRARY: &[(&str, Problem, &str)] = &[
         "Gemini CLI tells cached tokens and thoughts on its log events only \
          (`gemini_cli.api_response`): let its logs come here too",
     ),
+    ("qwen-code", MetricsOnly, SET_QWEN_CODE),
     // Gateways and frameworks.
     (
         "litellm",

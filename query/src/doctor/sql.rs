@@ -18,7 +18,8 @@ pub(super) struct Statements {
 
 /// Names of events that tell of a model call: those of the GenAI conventions and of coding agents,
 /// beside those that normalise knows by their dialect.
-const EVENTS: [&str; 4] = ["gen_ai.%", "claude_code.api_%", "codex.%", "gemini_cli.api_%"];
+const EVENTS: [&str; 5] =
+    ["gen_ai.%", "claude_code.api_%", "codex.%", "gemini_cli.api_%", "qwen-code.api_%"];
 
 /// Names of metrics that look as if they counted tokens, beside those that are known. An inference
 /// server's own (`vllm:prompt_tokens_total`) count requests of clients that are asked about elsewhere.

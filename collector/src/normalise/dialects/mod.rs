@@ -49,7 +49,7 @@ pub(super) struct Dialect {
     pub(super) provider_in_model: &'static [&'static str],
     /// Attribute that, on spans of calls alone, names the model after its provider.
     pub(super) model_of_calls: Option<&'static str>,
-    /// Scopes that name the span of a call after LangChain's class that asks.
+    /// Scopes that name the span of a call after the class of LangChain or LlamaIndex that asks.
     pub(super) named_by_class: &'static [&'static str],
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
@@ -177,7 +177,7 @@ impl Dialect {
         self.usage_is_call || (streaming == Some(true) && ends_early())
     }
 
-    /// Whether a scope of this dialect names the span of a call after LangChain's class that asks.
+    /// Whether a scope of this dialect names the span of a call after the class that asks.
     pub(super) fn names_class(&self, scope: &str) -> bool {
         self.named_by_class.iter().any(|pattern| scope_is(pattern, scope))
     }

@@ -21,6 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("llm.invocation_parameters", &PARAMETERS),
         ("embedding.invocation_parameters", &PARAMETERS),
         ("metadata", &inside::METADATA),
+        ("output.value", &ANSWER),
     ],
     provider_in_model: &[
         "openinference.instrumentation.litellm",
@@ -59,6 +60,26 @@ const PARAMETERS: inside::Inside = inside::Inside {
     ],
 };
 
+/// The answer as the provider gave it: what the counts that are made of it leave out.
+const ANSWER: inside::Inside = inside::Inside {
+    rank: 160,
+    bag: true,
+    paths: &[
+        // Titan's embeddings.
+        ("inputTextTokenCount", Fact::Input, 0),
+        ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
+        ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
+        ("usage.cache_read_input_tokens", Fact::CacheRead, 2),
+        ("usage.cacheReadInputTokens", Fact::CacheRead, 3),
+        ("usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
+        ("usage.cacheWriteInputTokens", Fact::CacheWrite, 1),
+        ("usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
+        ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
+        ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
+        ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
+    ],
+};
+
 pub(super) const NAMES: &[Name] = &[
     ("openinference.span.kind", Fact::Kind, 0),
     ("llm.provider", Fact::Provider, 0),
@@ -77,6 +98,9 @@ pub(super) const NAMES: &[Name] = &[
     ("llm.token_count.prompt_details.cache_read", Fact::CacheRead, 0),
     ("llm.token_count.prompt_details.cache_input", Fact::CacheRead, 1),
     ("llm.token_count.prompt_details.cache_write", Fact::CacheWrite, 0),
+    // BeeAI's own counts beside.
+    ("metadata.usage.cached_prompt_tokens", Fact::CacheRead, 2),
+    ("metadata.usage.cached_creation_tokens", Fact::CacheWrite, 1),
     ("llm.token_count.completion_details.reasoning", Fact::Reasoning, 0),
     ("llm.token_count.prompt_details.audio", Fact::AudioIn, 0),
     ("llm.token_count.completion_details.audio", Fact::AudioOut, 0),

@@ -42,7 +42,10 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("opentelemetry.instrumentation.anthropic", "completion", "chat"),
         ("*", "completion", "text_completion"),
     ],
-    named_by_class: &["opentelemetry.instrumentation.langchain"],
+    named_by_class: &[
+        "opentelemetry.instrumentation.langchain",
+        "opentelemetry.instrumentation.llamaindex",
+    ],
     // LlamaIndex's models are workflows and tasks like all else.
     asks_by_operation: &["opentelemetry.instrumentation.llamaindex"],
     // A chat of Google's older client sends its message by what is a span of its own, in a trace of

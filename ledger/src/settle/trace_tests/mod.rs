@@ -251,6 +251,21 @@ fn failed_inference_is_a_call_unless_it_is_part_of_one() {
     assert_eq!(called(&[inference(1, 0, 10), failed, inference(3, 1, 10)]), [2, 3]);
 }
 
+// BeeAI: an answer that failed has spans of its own for the failure and each piece that came.
+#[test]
+fn what_names_no_model_below_an_inference_of_its_library_is_a_piece_of_it() {
+    let whole = inference(1, 0, None).library(1).model(7);
+    let piece = |id: u64| inference(id, 1, None).library(1).with(|f| f.failed = true);
+    let settled = settle(&[whole, piece(2), piece(3)]);
+    assert_eq!(ids(&settled.calls), [1]);
+    let part = |id| (id, duplicate(Rule::PartOfCall, 0, 1));
+    assert_eq!(verdicts(&settled), [part(2), part(3)]);
+    // Another library's, or one that names a model, may be a call: the nearest to the provider is.
+    assert_eq!(called(&[whole, piece(2).library(2)]), [2]);
+    assert_eq!(called(&[whole, piece(2).model(7)]), [2]);
+    assert_eq!(called(&[whole.model(0), piece(2), piece(3)]), [2, 3]);
+}
+
 #[test]
 fn of_two_libraries_on_one_call_the_one_that_tells_more_is_the_call() {
     let outer = inference(1, 0, 10).library(1).response(7);

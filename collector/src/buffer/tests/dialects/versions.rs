@@ -341,3 +341,54 @@ fn qwen_code_tells_of_calls_by_log_events() {
     }));
     check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "5")]);
 }
+
+// openinference-beeai (framework 0.1.83), gpt-4o: 3039 of 3629 were read from a cache.
+#[test]
+fn beeai_tells_cached_tokens_beside_openinferences_names() {
+    let row = by("openinference.instrumentation.beeai", "0.1.83").span(json!({
+        "openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.provider": "openai",
+        "llm.token_count.prompt": 3629, "llm.token_count.completion": 198,
+        "llm.token_count.total": 3827, "metadata.usage.cached_prompt_tokens": 3039,
+        "metadata.usage.cached_creation_tokens": 0,
+    }));
+    check(&row, &[("input_tokens", "3629"), ("cache_read_tokens", "3039")]);
+    check(&row, &[("input_uncached_tokens", "590")]);
+}
+
+// openinference-bedrock for node 0.4.14: what it leaves out stands in the answer that it passes on.
+#[test]
+fn openinferences_answer_holds_what_its_counts_leave_out() {
+    let scope = "@arizeai/openinference-instrumentation-bedrock";
+    let usage = json!({ "usage": {
+        "inputTokens": 503, "outputTokens": 30, "totalTokens": 4010,
+        "cacheReadInputTokens": 2451, "cacheWriteInputTokens": 1026,
+    } });
+    let row = by(scope, "0.4.14").span(json!({
+        "openinference.span.kind": "LLM", "llm.model_name": "anthropic.claude-sonnet-4-5-v1:0",
+        "llm.provider": "aws", "llm.token_count.prompt": 503, "llm.token_count.completion": 30,
+        "output.value": usage.to_string(),
+    }));
+    check(&row, &[("cache_read_tokens", "2451"), ("cache_write_tokens", "1026")]);
+    check(&row, &[("input_uncached_tokens", "503"), ("input_tokens", "3980")]);
+    let row = by(scope, "0.4.14").span(json!({
+        "openinference.span.kind": "EMBEDDING", "llm.model_name": "amazon.titan-embed-text-v2:0",
+        "output.value": json!({ "embedding": [0.1], "inputTextTokenCount": 362 }).to_string(),
+    }));
+    check(&row, &[("input_uncached_tokens", "362")]);
+}
+
+// opentelemetry-instrumentation-llamaindex 0.59.1: the class is all that tells who answered.
+#[test]
+fn the_class_of_llama_index_tells_the_provider() {
+    let named = |name| {
+        let case = Case { name, ..by("opentelemetry.instrumentation.llamaindex", "0.59.1") };
+        case.span(json!({
+            "traceloop.span.kind": "task", "llm.request.type": "chat",
+            "gen_ai.request.model": "llama-3.3-70b-versatile", "gen_ai.usage.input_tokens": 788,
+            "gen_ai.usage.output_tokens": 29, "llm.usage.total_tokens": 817,
+        }))
+    };
+    check(&named("Groq.task"), &[("provider", "groq"), ("input_tokens", "788")]);
+    check(&named("Ollama.workflow"), &[("provider", "ollama"), ("output_tokens", "29")]);
+    check(&named("OpenAILike.task"), &[("provider", "-"), ("usage_basis", "unknown")]);
+}
