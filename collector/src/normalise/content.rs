@@ -174,11 +174,14 @@ const PREFIXES: &[(&str, ContentKind)] = &[
 
 /// The kind of a key that is content by its beginning.
 pub(super) fn by_prefix(key: &str) -> Option<ContentKind> {
+    // Asked of every key that means nothing, which most often begins otherwise than any of these.
+    if !key.starts_with(['e', 'g', 'l', 'r']) {
+        return None;
+    }
     if let Some(rest) = key.strip_prefix("gen_ai.prompt.") {
         // `gen_ai.prompt.0.content` is a message; `gen_ai.prompt.name` is the name of a template.
         return rest.starts_with(|c: char| c.is_ascii_digit()).then_some(Input);
     }
-    // Asked of every key that means nothing, which most often begins otherwise than any of these.
     let (namespace, _) = key.split_once('.')?;
     if !["gen_ai", "llm", "embedding", "retrieval", "reranker"].contains(&namespace) {
         return None;

@@ -121,7 +121,7 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
     }
     let word = text.trim();
     // What Logfire writes in place of what it took for a secret.
-    let scrubbed = word.starts_with("[Scrubbed due to ");
+    let scrubbed = word.starts_with('[') && word.starts_with("[Scrubbed due to ");
     let nothing = || NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(word));
     // OpenLLMetry's word for a model that LangChain does not name.
     let model = matches!(fact, Fact::RequestModel | Fact::ResponseModel | Fact::Model);

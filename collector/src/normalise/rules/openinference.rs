@@ -2,7 +2,7 @@
 //! each left out of it.
 
 use super::Basis::{Estimated, Exclusive, Unknown};
-use super::Cached::{self, Mistaken, Unsent, WriteUnsent};
+use super::Cached::{self, InsideZeroUnsent, Mistaken, Unsent, WriteUnsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
 use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
 
@@ -389,6 +389,30 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: openinference bedrock for node passes on Bedrock's exclusive counts",
+        ..RULE
+    },
+    // Zero of streams, whatever was cached. Seen with the framework's 0.1.83.
+    Rule {
+        scope: "openinference.instrumentation.beeai",
+        cached: InsideZeroUnsent(
+            "library: BeeAI tells no cached tokens of streams: where it tells none, uncached is an \
+             upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // An answer in the words of OpenAI's API, whoever gave it, has no place for them.
+    Rule {
+        dialect: "openinference",
+        cache_name: "usage.",
+        only: |who| who.model.contains("claude"),
+        cached: WriteUnsent(
+            "library: what of Claude's input was written to a cache is not told in OpenAI's words: \
+             uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
         ..RULE
     },
     // The specification leaves it open whether details are sent, and many send none.

@@ -345,14 +345,21 @@ fn qwen_code_tells_of_calls_by_log_events() {
 // openinference-beeai (framework 0.1.83), gpt-4o: 3039 of 3629 were read from a cache.
 #[test]
 fn beeai_tells_cached_tokens_beside_openinferences_names() {
-    let row = by("openinference.instrumentation.beeai", "0.1.83").span(json!({
-        "openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.provider": "openai",
-        "llm.token_count.prompt": 3629, "llm.token_count.completion": 198,
-        "llm.token_count.total": 3827, "metadata.usage.cached_prompt_tokens": 3039,
-        "metadata.usage.cached_creation_tokens": 0,
-    }));
+    let said = |prompt: i64, cached: i64| {
+        by("openinference.instrumentation.beeai", "0.1.83").span(json!({
+            "openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.provider": "openai",
+            "llm.token_count.prompt": prompt, "llm.token_count.completion": 198,
+            "metadata.usage.cached_prompt_tokens": cached,
+            "metadata.usage.cached_creation_tokens": 0,
+        }))
+    };
+    let row = said(3629, 3039);
     check(&row, &[("input_tokens", "3629"), ("cache_read_tokens", "3039")]);
     check(&row, &[("input_uncached_tokens", "590")]);
+    // A stream, 1499 of which were read from a cache.
+    let row = said(1847, 0);
+    check(&row, &[("input_tokens", "1847"), ("cache_read_tokens", "-")]);
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
 }
 
 // openinference-bedrock for node 0.4.14: what it leaves out stands in the answer that it passes on.
@@ -391,4 +398,21 @@ fn the_class_of_llama_index_tells_the_provider() {
     check(&named("Groq.task"), &[("provider", "groq"), ("input_tokens", "788")]);
     check(&named("Ollama.workflow"), &[("provider", "ollama"), ("output_tokens", "29")]);
     check(&named("OpenAILike.task"), &[("provider", "-"), ("usage_basis", "unknown")]);
+}
+
+// OpenAI's agents 0.19 by LiteLLM, whose usage openinference 2.0.2 has in its answer alone: 4221 of
+// 5846 were read from a cache, 679 written to it.
+#[test]
+fn what_claude_wrote_to_a_cache_has_no_place_in_openais_words() {
+    let usage = json!([{ "usage": {
+        "input_tokens": 5846, "input_tokens_details": { "cached_tokens": 4221 },
+        "output_tokens": 98, "output_tokens_details": { "reasoning_tokens": 0 },
+    } }]);
+    let row = by("openinference.instrumentation.openai_agents", "2.0.2").span(json!({
+        "openinference.span.kind": "LLM", "llm.system": "openai",
+        "llm.model_name": "anthropic/claude-sonnet-4-5", "llm.token_count.prompt": 5846,
+        "llm.token_count.completion": 98, "output.value": usage.to_string(),
+    }));
+    check(&row, &[("input_tokens", "5846"), ("cache_read_tokens", "4221")]);
+    assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
 }
