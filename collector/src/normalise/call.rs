@@ -49,11 +49,13 @@ pub(super) fn read<'a>(
             in_model(said)
         })
         .or_else(|| provider::before_model(model_of_call?).map(Cow::Borrowed))
-        .or_else(|| match item {
-            Item::Span(span) if speaks?.names_class(scope.name) => {
-                provider::of_class(span.name).map(Cow::Borrowed)
-            }
-            _ => None,
+        .or_else(|| {
+            let class = match item {
+                _ if speaks?.kind_is_class => kind_word.as_deref()?,
+                Item::Span(span) if speaks?.names_class(scope.name) => span.name,
+                _ => return None,
+            };
+            provider::of_class(class).map(Cow::Borrowed)
         });
     let operation = operation(said, scope.name, speaks, kind);
     let ttft_ms = ttft_ms(said, speaks, item);

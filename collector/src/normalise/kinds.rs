@@ -86,7 +86,27 @@ pub(super) fn kind(word: &str) -> Option<Kind> {
     if let Some(operation) = word.strip_prefix("ai.") {
         return Some(vercel(operation));
     }
-    KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+    let known = KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    known.map(|(_, kind)| *kind).or_else(|| component(word))
+}
+
+/// What the class of a component of Haystack does; none where it asks no model, or one in its own
+/// process.
+fn component(class: &str) -> Option<Kind> {
+    const LOCAL: [&str; 5] =
+        ["Fastembed", "HuggingFaceLocal", "LlamaCpp", "Optimum", "SentenceTransformers"];
+    if LOCAL.iter().any(|beginning| class.starts_with(beginning)) {
+        return None;
+    }
+    if class.ends_with("ChatGenerator") {
+        return Some(call("chat"));
+    }
+    let last = |word: &str| class.len() > word.len() && class.ends_with(word);
+    match class {
+        _ if last("Generator") => Some(call("text_completion")),
+        _ if last("Embedder") => Some(call("embeddings")),
+        _ => None,
+    }
 }
 
 /// `ai.operationId` of the Vercel AI SDK without its `ai.`: `generateText.doGenerate`, `toolCall`.

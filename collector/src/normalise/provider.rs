@@ -138,6 +138,24 @@ const FRAMEWORKS: &[&str] = &[
     "unknown",
 ];
 
+/// Haystack's classes of generators and embedders, by the beginnings of their names.
+const HAYSTACK_CLASSES: &[(&str, &str)] = &[
+    ("AmazonBedrock", "aws.bedrock"),
+    ("AnthropicVertex", "gcp.vertex_ai"),
+    ("Anthropic", "anthropic"),
+    ("AzureOpenAI", "azure.ai.openai"),
+    ("Cohere", "cohere"),
+    ("GoogleAIGemini", "gcp.gemini"),
+    ("GoogleGenAI", "gcp.gemini"),
+    ("Mistral", "mistral_ai"),
+    ("Ollama", "ollama"),
+    ("OpenAI", "openai"),
+    ("OpenRouter", "openrouter"),
+    ("Perplexity", "perplexity"),
+    ("TogetherAI", "together_ai"),
+    ("VertexAI", "gcp.vertex_ai"),
+];
+
 /// LlamaIndex's classes of models.
 const LLAMA_INDEX_CLASSES: &[(&str, &str)] = &[
     ("Anthropic", "anthropic"),
@@ -191,14 +209,19 @@ const CLASSES: &[(&str, &str)] = &[
     ("ChatFireworks", "fireworks_ai"),
 ];
 
-/// The provider that a class of LangChain or LlamaIndex asks, of the name of a span:
-/// `ChatCohere.chat`, `Ollama.task`.
+/// The provider that a class of LangChain, LlamaIndex or Haystack asks: `ChatCohere.chat`,
+/// `Ollama.task`, `OpenAIChatGenerator`.
 pub(super) fn of_class(name: &str) -> Option<&'static str> {
     let class = name.split_once('.').map_or(name, |(class, _)| class);
-    let known = CLASSES
-        .iter()
-        .find(|(beginning, _)| class.starts_with(beginning))
-        .or_else(|| LLAMA_INDEX_CLASSES.iter().find(|(whole, _)| class == *whole));
+    let begins = |(beginning, _): &&(&str, &str)| class.starts_with(beginning);
+    let of_haystack = class.ends_with("Generator") || class.ends_with("Embedder");
+    let known = match of_haystack {
+        true => HAYSTACK_CLASSES.iter().find(begins),
+        false => CLASSES
+            .iter()
+            .find(begins)
+            .or_else(|| LLAMA_INDEX_CLASSES.iter().find(|(whole, _)| class == *whole)),
+    };
     known.map(|(_, provider)| *provider)
 }
 

@@ -166,6 +166,11 @@ pub(super) fn decide(
         Some(ZeroUnsent(_) | InsideZeroUnsent(_)) => cached > 0,
         Some(Mistaken(_)) => false,
     };
+    let no_writes_told = match known.map(|rule| rule.cached) {
+        Some(WriteUnsent(_)) => false,
+        Some(ZeroUnsent(_) | InsideZeroUnsent(_)) => cached_told,
+        _ => true,
+    };
     let streamed = who.streaming == Some(true);
     let output_wrong = match known.map(|rule| rule.streams) {
         Some(Streams::OutputWrong { streamed: why, .. }) if streamed => Some(why),
@@ -175,7 +180,7 @@ pub(super) fn decide(
     let of = |input, name| Decision {
         input,
         cached_told,
-        no_writes_told: !known.is_some_and(|rule| matches!(rule.cached, WriteUnsent(_))),
+        no_writes_told,
         reasoning: Inside,
         parts_beside: known.is_some_and(|rule| rule.parts_beside),
         writes_beside: known.is_some_and(|rule| rule.writes_beside),

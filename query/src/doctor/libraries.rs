@@ -2,7 +2,9 @@
 //! library; the general answers are in `advice`. The facts were read off what each library sends
 //! against what the provider billed.
 
-use spanledger_schemas::usage_metrics::{SET_CLAUDE_CODE, SET_CODEX, SET_GEMINI_CLI, SET_QWEN_CODE};
+use spanledger_schemas::usage_metrics::{
+    SET_CLAUDE_CODE, SET_CODEX, SET_GEMINI_CLI, SET_QWEN_CODE,
+};
 
 use super::advice::Problem::{
     self, CachedUntold, Duplicates, EventsOnly, MetricsOnly, NoUsage, NoUser, PerhapsEstimated,

@@ -14,6 +14,7 @@ mod claude_code;
 mod codex;
 mod gemini_cli;
 mod genkit;
+mod haystack;
 mod langfuse;
 mod langsmith;
 mod litellm;
@@ -51,6 +52,8 @@ pub(super) struct Dialect {
     pub(super) model_of_calls: Option<&'static str>,
     /// Scopes that name the span of a call after the class of LangChain or LlamaIndex that asks.
     pub(super) named_by_class: &'static [&'static str],
+    /// Whether the kind of a span is the class of the component that asks.
+    pub(super) kind_is_class: bool,
     /// Whether a single value may come as a JSON string.
     pub(super) json_values: bool,
     /// What `gen_ai.server.time_to_first_token` holds.
@@ -109,6 +112,7 @@ const PLAIN: Dialect = Dialect {
     provider_in_model: &[],
     model_of_calls: None,
     named_by_class: &[],
+    kind_is_class: false,
     json_values: false,
     server_ttft: ServerTtft::Seconds,
     client_functions: false,
@@ -195,6 +199,7 @@ pub(super) static ALL: &[&Dialect] = &[
     &gemini_cli::DIALECT,
     &qwen_code::DIALECT,
     &genkit::DIALECT,
+    &haystack::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,
     &mlflow::DIALECT,

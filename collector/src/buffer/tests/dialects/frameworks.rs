@@ -164,3 +164,71 @@ fn model_that_llamaindex_asked_is_a_call_and_its_other_workflows_are_none() {
     }));
     check(&other, &[("span_role", "other")]);
 }
+
+// Haystack 2.8 with its content traced, in the application's own scope: the output of each component
+// holds the usage as the provider's client told it. Claude: 185 beside 2041 written and 4989 read.
+#[test]
+fn haystacks_components_tell_usage_in_their_output() {
+    let ran = |class: &str, output: serde_json::Value| {
+        by("my_app", "").span(json!({
+            "haystack.component.name": "llm", "haystack.component.type": class,
+            "haystack.component.visits": 1, "haystack.component.output": output.to_string(),
+        }))
+    };
+    let reply = |model: &str, usage: serde_json::Value| {
+        let meta = json!({ "model": model, "index": 0, "finish_reason": "stop", "usage": usage });
+        json!({ "replies": [{ "content": "Paris.", "role": "assistant", "meta": meta }] })
+    };
+    let row = ran(
+        "OpenAIChatGenerator",
+        reply(
+            "gpt-4o-2024-08-06",
+            json!({
+                "completion_tokens": 764, "prompt_tokens": 422, "total_tokens": 1186,
+                "completion_tokens_details": { "reasoning_tokens": 602 },
+                "prompt_tokens_details": { "cached_tokens": 0 },
+            }),
+        ),
+    );
+    check(&row, &[("dialect", "haystack"), ("span_role", "call"), ("operation", "chat")]);
+    check(&row, &[("provider", "openai"), ("response_model", "gpt-4o-2024-08-06")]);
+    check(&row, &[("input_tokens", "422"), ("output_tokens", "764"), ("reasoning_tokens", "602")]);
+    check(&row, &[("finish_reason", "stop"), ("cache_read_tokens", "0")]);
+    let row = ran(
+        "AnthropicChatGenerator",
+        reply(
+            "claude-sonnet-4-5-20250929",
+            json!({
+                "cache_creation_input_tokens": 2041, "cache_read_input_tokens": 4989,
+                "prompt_tokens": 185, "completion_tokens": 143,
+            }),
+        ),
+    );
+    check(&row, &[("input_tokens", "7215"), ("input_uncached_tokens", "185")]);
+    // anthropic-haystack 8 adds them: where they do not show it, nothing tells which it was.
+    let row = ran(
+        "AnthropicChatGenerator",
+        reply(
+            "claude-sonnet-4-5-20250929",
+            json!({
+                "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40,
+                "prompt_tokens": 185, "completion_tokens": 143,
+            }),
+        ),
+    );
+    check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "143")]);
+    // A generator of text tells it beside, an embedder too.
+    let meta =
+        json!({ "model": "gpt-4o", "usage": { "prompt_tokens": 12, "completion_tokens": 3 } });
+    let row = ran("OpenAIGenerator", json!({ "replies": ["Paris."], "meta": [meta] }));
+    check(&row, &[("operation", "text_completion"), ("input_tokens", "12")]);
+    let meta = json!({ "model": "text-embedding-ada-002", "usage": { "prompt_tokens": 9 } });
+    let row = ran("OpenAITextEmbedder", json!({ "embedding": [0.1], "meta": meta }));
+    check(&row, &[("operation", "embeddings"), ("input_uncached_tokens", "9")]);
+    // Without its content a call all the same; what asks no model is none.
+    let untold = by("my_app", "").span(json!({ "haystack.component.type": "CohereChatGenerator" }));
+    check(&untold, &[("span_role", "call"), ("provider", "cohere"), ("usage_basis", "-")]);
+    for class in ["PromptBuilder", "SentenceTransformersTextEmbedder", "Agent"] {
+        check(&ran(class, json!({})), &[("span_role", "other"), ("dialect", "haystack")]);
+    }
+}

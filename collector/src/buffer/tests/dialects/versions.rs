@@ -359,6 +359,7 @@ fn beeai_tells_cached_tokens_beside_openinferences_names() {
     // A stream, 1499 of which were read from a cache.
     let row = said(1847, 0);
     check(&row, &[("input_tokens", "1847"), ("cache_read_tokens", "-")]);
+    check(&row, &[("cache_write_tokens", "-")]);
     assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
 }
 
