@@ -37,8 +37,8 @@ pub(super) fn exception<'a>(span: &SpanView<'a, '_>) -> Option<&'a str> {
 /// names it speaks.
 pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> bool {
     match (dialect, name) {
+        ("claude-code", "claude_code.api_error" | "api_error") => !never_sent(reading),
         ("claude-code", "claude_code.api_request" | "api_request")
-        | ("claude-code", "claude_code.api_error" | "api_error")
         | ("gemini-cli", "gemini_cli.api_response" | "gemini_cli.api_error")
         | ("qwen-code", "qwen-code.api_response" | "qwen-code.api_error") => true,
         // The last event of a stream; the others repeat parts of it.
@@ -61,6 +61,13 @@ pub(super) fn is_call(dialect: &str, name: &str, reading: &Reading<'_, '_>) -> b
         }
         _ => false,
     }
+}
+
+/// Whether a client refused to ask: Anthropic's, that has no key to ask with.
+fn never_sent(reading: &Reading<'_, '_>) -> bool {
+    let error = reading.attributes.iter().find(|a| a.key == "error");
+    let refused = "Could not resolve authentication method";
+    error.is_some_and(|a| matches!(a.value, Value::Text(text) if text.starts_with(refused)))
 }
 
 /// The status of a request that failed, of `http.response.status_code`.

@@ -107,6 +107,20 @@ fn a_log_event_of_a_call_has_the_same_columns() {
     check(&prompt, &[("record_role", "other"), ("session_id", "s")]);
 }
 
+// Claude Code 1.0.102 without a key asks for its small model all the same: no request is sent.
+#[test]
+fn an_error_before_a_request_is_no_call() {
+    let failed = |error: &str| {
+        by("com.anthropic.claude_code.events", "1.0.102").record(json!({
+            "event.name": "api_error", "model": "claude-3-5-haiku-20241022", "error": error,
+            "status_code": "undefined", "duration_ms": "24", "attempt": "1",
+        }))
+    };
+    let refused = "Could not resolve authentication method. Expected either apiKey or authToken";
+    check(&failed(refused), &[("record_role", "other")]);
+    check(&failed("terminated"), &[("record_role", "call")]);
+}
+
 // Gemini CLI documentation, “Observability”: `gemini_cli.api_response`.
 #[test]
 fn gemini_cli_tells_thoughts_in_its_log_alone() {
