@@ -94,7 +94,10 @@ pub(super) fn read<'a>(
         &Reporter {
             scope: scope.name,
             version: scope.version,
-            provider: provider.as_deref(),
+            provider: provider::whose_api(
+                provider.as_deref(),
+                model.as_deref().unwrap_or_default(),
+            ),
             model: model.as_deref().unwrap_or_default(),
             conventions: scope.conventions,
             dialect: speaks.map_or("", |d| d.name),
@@ -108,6 +111,7 @@ pub(super) fn read<'a>(
                 && said.is("langsmith.metadata.ls_method", "traceable"),
             answer_named: said.said(Fact::ResponseId).is_some(),
             operation: operation_word.as_deref().unwrap_or_default(),
+            embeds: operation.as_deref() == Some("embeddings"),
             method,
             ..Reporter::default()
         },

@@ -156,8 +156,13 @@ const HAYSTACK_CLASSES: &[(&str, &str)] = &[
     ("VertexAI", "gcp.vertex_ai"),
 ];
 
-/// LlamaIndex's classes of models.
-const LLAMA_INDEX_CLASSES: &[(&str, &str)] = &[
+/// Classes by all of their names: LlamaIndex's models, and clients of smolagents and AWS.
+const WHOLE_CLASSES: &[(&str, &str)] = &[
+    ("AmazonBedrockModel", "aws.bedrock"),
+    ("AmazonBedrockServerModel", "aws.bedrock"),
+    ("BedrockRuntime", "aws.bedrock"),
+    ("AzureOpenAIModel", "azure.ai.openai"),
+    ("AzureOpenAIServerModel", "azure.ai.openai"),
     ("Anthropic", "anthropic"),
     ("AzureOpenAI", "azure.ai.openai"),
     ("AzureOpenAIEmbedding", "azure.ai.openai"),
@@ -209,8 +214,8 @@ const CLASSES: &[(&str, &str)] = &[
     ("ChatFireworks", "fireworks_ai"),
 ];
 
-/// The provider that a class of LangChain, LlamaIndex or Haystack asks: `ChatCohere.chat`,
-/// `Ollama.task`, `OpenAIChatGenerator`.
+/// The provider that a class of a library asks: `ChatCohere.chat`, `Ollama.task`,
+/// `OpenAIChatGenerator`, `BedrockRuntime.converse`.
 pub(super) fn of_class(name: &str) -> Option<&'static str> {
     let class = name.split_once('.').map_or(name, |(class, _)| class);
     let begins = |(beginning, _): &&(&str, &str)| class.starts_with(beginning);
@@ -220,7 +225,7 @@ pub(super) fn of_class(name: &str) -> Option<&'static str> {
         false => CLASSES
             .iter()
             .find(begins)
-            .or_else(|| LLAMA_INDEX_CLASSES.iter().find(|(whole, _)| class == *whole)),
+            .or_else(|| WHOLE_CLASSES.iter().find(|(whole, _)| class == *whole)),
     };
     known.map(|(_, provider)| *provider)
 }
@@ -263,6 +268,16 @@ pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option
         .filter(|_| provider == "openai")
         .and_then(|host| HOSTS_BEHIND_OPENAI.iter().find(|(suffix, _)| host.ends_with(suffix)));
     Some(behind.map_or(provider, |(_, real)| Cow::Borrowed(*real)))
+}
+
+/// Whose API counts: clouds of others serve Claude by Anthropic's own.
+pub(super) fn whose_api<'p>(provider: Option<&'p str>, model: &str) -> Option<&'p str> {
+    match provider {
+        Some("azure.ai.inference" | "gcp.vertex_ai" | "gcp.gen_ai") if model.contains("claude") => {
+            Some("anthropic")
+        }
+        provider => provider,
+    }
 }
 
 /// The provider before a model's name: `anthropic/claude-sonnet-4-5`.

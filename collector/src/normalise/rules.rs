@@ -15,7 +15,7 @@ mod products;
 #[cfg(test)]
 mod tests;
 
-use Basis::{Exclusive, Inclusive};
+use Basis::{Estimated, Exclusive, Inclusive};
 use Cached::Sent;
 use Reasoning::{Inside, InsideUnsent};
 
@@ -153,6 +153,16 @@ const RULE: Rule = Rule {
     name: "",
 };
 
+/// Whether text was asked of Cohere, which bills other tokens than its model counts. Of what it embeds it
+/// tells those that it bills alone.
+fn is_text_of_cohere(who: &Reporter<'_>) -> bool {
+    who.provider == Some("cohere") && !who.embeds
+}
+
+/// What many clients tell of Cohere.
+const MODELS_TOKENS: &str =
+    "library: it tells the tokens of Cohere's model, not those that are billed";
+
 /// What LangChain tells of Cohere, whoever passes it on.
 const LANGCHAIN_COHERE: &str = "library: LangChain tells the tokens of Cohere's model, not \
      those that are billed";
@@ -210,7 +220,7 @@ const APIS: &[Api] = &[
                  so uncached may be an upper bound [cached-untold]",
     },
     Api {
-        providers: &["azure.ai.inference", "cerebras", "cohere", "ibm.watsonx.ai", "moonshot_ai"],
+        providers: &["azure.ai.inference", "cerebras", "ibm.watsonx.ai", "moonshot_ai"],
         models: &[],
         input: Inclusive,
         reasoning: InsideUnsent,
@@ -227,8 +237,19 @@ const APIS: &[Api] = &[
         untold: "provider: the Gemini API counts cached tokens inside input; none are told, \
                  so uncached may be an upper bound [cached-untold]",
     },
+    Api {
+        providers: &["cohere"],
+        models: &[],
+        input: Estimated,
+        reasoning: InsideUnsent,
+        name: Some(COHERE_TOKENS),
+        untold: COHERE_TOKENS,
+    },
     ANTHROPIC,
 ];
+
+const COHERE_TOKENS: &str = "provider: Cohere tells what its model counts and what it bills, and nothing \
+     tells which of both this is";
 
 const ANTHROPIC: Api = Api {
     providers: &["anthropic", "aws.bedrock"],
@@ -291,8 +312,6 @@ pub(super) fn reasons_beside(who: &Reporter<'_>, known: Option<&Rule>) -> bool {
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {
     let made = |api: &&Api| api.models.iter().any(|beginning| who.model.starts_with(beginning));
     match who.provider {
-        // It serves Claude by Anthropic's own API.
-        Some("azure.ai.inference") if who.model.starts_with("claude-") => Some(&ANTHROPIC),
         Some(provider) => APIS.iter().find(|api| api.providers.contains(&provider)),
         None => APIS.iter().find(made),
     }

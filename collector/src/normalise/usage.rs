@@ -48,7 +48,7 @@ pub struct Reporter<'a> {
     pub scope: &'a str,
     /// Its version.
     pub version: &'a str,
-    /// Provider in OpenTelemetry's spelling.
+    /// The provider whose API counts, in OpenTelemetry's spelling.
     pub provider: Option<&'a str>,
     /// Major and minor version of the semantic conventions the scope says it follows.
     pub conventions: Option<(u32, u32)>,
@@ -80,6 +80,8 @@ pub struct Reporter<'a> {
     pub total_told: bool,
     /// The operation, in the library's word; empty for none.
     pub operation: &'a str,
+    /// Whether something is embedded.
+    pub embeds: bool,
     /// The remote method that was called, where it is AWS's; empty for none.
     pub method: &'a str,
 }
@@ -249,7 +251,7 @@ pub(super) fn decide(
         of(api.input, name)
     } else {
         match (reported.cache_read, reported.all_cache_writes()) {
-            (None, None) if who.operation.starts_with("embed") => of(Inclusive, EMBEDDED),
+            (None, None) if who.embeds => of(Inclusive, EMBEDDED),
             (Some(0), Some(0)) => of(Inclusive, NO_CACHE),
             _ => of(Unknown, NOTHING_TELLS),
         }
@@ -393,8 +395,10 @@ fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
         return Some((Exclusive, PROOF_EXCLUSIVE));
     }
     if cached == 0 {
-        // Both readings agree.
-        return (reported.uncached == Some(input)).then_some((Inclusive, ALL_UNCACHED));
+        // Both readings agree, where a client that does not know of caches did not make up the rest.
+        let told = reported.cache_read.or(reported.all_cache_writes()).is_some();
+        let agreed = told && reported.uncached == Some(input);
+        return agreed.then_some((Inclusive, ALL_UNCACHED));
     }
     if let Some(uncached) = reported.uncached {
         if input == uncached + cached {

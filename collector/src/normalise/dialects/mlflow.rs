@@ -22,6 +22,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     ],
     json_values: true,
     answers: &["mlflow.spanOutputs"],
+    named_by_class: &["mlflow*"],
     ..PLAIN
 };
 
@@ -43,6 +44,14 @@ const ANSWER: inside::Inside = inside::Inside {
         ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
         ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
         ("model", Fact::ResponseModel, 0),
+        // Of Bedrock: Converse, and the body of what is invoked.
+        ("usage.cacheReadInputTokens", Fact::CacheRead, 5),
+        ("usage.cacheWriteInputTokens", Fact::CacheWrite, 2),
+        ("body.usage.cache_read_input_tokens", Fact::CacheRead, 6),
+        ("body.usage.cache_creation_input_tokens", Fact::CacheWrite, 3),
+        ("body.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 2),
+        ("body.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 2),
+        ("body.model", Fact::ResponseModel, 2),
         // Of LangChain, where `mlflow.chat.tokenUsage` is not told yet.
         ("llm_output.token_usage.prompt_tokens", Fact::Input, 1),
         ("llm_output.token_usage.completion_tokens", Fact::Output, 1),
@@ -59,8 +68,11 @@ const ANSWER: inside::Inside = inside::Inside {
 };
 
 /// What it was asked with.
-const REQUEST: inside::Inside =
-    inside::Inside { rank: 160, bag: true, paths: &[("model", Fact::RequestModel, 0)] };
+const REQUEST: inside::Inside = inside::Inside {
+    rank: 160,
+    bag: true,
+    paths: &[("model", Fact::RequestModel, 0), ("modelId", Fact::RequestModel, 1)],
+};
 
 const NAMES: &[Name] = &[
     ("mlflow.spanType", Fact::Kind, 0),

@@ -50,7 +50,7 @@ pub(super) struct Dialect {
     pub(super) provider_in_model: &'static [&'static str],
     /// Attribute that, on spans of calls alone, names the model after its provider.
     pub(super) model_of_calls: Option<&'static str>,
-    /// Scopes that name the span of a call after the class of LangChain or LlamaIndex that asks.
+    /// Scopes that name the span of a call after the class that asks.
     pub(super) named_by_class: &'static [&'static str],
     /// Whether the kind of a span is the class of the component that asks.
     pub(super) kind_is_class: bool,

@@ -33,6 +33,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("openinference.instrumentation.groq", "groq"),
         ("openinference.instrumentation.mistralai", "mistral_ai"),
     ],
+    named_by_class: &["openinference.instrumentation.smolagents"],
     answers: &["output.value"],
     langchain: &[
         "openinference.instrumentation.langchain",

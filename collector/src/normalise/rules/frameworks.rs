@@ -3,10 +3,24 @@
 use super::Basis::{Estimated, Exclusive};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, BesideUnsent, InsideOrMissing, InsideUnsent, Twice};
-use super::{RULE, Rule, Streams};
+use super::{MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        scope: "pydantic-ai*",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
+        ..RULE
+    },
+    Rule {
+        dialect: "haystack",
+        only: is_text_of_cohere,
+        reasoning: InsideUnsent,
+        name: "library: haystack tells what Cohere bills",
+        ..RULE
+    },
     Rule {
         scope: "pydantic-ai*",
         provider: "anthropic",
@@ -111,6 +125,13 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    Rule {
+        scope: "gen_ai",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
+        ..RULE
+    },
     // Of objects it tells no writes, beside reads.
     Rule {
         scope: "gen_ai",
@@ -127,6 +148,7 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
+    Rule { scope: "ai", only: is_text_of_cohere, input: Estimated, name: MODELS_TOKENS, ..RULE },
     // xAI counts reasoning beside output, which newer versions of its client add. The older tell both in
     // metadata, as they came.
     Rule {

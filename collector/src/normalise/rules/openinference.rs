@@ -4,7 +4,7 @@
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, InsideZeroUnsent, Mistaken, Unsent, WriteUnsent};
 use super::Reasoning::{BesideUnsent, InsideUnsent};
-use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
+use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
@@ -389,6 +389,32 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: openinference bedrock for node passes on Bedrock's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.smolagents",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Unsent(
+            "library: smolagents tells no cached tokens of Bedrock, which stand beside input: only \
+             uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: smolagents passes on Bedrock's exclusive counts",
+        ..RULE
+    },
+    // Haystack's client hands on what is billed, the others what the model counts.
+    Rule {
+        scope: "openinference.instrumentation.haystack",
+        only: is_text_of_cohere,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        dialect: "openinference",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
         ..RULE
     },
     // Zero of streams, whatever was cached. Seen with the framework's 0.1.83.

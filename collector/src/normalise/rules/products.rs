@@ -3,7 +3,7 @@
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, Guessed, InsideUnsent};
-use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
+use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
@@ -36,6 +36,14 @@ pub(super) const RULES: &[Rule] = &[
         only: |who| who.failed,
         input: Estimated,
         name: "library: litellm counts by itself what had come of a stream that broke off",
+        ..RULE
+    },
+    // By Cohere's second API.
+    Rule {
+        dialect: "litellm",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
         ..RULE
     },
     // Older versions do not list what was written to a cache among the details of the input, nor
@@ -226,7 +234,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "@openlit/instrumentation-ollama",
-        only: |who| who.operation.starts_with("embed"),
+        only: |who| who.embeds,
         input: Estimated,
         name: "library: openlit for node counts the input of Ollama's embeddings by itself",
         ..RULE
@@ -287,11 +295,20 @@ pub(super) const RULES: &[Rule] = &[
     },
     // The answer of the client beside the counts that are made of it: where these name no cached
     // tokens, they are the input that Anthropic names beside them.
+    // What Bedrock answered an invocation.
     Rule {
         dialect: "mlflow",
-        cache_name: "usage.cache_",
+        cache_name: "body.usage.cache",
         input: Exclusive,
-        name: "library: older mlflow passes on Anthropic's exclusive counts",
+        name: "library: mlflow passes on Anthropic's exclusive counts, as Bedrock answered them",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "mlflow",
+        cache_name: "usage.cache",
+        input: Exclusive,
+        name: "library: mlflow shows the exclusive counts of Anthropic or Bedrock",
         reasoning: InsideUnsent,
         ..RULE
     },

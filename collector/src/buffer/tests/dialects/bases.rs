@@ -105,7 +105,6 @@ fn input_without_cached_tokens_is_read_as_the_provider_counts() {
     };
     for (provider, model) in [
         ("azure.ai.inference", "gpt-4o"),
-        ("cohere", "command-r"),
         ("cerebras", "llama3.1-8b"),
         ("moonshot_ai", "kimi-k2"),
         ("ibm.watsonx.ai", "granite"),
@@ -128,6 +127,11 @@ fn input_without_cached_tokens_is_read_as_the_provider_counts() {
         assert!(marked(&row, CACHED_UNTOLD), "{provider}");
     }
     check(&said("", "some-model"), &[("usage_basis", "unknown"), ("input_tokens", "-")]);
+    // Cohere's answer has `usage.tokens` and `usage.billed_units`, which differ.
+    check(&said("cohere", "command-r"), &[("usage_basis", "estimated"), ("input_tokens", "-")]);
+    // Anthropic's counts, whoever serves it.
+    let vertex = said("gcp.vertex_ai", "claude-sonnet-4-5@20250929");
+    check(&vertex, &[("usage_basis", "exclusive"), ("provider", "gcp.vertex_ai")]);
 }
 
 // opentelemetry-instrumentation-anthropic, `extract_usage_tokens`: input + cache_creation +

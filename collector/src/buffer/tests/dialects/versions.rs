@@ -417,3 +417,61 @@ fn what_claude_wrote_to_a_cache_has_no_place_in_openais_words() {
     check(&row, &[("input_tokens", "5846"), ("cache_read_tokens", "4221")]);
     assert!(row["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
 }
+
+// mlflow 3 of boto3's invoke_model: 965 beside 4370 that were read, in the body of the answer.
+#[test]
+fn mlflow_shows_what_bedrock_answered() {
+    let body = json!({
+        "model": "claude-sonnet-4-5-20250929", "usage": {
+            "input_tokens": 965, "output_tokens": 195, "cache_read_input_tokens": 4370,
+            "cache_creation_input_tokens": 0,
+        },
+    });
+    let case = Case { name: "BedrockRuntime.invoke_model", ..by("mlflow.tracing.provider", "") };
+    let row = case.span(json!({
+        "mlflow.spanType": "\"LLM\"",
+        "mlflow.spanInputs": json!({ "modelId": "us.anthropic.claude-v1:0" }).to_string(),
+        "mlflow.spanOutputs": json!({ "contentType": "application/json", "body": body }).to_string(),
+        "mlflow.chat.tokenUsage":
+            "{\"input_tokens\": 965, \"output_tokens\": 195, \"total_tokens\": 1160}",
+    }));
+    check(&row, &[("provider", "aws.bedrock"), ("request_model", "us.anthropic.claude-v1:0")]);
+    check(&row, &[("input_tokens", "5335"), ("input_uncached_tokens", "965")]);
+}
+
+// AI SDK 4.1 to 7 of Cohere: 1277 and 294 where 780 and 291 were billed; what it embeds is what is billed.
+#[test]
+fn vercel_tells_the_tokens_of_coheres_model() {
+    let said = |operation: &str| {
+        by("ai", "").span(json!({
+            "ai.operationId": operation, "ai.model.provider": "cohere.chat",
+            "gen_ai.system": "cohere.chat", "gen_ai.request.model": "command-a-03-2025",
+            "ai.usage.inputTokens": 1277, "ai.usage.outputTokens": 294, "ai.usage.tokens": 1277,
+        }))
+    };
+    let row = said("ai.generateText.doGenerate");
+    check(&row, &[("provider", "cohere"), ("usage_basis", "estimated"), ("input_tokens", "-")]);
+    check(&row, &[("reported_input_tokens", "1277")]);
+    check(&said("ai.embed.doEmbed"), &[("input_tokens", "1277")]);
+}
+
+// AI SDK 6 with @ai-sdk/groq: 335 of 3097 were uncached. A client that knows nothing of caches leaves
+// the SDK to say that all are.
+#[test]
+fn all_input_is_not_uncached_where_nothing_is_told_of_a_cache() {
+    let said = |cached: Option<i64>| {
+        let mut said = json!({
+            "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "groq.chat",
+            "gen_ai.system": "groq.chat", "gen_ai.request.model": "openai/gpt-oss-120b",
+            "ai.usage.inputTokens": 3097, "ai.usage.outputTokens": 44,
+            "ai.usage.inputTokenDetails.noCacheTokens": 3097, "ai.usage.totalTokens": 3141,
+        });
+        if let Some(cached) = cached {
+            said["ai.usage.inputTokenDetails.cacheReadTokens"] = cached.into();
+        }
+        by("ai", "").span(said)
+    };
+    assert!(said(None)["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+    check(&said(Some(0)), &[("input_uncached_tokens", "3097")]);
+    assert!(!said(Some(0))["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+}
