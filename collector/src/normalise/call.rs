@@ -93,7 +93,7 @@ pub(super) fn read<'a>(
         said,
         &Reporter {
             scope: scope.name,
-            version: scope.version,
+            version: version_of(said, scope, speaks),
             provider: provider::whose_api(
                 provider.as_deref(),
                 model.as_deref().unwrap_or_default(),
@@ -110,6 +110,7 @@ pub(super) fn read<'a>(
             traced_function: speaks.is_some_and(|d| d.name == "langsmith")
                 && said.is("langsmith.metadata.ls_method", "traceable"),
             answer_named: said.said(Fact::ResponseId).is_some(),
+            kind: kind_word.as_deref().unwrap_or_default(),
             operation: operation_word.as_deref().unwrap_or_default(),
             embeds: operation.as_deref() == Some("embeddings"),
             method,
@@ -237,6 +238,25 @@ fn operation<'a>(
         return Some(operation);
     }
     kind.map(|kind| kind.operation).filter(|o| !o.is_empty()).map(Cow::Borrowed)
+}
+
+/// The version of the library: its scope's, else what its dialect lets the library say of itself to
+/// the provider.
+fn version_of<'a>(
+    said: &Reading<'a, '_>,
+    scope: &ScopeFacts<'a>,
+    speaks: Option<&Dialect>,
+) -> &'a str {
+    let agent = || {
+        let (key, product) = speaks?.user_agent?;
+        let agent = said.attributes.iter().find(|a| a.key == key)?;
+        let Value::Text(agent) = agent.value else { return None };
+        agent.split_ascii_whitespace().find_map(|part| part.strip_prefix(product))
+    };
+    match scope.version {
+        "" => agent().unwrap_or_default(),
+        version => version,
+    }
 }
 
 /// How long the call took, where an attribute says it. On events of a stream Codex writes under the

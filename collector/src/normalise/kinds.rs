@@ -31,26 +31,40 @@ impl SpanRole {
 pub(super) struct Kind {
     /// The operation, where the span names none; empty for none.
     pub(super) operation: &'static str,
-    call: bool,
+    is: Is,
+}
+
+/// What a span of a kind is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    /// A model inference.
+    Call,
+    /// Something around inferences, or beside them.
+    Wrapper,
+    /// A note of what the span of an inference tells.
+    Note,
 }
 
 impl Kind {
     /// Whether it is a model inference.
     pub(super) fn is_call(self) -> bool {
-        self.call
+        self.is == Is::Call
     }
 }
 
 const fn call(operation: &'static str) -> Kind {
-    Kind { operation, call: true }
+    Kind { operation, is: Is::Call }
 }
 
 const fn wrapper(operation: &'static str) -> Kind {
-    Kind { operation, call: false }
+    Kind { operation, is: Is::Wrapper }
 }
 
+const NOTE: Kind = Kind { operation: "", is: Is::Note };
+
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
-/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`, `genkit:metadata:subtype`.
+/// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`,
+/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),
@@ -58,6 +72,16 @@ const KINDS: &[(&str, Kind)] = &[
     ("llm_request", call("chat")),
     ("embedding", call("embeddings")),
     ("reranker", call("rerank")),
+    // Mastra's types.
+    ("model_generation", call("chat")),
+    ("model_step", call("chat")),
+    ("model_inference", call("chat")),
+    ("model_chunk", NOTE),
+    ("agent_run", wrapper("invoke_agent")),
+    ("workflow_run", wrapper("invoke_workflow")),
+    ("tool_call", wrapper("execute_tool")),
+    // AG2's, of a span beside that of the call.
+    ("usage", NOTE),
     // Genkit's actions.
     ("model", call("chat")),
     ("background-model", call("chat")),
@@ -218,7 +242,11 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
         return wrapper;
     }
     if let Some(kind) = seen.kind {
-        return if kind.call { SpanRole::Call } else { wrapper };
+        return match kind.is {
+            Is::Call => SpanRole::Call,
+            Is::Wrapper => wrapper,
+            Is::Note => SpanRole::Other,
+        };
     }
     match seen.operation {
         Some(operation) if asks_a_model(operation) => SpanRole::Call,

@@ -78,6 +78,8 @@ pub struct Reporter<'a> {
     pub answer_named: bool,
     /// Whether a sum of input and output is told.
     pub total_told: bool,
+    /// The kind of the item, in the dialect's word; empty for none.
+    pub kind: &'a str,
     /// The operation, in the library's word; empty for none.
     pub operation: &'a str,
     /// Whether something is embedded.

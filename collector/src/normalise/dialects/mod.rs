@@ -18,6 +18,7 @@ mod haystack;
 mod langfuse;
 mod langsmith;
 mod litellm;
+mod mastra;
 mod mlflow;
 mod openinference;
 mod openlit;
@@ -85,6 +86,9 @@ pub(super) struct Dialect {
     pub(super) waits: &'static [&'static str],
     /// Attributes with the whole answer, in which the provider's id may be.
     pub(super) answers: &'static [&'static str],
+    /// Attribute with the user agent of a request, and what stands in it before the version of the
+    /// library, where the scope tells none.
+    pub(super) user_agent: Option<(&'static str, &'static str)>,
     /// Scopes whose answers are LangChain's objects.
     pub(super) langchain: &'static [&'static str],
 }
@@ -127,6 +131,7 @@ const PLAIN: Dialect = Dialect {
     parts_of_streams: &[],
     waits: &[],
     answers: &[],
+    user_agent: None,
     langchain: &[],
 };
 
@@ -202,6 +207,7 @@ pub(super) static ALL: &[&Dialect] = &[
     &haystack::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,
+    &mastra::DIALECT,
     &mlflow::DIALECT,
     &langsmith::DIALECT,
     &vercel_ai::DIALECT,

@@ -53,6 +53,7 @@ const ADK_RESPONSE: inside::Inside = inside::Inside {
 
 pub(super) const NAMES: &[Name] = &[
     ("gen_ai.operation.name", Fact::Operation, 0),
+    ("ag2.span.type", Fact::Kind, 0),
     ("gen_ai.provider.name", Fact::Provider, 0),
     ("gen_ai.system", Fact::Provider, 1),
     ("gen_ai.request.model", Fact::RequestModel, 0),

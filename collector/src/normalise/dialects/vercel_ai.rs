@@ -20,6 +20,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     ],
     names: &[NAMES, VERCEL_USAGE_NAMES, otel_genai::NAMES],
     inside: &[("ai.response.providerMetadata", &VERCEL_METADATA)],
+    user_agent: Some(("ai.request.headers.user-agent", "ai/")),
     ..PLAIN
 };
 

@@ -1,6 +1,6 @@
 //! Counting of frameworks that call models, which tell of themselves.
 
-use super::Basis::{Estimated, Exclusive};
+use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, BesideUnsent, InsideOrMissing, InsideUnsent, Twice};
 use super::{MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
@@ -170,7 +170,59 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: vercel ai passes on xAI's counts",
         ..RULE
     },
-    // Version 6 tells uncached input beside, which is a proof; 4 and 5 pass on what the API says.
+    // Version 6 adds; later ones tell uncached input beside, which is a proof.
+    // Its metadata holds what was written.
+    Rule {
+        scope: "ai",
+        since: Some([6, 0, 0]),
+        provider: "aws.bedrock",
+        cached: Cached::ReadUnsent(
+            "library: vercel ai 6 adds cached tokens; it does not tell here what was read from a \
+             cache: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 6 adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        since: Some([6, 0, 0]),
+        provider: "anthropic",
+        cached: Cached::WriteUnsent(
+            "library: vercel ai 6 adds cached tokens; it does not tell here what was written to a \
+             cache: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 6 adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        since: Some([6, 0, 0]),
+        cached: Unsent(
+            "library: vercel ai 6 adds cached tokens; none are told, so uncached may be an upper \
+             bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 6 adds cached tokens and reasoning",
+        ..RULE
+    },
+    // Streams do not show the version.
+    Rule {
+        scope: "ai",
+        provider: "aws.bedrock",
+        input_name: "ai.usage.inputTokens",
+        only: |who| {
+            let cached = !(who.cache_name.is_empty() && who.write_name.is_empty());
+            who.streaming == Some(true) && who.version.is_empty() && cached
+        },
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: vercel ai adds the cached tokens of Bedrock since 6, and does not tell its version \
+               of streams",
+        ..RULE
+    },
+    // 4 and 5 pass on what the API says.
     Rule {
         scope: "ai",
         provider: "anthropic",
@@ -213,6 +265,43 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
+        ..RULE
+    },
+    // The answer of a step, as it came.
+    Rule {
+        dialect: "mastra",
+        provider: "anthropic",
+        input_name: "usage.*",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: mastra shows Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "mastra",
+        input_name: "usage.*",
+        reasoning: InsideUnsent,
+        name: "library: mastra shows OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "mastra",
+        input_name: "usageMetadata.*",
+        reasoning: Beside,
+        name: "library: mastra shows Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    // Before 1.38 it added them whether or not the AI SDK's client, whose version decides, had done so.
+    Rule {
+        scope: "@mastra/otel-exporter",
+        only: |who| {
+            who.kind == "model_generation"
+                && (who.provider == Some("anthropic") || who.model.contains("claude"))
+                && !(who.cache_name.is_empty() && who.write_name.is_empty())
+        },
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: mastra adds the cached tokens of Claude once or twice, and nothing tells which",
         ..RULE
     },
     Rule {

@@ -65,6 +65,7 @@ fn drawn<'t>(rule: &'t Rule, scope: &'t str, version: &'t str, lot: &mut Lot) ->
         traced_function: truth(lot),
         client_named: truth(lot),
         langchain_for_node: truth(lot),
+        kind: lot.of(&["", "model_generation"]),
         operation: lot.of(&["chat", "call_llm", "embeddings"]),
         embeds: truth(lot),
         method: lot.of(&["", "InvokeModel", BEDROCK_STREAM]),

@@ -232,3 +232,73 @@ fn haystacks_components_tell_usage_in_their_output() {
         check(&ran(class, json!({})), &[("span_role", "other"), ("dialect", "haystack")]);
     }
 }
+
+// Mastra 1.15 (observability 1.5): a loop of two requests is one generation, whose steps hold what
+// the provider answered. Claude's cached tokens it may add a second time.
+#[test]
+fn mastras_steps_show_the_answers_of_its_requests() {
+    let said = |kind: &str, operation: &str, more: serde_json::Value| {
+        let mut said = json!({ "gen_ai.operation.name": operation, "mastra.span.type": kind });
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        by("@mastra/otel-exporter", "unknown").span(said)
+    };
+    let answer = json!({
+        "id": "resp_1", "model": "gpt-5-mini-2025-08-07", "usage": {
+            "input_tokens": 2089, "input_tokens_details": { "cached_tokens": 1747 },
+            "output_tokens": 49, "output_tokens_details": { "reasoning_tokens": 0 },
+            "total_tokens": 2138,
+        },
+    });
+    let asked = r#"{"modelId":"gpt-5-mini","modelProvider":"openai.responses"}"#;
+    let row = said(
+        "model_step",
+        "model_step",
+        json!({
+            "mastra.metadata.body": answer.to_string(), "mastra.metadata.modelMetadata": asked,
+        }),
+    );
+    check(&row, &[("span_role", "call"), ("provider", "openai"), ("request_model", "gpt-5-mini")]);
+    check(&row, &[("response_id", "resp_1"), ("response_model", "gpt-5-mini-2025-08-07")]);
+    check(&row, &[("input_tokens", "2089"), ("input_uncached_tokens", "342")]);
+    // 6422 were billed, 169 of them uncached.
+    let row = said(
+        "model_generation",
+        "chat",
+        json!({
+            "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 12675,
+            "gen_ai.usage.output_tokens": 254, "gen_ai.usage.cache_read.input_tokens": 2340,
+            "gen_ai.usage.cache_creation.input_tokens": 3913,
+        }),
+    );
+    check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "254")]);
+    let answer = json!({ "usage": {
+        "input_tokens": 169, "cache_read_input_tokens": 2340, "cache_creation_input_tokens": 3913,
+        "output_tokens": 254,
+    } });
+    let asked = r#"{"modelId":"claude-sonnet-4-5","modelProvider":"anthropic.messages"}"#;
+    let row = said(
+        "model_step",
+        "model_step",
+        json!({
+            "mastra.metadata.body": answer.to_string(), "mastra.metadata.modelMetadata": asked,
+        }),
+    );
+    check(&row, &[("provider", "anthropic"), ("input_tokens", "6422")]);
+    check(&said("model_chunk", "model_chunk", json!({})), &[("span_role", "other")]);
+}
+
+// AG2 1.1.2 tells each call twice: by a span of it, and by one without a length beside.
+#[test]
+fn ag2s_note_of_usage_is_no_call() {
+    let said = |more: serde_json::Value| {
+        let mut said = json!({
+            "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-4o-2024-08-06",
+            "gen_ai.usage.input_tokens": 334, "gen_ai.usage.output_tokens": 117,
+        });
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        by("opentelemetry.instrumentation.ag2", "1.1.2").span(said)
+    };
+    check(&said(json!({ "gen_ai.operation.name": "chat" })), &[("span_role", "call")]);
+    let note = json!({ "ag2.span.type": "usage", "ag2.usage.kind": "model_call" });
+    check(&said(note), &[("span_role", "other")]);
+}
