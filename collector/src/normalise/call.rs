@@ -108,7 +108,15 @@ pub(super) fn read<'a>(
                 && answer.is_some_and(|text| text.contains("\"model_provider\":")),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),
             traced_function: speaks.is_some_and(|d| d.name == "langsmith")
-                && said.is("langsmith.metadata.ls_method", "traceable"),
+                && (said.is("langsmith.metadata.ls_method", "traceable")
+                    || answer.is_some_and(|text| text.starts_with("{\"message\":"))),
+            packages: langchain_packages(said, scope, of_langchain),
+            guessed: said.says_guessed(),
+            provider_name: said.name(Fact::Provider),
+            name: match item {
+                Item::Span(span) => span.name,
+                Item::Record(_) => "",
+            },
             answer_named: said.said(Fact::ResponseId).is_some(),
             kind: kind_word.as_deref().unwrap_or_default(),
             operation: operation_word.as_deref().unwrap_or_default(),
@@ -119,6 +127,9 @@ pub(super) fn read<'a>(
     );
     let has_usage = usage.basis.is_some() || counts.measure_the_call();
     let (request_model, response_model) = models(said, has_usage);
+    let endings = speaks.map_or(&[][..], |d| d.model_endings);
+    let [request_model, response_model] =
+        [request_model, response_model].map(|model| model.map(|m| without_ending(m, endings)));
     // The plugin's name before it is no part of it.
     let request_model = request_model.or_else(|| {
         let model = model_of_call?;
@@ -259,6 +270,24 @@ fn version_of<'a>(
     }
 }
 
+/// The versions of its packages that LangChain 1 puts among the metadata of a run.
+fn langchain_packages<'a>(
+    said: &Reading<'a, '_>,
+    scope: &ScopeFacts<'_>,
+    of_langchain: bool,
+) -> &'a str {
+    const WORD: &str = "lc_versions";
+    if !of_langchain && !scope.name.contains("langchain") {
+        return "";
+    }
+    let told = said.attributes.iter().find_map(|a| match a.value {
+        Value::Text(text) if a.key.ends_with(WORD) => Some(text),
+        Value::Text(text) if a.key == "metadata" => text.find(WORD).map(|at| &text[at..]),
+        _ => None,
+    });
+    told.unwrap_or_default()
+}
+
 /// How long the call took, where an attribute says it. On events of a stream Codex writes under the
 /// same name how long it waited for that event alone.
 fn duration_ms(
@@ -337,6 +366,14 @@ fn models<'a>(
         None if answered => (None, Some(model)),
         None => (Some(model), None),
     }
+}
+
+/// The name of a model without what a library writes behind it, and then before it.
+fn without_ending<'a>(model: Cow<'a, str>, endings: &[&str]) -> Cow<'a, str> {
+    let Some(bare) = endings.iter().find_map(|ending| model.strip_suffix(ending)) else {
+        return model;
+    };
+    Cow::Owned(bare.split_once('/').map_or(bare, |(_, name)| name).to_owned())
 }
 
 /// Time to first token in whichever unit its name means in the dialect; else from the first event

@@ -180,6 +180,16 @@ impl<'a, 's> Reading<'a, 's> {
         said.is_some_and(|a| matches!(a.value, Value::Text(said) if said == text))
     }
 
+    /// Whether the library says that the counts are its own guess, as Traccia does.
+    pub(super) fn says_guessed(&self) -> bool {
+        const SOURCES: [&str; 3] =
+            ["llm.usage.source", "llm.usage.prompt_source", "llm.usage.completion_source"];
+        self.attributes.iter().any(|a| {
+            let source = a.key.ends_with("source") && SOURCES.contains(&a.key);
+            source && matches!(a.value, Value::Text(text) if text.starts_with("estimated"))
+        })
+    }
+
     /// Notes that the fact filled a column.
     pub(super) fn tell(&mut self, fact: Fact) {
         self.told |= 1 << fact as u32;
@@ -291,6 +301,8 @@ impl<'a, 's> Reading<'a, 's> {
         let whole = match self.said(fact)? {
             // What JavaScript makes of a sum of what is not there.
             Said::Attribute(_, Value::Double(number)) if number.is_nan() => return None,
+            // What is not told, as JSON and Python write it.
+            Said::Attribute(_, Value::Text("null" | "None")) => return None,
             Said::Attribute(_, value) => whole(value),
             Said::Inside(Scalar::Number(text)) => whole_text(text),
             Said::Inside(Scalar::Text(text)) => whole_text(text),

@@ -224,7 +224,8 @@ fn output_leaves(
             all_output(reported, output + beside, usage);
             return Ok(());
         }
-        InsideOrMissing if reported.reasoning.is_none() => (None, output - inside),
+        // What is there may be all of it, or the text alone.
+        InsideOrMissing if reported.reasoning.is_none() => return Ok(()),
         Inside | InsideUnsent | InsideOrMissing => {
             (Some(output + beside), output - reasoning - inside)
         }

@@ -211,6 +211,7 @@ const APIS: &[Api] = &[
             "together_ai",
             "fireworks_ai",
             "ollama",
+            "writer",
         ],
         models: &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-"],
         input: Inclusive,
@@ -289,9 +290,12 @@ impl Rule {
     }
 }
 
-/// The rule for a reporter, if any.
+/// The rule for a reporter, if any: one of its scope before those of whoever speaks its dialect.
 pub(super) fn rule(who: &Reporter<'_>) -> Option<&'static Rule> {
-    rules().find(|rule| rule.matches(who))
+    let first = |scoped: bool| {
+        rules().find(move |rule| rule.scope.is_empty() != scoped && rule.matches(who))
+    };
+    first(true).or_else(|| first(false))
 }
 
 /// Whether reasoning stands beside output and is not told by all: of xAI's models that reason, where

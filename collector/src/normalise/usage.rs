@@ -78,6 +78,14 @@ pub struct Reporter<'a> {
     pub answer_named: bool,
     /// Whether a sum of input and output is told.
     pub total_told: bool,
+    /// Versions of LangChain's packages, as it tells them: `{"langchain-aws": "1.7.0"}`; empty for none.
+    pub packages: &'a str,
+    /// Whether the library says that it guessed.
+    pub guessed: bool,
+    /// Name of the attribute that told the provider.
+    pub provider_name: &'a str,
+    /// Name of the span; empty for a record.
+    pub name: &'a str,
     /// The kind of the item, in the dialect's word; empty for none.
     pub kind: &'a str,
     /// The operation, in the library's word; empty for none.
@@ -88,8 +96,18 @@ pub struct Reporter<'a> {
     pub method: &'a str,
 }
 
+impl Reporter<'_> {
+    /// The version of a package of LangChain's, where that is told.
+    pub(super) fn package(&self, name: &str) -> Option<[u32; 3]> {
+        let (_, rest) = self.packages.split_once(name)?;
+        let version = rest.strip_prefix(['"', '\''])?;
+        super::version(version.trim_start_matches([':', ' ', '"', '\'']))
+    }
+}
+
 use Basis::{Estimated, Exclusive, Inclusive, Unknown};
 
+const SAID_TO_BE_GUESSED: &str = "library: it says that it guessed these counts";
 const BY_CONVENTION: &str = "conventions: 1.40 and later include cached tokens in input";
 pub(super) const PROOF_EXCLUSIVE: &str = "proof: input is less than its cached tokens";
 const PROOF_TOTAL: &str = "proof: total is input plus output plus cached tokens";
@@ -194,6 +212,8 @@ pub(super) fn decide(
     };
     let decided = if reported.is_zero() {
         of(Unknown, ZEROS)
+    } else if who.guessed {
+        of(Estimated, SAID_TO_BE_GUESSED)
     } else if let Some(Streams::GuessedWithoutCache(why)) = known.map(|rule| rule.streams)
         && who.streaming != Some(false)
         && reported.output.is_some()

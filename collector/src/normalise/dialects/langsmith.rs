@@ -18,10 +18,24 @@ pub(super) static DIALECT: Dialect = Dialect {
         ("langsmith.metadata.ls_invocation_params", &inside::PARAMETERS),
         ("gen_ai.usage.input_token_details", &INPUT_DETAILS),
         ("gen_ai.usage.output_token_details", &OUTPUT_DETAILS),
+        ("gen_ai.completion", &ANSWER),
     ],
     answers: &["gen_ai.completion"],
     langchain: &["langsmith*"],
     ..PLAIN
+};
+
+/// The answer of a wrapped client, where 0.4.14 to 0.4.27 tell nothing beside it.
+const ANSWER: inside::Inside = inside::Inside {
+    rank: 160,
+    bag: true,
+    paths: &[
+        ("message.id", Fact::ResponseId, 0),
+        ("message.model", Fact::ResponseModel, 0),
+        ("message.usage_metadata.input_token_details.cache_read", Fact::CacheRead, 0),
+        ("message.usage_metadata.input_token_details.cache_creation", Fact::CacheWrite, 0),
+        ("message.usage_metadata.output_token_details.reasoning", Fact::Reasoning, 0),
+    ],
 };
 
 const INPUT_DETAILS: inside::Inside = inside::Inside {

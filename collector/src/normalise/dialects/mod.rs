@@ -19,6 +19,7 @@ mod langfuse;
 mod langsmith;
 mod litellm;
 mod mastra;
+mod mirascope;
 mod mlflow;
 mod openinference;
 mod openlit;
@@ -49,6 +50,8 @@ pub(super) struct Dialect {
     pub(super) only: &'static [(&'static str, &'static str)],
     /// Scopes whose names of models begin with the provider's, as LiteLLM writes them.
     pub(super) provider_in_model: &'static [&'static str],
+    /// What it writes behind the name of a model that is no part of it.
+    pub(super) model_endings: &'static [&'static str],
     /// Attribute that, on spans of calls alone, names the model after its provider.
     pub(super) model_of_calls: Option<&'static str>,
     /// Scopes that name the span of a call after the class that asks.
@@ -114,6 +117,7 @@ const PLAIN: Dialect = Dialect {
     provider: None,
     only: &[],
     provider_in_model: &[],
+    model_endings: &[],
     model_of_calls: None,
     named_by_class: &[],
     kind_is_class: false,
@@ -208,6 +212,7 @@ pub(super) static ALL: &[&Dialect] = &[
     &openinference::DIALECT,
     &langfuse::DIALECT,
     &mastra::DIALECT,
+    &mirascope::DIALECT,
     &mlflow::DIALECT,
     &langsmith::DIALECT,
     &vercel_ai::DIALECT,

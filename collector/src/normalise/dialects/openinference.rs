@@ -68,6 +68,12 @@ const ANSWER: inside::Inside = inside::Inside {
     paths: &[
         // Titan's embeddings.
         ("inputTextTokenCount", Fact::Input, 0),
+        ("usage.prompt_tokens", Fact::Input, 1),
+        ("usage.input_tokens", Fact::Input, 2),
+        ("usage.inputTokens", Fact::Input, 3),
+        ("usage.completion_tokens", Fact::Output, 1),
+        ("usage.output_tokens", Fact::Output, 2),
+        ("usage.outputTokens", Fact::Output, 3),
         ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
         ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
         ("usage.cache_read_input_tokens", Fact::CacheRead, 2),
@@ -78,6 +84,18 @@ const ANSWER: inside::Inside = inside::Inside {
         ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
         ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
         ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
+        ("usage.output_tokens_details.thinking_tokens", Fact::Reasoning, 2),
+        // LangChain's, of which it does not pass on the writes by lifetime.
+        (
+            "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_5m_input_tokens",
+            Fact::CacheWrite5m,
+            1,
+        ),
+        (
+            "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_1h_input_tokens",
+            Fact::CacheWrite1h,
+            1,
+        ),
     ],
 };
 

@@ -7,6 +7,44 @@ use super::{MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // Pipecat, whose every call is a stream, adds up what two events of Claude tell (until 1.13), and what
+    // each chunk of Gemini tells (until 0.93, whose spans say `gen_ai.system`). It tells no version.
+    Rule {
+        scope: "pipecat",
+        provider: "anthropic",
+        input: Estimated,
+        name: "library: pipecat adds up what the events of a stream of Claude tell",
+        ..RULE
+    },
+    Rule {
+        scope: "pipecat",
+        provider: "gcp*",
+        only: |who| who.provider_name == "gen_ai.system",
+        input: Estimated,
+        name: "library: pipecat before 1 adds up what each chunk of Gemini tells",
+        ..RULE
+    },
+    // Mirascope tells its details in one object. Streams, which it does not tell from other calls, lack
+    // the thoughts of Gemini until 2.6 and the cached tokens of Claude until 2.8.
+    Rule {
+        scope: "mirascope*",
+        only: |who| super::thinks(who.model.rsplit('/').next().unwrap_or_default()),
+        streams: Streams::PerhapsWrong(
+            "library: mirascope before 2.6 leaves the thoughts out of a stream's output, and does not tell what \
+             was a stream [perhaps-estimated]",
+        ),
+        name: "library: mirascope adds thoughts",
+        ..RULE
+    },
+    Rule {
+        scope: "mirascope*",
+        only: |who| who.provider == Some("anthropic") && !who.cache_name.is_empty(),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: mirascope before 2.8 adds the cached tokens of Claude but for streams, and does not \
+               tell what was one",
+        ..RULE
+    },
     Rule {
         scope: "pydantic-ai*",
         only: is_text_of_cohere,

@@ -8,6 +8,46 @@ use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_coh
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // Haystack's client hands on what Cohere bills, the others what its model counts.
+    Rule {
+        scope: "openinference.instrumentation.haystack",
+        only: is_text_of_cohere,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference*",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
+        ..RULE
+    },
+    Rule {
+        scope: "@arizeai/openinference*",
+        only: is_text_of_cohere,
+        input: Estimated,
+        name: MODELS_TOKENS,
+        ..RULE
+    },
+    // An answer in the provider's own words, where nothing else tells of it: Anthropic's, Bedrock's, and
+    // those of others.
+    Rule {
+        scope: "openinference*",
+        input_name: "usage.input_tokens",
+        cache_name: "usage.cache_",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: openinference shows Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference*",
+        input_name: "usage.inputTokens",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: openinference shows Bedrock's exclusive counts",
+        ..RULE
+    },
     // Anthropic's, of which 0.1.14 began to tell cached tokens, 1.0 those of streams, 1.1 why an
     // answer ended.
     Rule {
@@ -56,15 +96,22 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.anthropic*",
         before: Some([1, 1, 0]),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // Thinking it tells since 3.1.
+    Rule {
+        scope: "openinference.instrumentation.anthropic*",
+        before: Some([3, 1, 0]),
+        streams: Streams::FirstWhenUnfinished(CUT_ANTHROPIC),
+        reasoning: InsideUnsent,
         name: INSIDE,
         ..RULE
     },
     Rule {
         scope: "openinference.instrumentation.anthropic*",
-        streams: Streams::FirstWhenUnfinished(
-            "library: openinference anthropic tells the first count of a stream that was cut: \
-             output is unknown",
-        ),
+        streams: Streams::FirstWhenUnfinished(CUT_ANTHROPIC),
         name: INSIDE,
         ..RULE
     },
@@ -120,7 +167,17 @@ pub(super) const RULES: &[Rule] = &[
         name: LANGCHAIN_COHERE,
         ..RULE
     },
-    // langchain-aws passes on what Bedrock counts; cached tokens that are told this adds by itself.
+    // langchain-aws passes on what Bedrock counts, or adds; cached tokens that are told this adds where
+    // that did not.
+    Rule {
+        scope: "openinference.instrumentation.langchain",
+        provider: "aws.bedrock",
+        only: |who| !who.cache_name.is_empty(),
+        cached: WriteUnsent(CLAUDES_WRITES),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
     Rule {
         scope: "openinference.instrumentation.langchain",
         provider: "aws.bedrock",
@@ -169,7 +226,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.langchain",
         provider: "gcp*",
-        only: |who| who.streaming != Some(false) && !who.cache_name.is_empty(),
+        only: |who| {
+            let streamed = who.streaming != Some(false);
+            streamed && !who.cache_name.is_empty() && who.packages.is_empty()
+        },
         streams: Streams::PerhapsWrong(
             "library: langchain-google-genai before 3 adds up the cached tokens that each chunk of a \
              stream repeats, and which it was is not told [perhaps-estimated]",
@@ -214,10 +274,10 @@ pub(super) const RULES: &[Rule] = &[
     // `prompt_token_count += cached_content_token_count`, though it is inside.
     Rule {
         scope: "openinference.instrumentation.google_genai",
-        before: Some([1, 0, 0]),
+        before: Some([0, 1, 16]),
         reads_twice: true,
         reasoning: InsideUnsent,
-        name: "library: openinference google-genai before 1.0 adds cached tokens a second time",
+        name: "library: openinference google-genai before 0.1.16 adds cached tokens a second time",
         ..RULE
     },
     // Which litellm it instruments is not told: before 1.77 that left out what was written to a
@@ -261,7 +321,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.langchain",
         provider: "anthropic",
-        only: |who| who.streaming == Some(true) && !who.client_named,
+        only: |who| who.streaming == Some(true) && !who.client_named && who.packages.is_empty(),
         cached: WriteUnsent(CLAUDES_WRITES),
         streams: Streams::PerhapsWrong(
             "library: LangChain adds cached tokens; before langchain-anthropic 0.3.13 the counts of a \
@@ -369,6 +429,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.bedrock*",
         before: Some([0, 1, 28]),
+        cache_name: "usage.",
+        only: |who| who.name.ends_with("_stream"),
+        reasoning: InsideUnsent,
+        name: "library: openinference bedrock before 0.1.28 adds the cached tokens of streams",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.bedrock*",
+        before: Some([0, 1, 28]),
         input: Exclusive,
         cached: Unsent(
             "library: openinference bedrock before 0.1.28 tells no cached tokens, which stand beside \
@@ -403,26 +472,24 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: smolagents passes on Bedrock's exclusive counts",
         ..RULE
     },
-    // Haystack's client hands on what is billed, the others what the model counts.
-    Rule {
-        scope: "openinference.instrumentation.haystack",
-        only: is_text_of_cohere,
-        name: INSIDE,
-        ..RULE
-    },
-    Rule {
-        dialect: "openinference",
-        only: is_text_of_cohere,
-        input: Estimated,
-        name: MODELS_TOKENS,
-        ..RULE
-    },
     // Zero of streams, whatever was cached. Seen with the framework's 0.1.83.
     Rule {
         scope: "openinference.instrumentation.beeai",
         cached: InsideZeroUnsent(
             "library: BeeAI tells no cached tokens of streams: where it tells none, uncached is an \
              upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    // LiteLLM's form of a name, from a framework that asks through it.
+    Rule {
+        dialect: "openinference",
+        only: |who| who.model.contains("claude") && who.model.contains('/'),
+        cached: WriteUnsent(
+            "library: LiteLLM before 1.77 leaves out of input what was written to Claude's cache, newer ones \
+             do not tell it here, and nothing says which it was [perhaps-estimated] [cached-untold]",
         ),
         reasoning: InsideUnsent,
         name: INSIDE,
@@ -472,6 +539,8 @@ const JS_CLAUDE_STREAMS_UNCACHED: Streams = Streams::OutputWrong {
              nothing says whether it was one; cached tokens are not told of all \
              [perhaps-estimated] [cached-untold]",
 };
+
+const CUT_ANTHROPIC: &str = "library: openinference anthropic tells the first count of a stream that was cut: output is unknown";
 
 const INSIDE: &str = "specification: OpenInference counts details inside prompt and completion";
 

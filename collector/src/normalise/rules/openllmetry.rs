@@ -1,7 +1,7 @@
 //! Counting of OpenLLMetry's instrumentations (traceloop), Python and node: mostly what the API
 //! says, with details and streams added version by version.
 
-use super::Basis::{Estimated, Exclusive};
+use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{BesideUnsent, InsideOrMissing, InsideUnsent};
 use super::{LANGCHAIN_COHERE, RULE, Rule, Streams};
@@ -80,6 +80,27 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
         ..RULE
     },
+    // With the conventions' package of before March 2026 it cannot tell them; where it can, it tells zero
+    // too.
+    Rule {
+        scope: "opentelemetry.instrumentation.anthropic",
+        since: Some([0, 48, 0]),
+        before: Some([0, 53, 0]),
+        cached: Unsent(
+            "library: openllmetry anthropic adds cached tokens and cannot tell them with older conventions: \
+             uncached is an upper bound [cached-untold]",
+        ),
+        streams: Streams::OutputWrong {
+            streamed: "library: openllmetry anthropic adds the first count of a stream to the last: output is \
+                       unknown; nor are cached tokens told: uncached is an upper bound [cached-untold]",
+            unsaid: "library: openllmetry anthropic adds cached tokens, and the first count of a stream to its \
+                     output; not every stream is said to be one [perhaps-estimated], nor are cached \
+                     tokens told [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.anthropic",
         streams: Streams::OutputWrong {
@@ -91,6 +112,19 @@ pub(super) const RULES: &[Rule] = &[
         },
         reasoning: InsideUnsent,
         name: "library: openllmetry anthropic adds cached tokens; it tells no reasoning",
+        ..RULE
+    },
+    // Of streams of Llama by InvokeModel it tells the output of the first chunk. Seen with 0.52 and 0.55.
+    Rule {
+        scope: "opentelemetry.instrumentation.bedrock",
+        since: Some([0, 39, 0]),
+        only: |who| who.model.contains("llama"),
+        streams: Streams::PerhapsWrong(
+            "library: openllmetry bedrock tells the output of the first chunk of a stream of Llama, and not \
+             what was a stream [perhaps-estimated]",
+        ),
+        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
         ..RULE
     },
     // OpenLLMetry's Bedrock. Only InvokeModel answers with an id.
@@ -195,7 +229,30 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openllmetry-js passes on LangChain's counts of Claude",
         ..RULE
     },
-    // langchain-aws passes on what Bedrock counts.
+    // langchain-aws tells its version since 1.6, adds cached tokens of Converse since 1.4.6 and of
+    // InvokeModel since 1.9; before it passed on what Bedrock counts.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        provider: "aws.bedrock",
+        only: |who| {
+            let told = who.package("langchain-aws");
+            told.is_some_and(|v| v >= [1, 9, 0] || who.name.starts_with("ChatBedrockConverse"))
+        },
+        cached: Cached::WriteUnsent(LANGCHAINS_WRITES),
+        name: "library: LangChain adds the cached tokens of Bedrock",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        provider: "aws.bedrock",
+        only: |who| who.package("langchain-aws").is_none() && !who.cache_name.is_empty(),
+        input: Unknown,
+        name: "library: LangChain adds the cached tokens of Bedrock since langchain-aws 1.4.6, and which it \
+               was is not told",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         provider: "aws.bedrock",
@@ -211,7 +268,7 @@ pub(super) const RULES: &[Rule] = &[
     // langchain-google-genai before 2.1.4 leaves thoughts out.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
-        only: |who| super::thinks(who.model),
+        only: |who| super::thinks(who.model) && who.packages.is_empty(),
         cached: Unsent(
             "library: LangChain adds cached tokens; openllmetry does not always tell them: uncached is \
              an upper bound [cached-untold]; nor thoughts, which some versions leave out of output",
@@ -220,15 +277,24 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideOrMissing,
         ..RULE
     },
+    // What tells its packages is newer than what follows.
+    Rule {
+        scope: "opentelemetry.instrumentation.langchain",
+        only: |who| {
+            let claude = who.provider == Some("anthropic") || who.model.starts_with("claude-");
+            claude && !who.packages.is_empty()
+        },
+        cached: Cached::WriteUnsent(LANGCHAINS_WRITES),
+        name: "library: LangChain adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // Before 0.3.13 langchain-anthropic adds up what two events of a stream tell. LangChain tells writes
     // by lifetime, which this does not read, and then none in all.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         only: |who| who.provider == Some("anthropic") || who.model.starts_with("claude-"),
-        cached: Cached::WriteUnsent(
-            "library: LangChain adds cached tokens; openllmetry does not always tell what was \
-             written to a cache: uncached is an upper bound [cached-untold]",
-        ),
+        cached: Cached::WriteUnsent(LANGCHAINS_WRITES),
         streams: Streams::PerhapsWrong(
             "library: LangChain adds cached tokens; before langchain-anthropic 0.3.13 the counts of a \
              stream come twice, and neither that nor what was a stream is told [perhaps-estimated]; nor \
@@ -264,10 +330,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
-        cached: Cached::WriteUnsent(
-            "library: LangChain adds cached tokens; openllmetry does not always tell what was \
-             written to a cache: uncached is an upper bound [cached-untold]",
-        ),
+        cached: Cached::WriteUnsent(LANGCHAINS_WRITES),
         name: "library: LangChain adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE
@@ -318,6 +381,9 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
 ];
+
+const LANGCHAINS_WRITES: &str = "library: LangChain adds cached tokens; openllmetry does not always tell what was written to a \
+     cache: uncached is an upper bound [cached-untold]";
 
 const JS_VERTEX: &str = "library: openllmetry-js vertexai tells neither thoughts, which are missing in the output, nor cached \
      tokens: output is unknown, uncached an upper bound [cached-untold]";

@@ -7,6 +7,34 @@ use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_coh
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // Langtrace, which tells its version by an attribute alone, counts streams by itself: until 2.2.21 all,
+    // since then those that tell no usage.
+    Rule {
+        scope: "langtrace_python_sdk*",
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(
+            "library: langtrace passes on Anthropic's exclusive counts without cached tokens: only \
+             uncached input is known [cached-untold]",
+        ),
+        streams: Streams::OutputWrong {
+            streamed: "library: langtrace tells the first output count of a stream of Claude: output is \
+                       unknown; nor cached tokens, which stand beside input [cached-untold]",
+            unsaid: "library: langtrace tells the first output count of a stream of Claude, and not what was \
+                     a stream [perhaps-estimated]; nor cached tokens, which stand beside input \
+                     [cached-untold]",
+        },
+        reasoning: InsideUnsent,
+        name: "library: langtrace passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "langtrace_python_sdk*",
+        only: |who| who.streaming == Some(true),
+        input: Estimated,
+        name: "library: langtrace counts a stream by itself, also where its usage was sent",
+        ..RULE
+    },
     // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
     Rule {
         scope: "logfire.anthropic",
@@ -251,6 +279,16 @@ pub(super) const RULES: &[Rule] = &[
         provider: "cohere",
         input: Estimated,
         name: LANGCHAIN_COHERE,
+        ..RULE
+    },
+    // 0.4.14 to 0.4.27 tell nothing beside the answer of a wrapped client.
+    Rule {
+        dialect: "langsmith",
+        cache_name: "message.",
+        only: |who| who.traced_function && who.model.contains("claude"),
+        input: Exclusive,
+        name: "library: langsmith shows Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
         ..RULE
     },
     // The client of Anthropic, wrapped: until 0.7 the details, in which the cached tokens are, get lost.
