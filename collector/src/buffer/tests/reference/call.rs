@@ -168,6 +168,9 @@ pub(super) fn call_cells(
     let mut tokens = |name: &'static [&'static str]| {
         let (i, value) = raw(name)?;
         let tokens = match value {
+            // Not told, as JavaScript, JSON and Python write it.
+            Some(Value::DoubleValue(d)) if d.is_nan() => return None,
+            Some(Value::StringValue(t)) if t == "null" || t == "None" => return None,
             Some(Value::IntValue(n)) => Some(n),
             Some(Value::DoubleValue(d)) if d.fract() == 0.0 && d.abs() < 1e15 => Some(d as i64),
             Some(Value::StringValue(t)) => t.trim().parse().ok(),
