@@ -194,6 +194,36 @@ impl Gathered {
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 
+    /// Leaves a call what it tells where one of its counts is less than that of the call before: it is
+    /// no running sum then.
+    ///
+    /// # Errors
+    /// When a row was not fetched.
+    pub(super) fn keep_true_sums<'c>(
+        &self,
+        calls: impl Iterator<Item = &'c mut Call>,
+    ) -> Result<(), SettleError> {
+        for call in calls {
+            let Some(before) = call.less else { continue };
+            let ((at, row), (other, first)) = (self.place(call.usage)?, self.place(before)?);
+            let (told, before) = (&self.batches[at], &self.batches[other]);
+            let fields = told.schema();
+            let less = fields.fields().iter().enumerate().any(|(i, field)| {
+                let counts = tells_usage(field.name()) && *field.data_type() == DataType::Int64;
+                let count = |batch: &RecordBatch, row: usize| {
+                    let column = batch.column(i).as_primitive_opt::<Int64Type>()?;
+                    column.is_valid(row).then(|| column.value(row))
+                };
+                counts
+                    && count(told, row).is_some_and(|n| count(before, first).is_some_and(|b| n < b))
+            });
+            if less {
+                call.less = None;
+            }
+        }
+        Ok(())
+    }
+
     /// A column of text, to be looked into row by row.
     ///
     /// # Errors

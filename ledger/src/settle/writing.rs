@@ -78,7 +78,7 @@ impl Rounds {
         &mut self,
         snapshot: &Snapshot,
         together: &Together,
-        decided: Vec<(usize, Call)>,
+        mut decided: Vec<(usize, Call)>,
         state: CallState,
         now: i64,
     ) -> Result<(Vec<usize>, RecordBatch), SettleError> {
@@ -102,6 +102,7 @@ impl Rounds {
         let Some((_, pricer)) = &mut self.pricer else {
             return Err(SettleError::Invariant("settling before prices are loaded"));
         };
+        gathered.keep_true_sums(decided.iter_mut().map(|(_, call)| call))?;
         let decided = gathered.sort(&decided, |(_, call)| call)?;
         let (owners, decided): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
         Ok((owners, build(&decided, state, &gathered, pricer, now)?))

@@ -274,3 +274,24 @@ async fn usage_of_a_running_sum_is_the_difference() {
     let columns = ["input_tokens", "input_uncached_tokens", "cost", "usage_source"];
     assert_eq!(house.calls(&columns).await, expected);
 }
+
+// Spring AI whose user asks for the tools' results: a larger prompt, most of it read from a cache.
+#[tokio::test]
+async fn what_has_less_of_a_leaf_is_no_running_sum() {
+    let mut house = House::new().await;
+    let mut first = call(1, 2, 1);
+    first["running_sum"] = "goes-on".into();
+    let mut second = span(1, 3, 1, inference(1_500_000));
+    second["running_sum"] = "ends".into();
+    second["start_s"] = (T0_S + 2).into();
+    second["input_uncached_tokens"] = 900_000.into();
+    second["cache_read_tokens"] = 600_000.into();
+    house.receive(&[span(1, 1, 0, json!({})), first, second]).await;
+    house.round(20).await;
+    let expected = expect(&[
+        ((1, 2), &["1000000", "1000000", "span"]),
+        ((1, 3), &["1500000", "900000", "span"]),
+    ]);
+    let columns = ["input_tokens", "input_uncached_tokens", "usage_source"];
+    assert_eq!(house.calls(&columns).await, expected);
+}
