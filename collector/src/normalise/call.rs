@@ -103,7 +103,8 @@ pub(super) fn read<'a>(
             dialect: speaks.map_or("", |d| d.name),
             streaming,
             finished: said.said(Fact::FinishReason).is_some(),
-            failed: matches!(item, Item::Span(span) if span.status_code == 2),
+            failed: matches!(item, Item::Span(span)
+                if span.status_code == 2 || events::exception(span).is_some()),
             client_named: of_langchain
                 && answer.is_some_and(|text| text.contains("\"model_provider\":")),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),

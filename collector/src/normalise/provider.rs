@@ -35,6 +35,7 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("vertex", "gcp.vertex_ai"),
     ("aws.bedrock", "aws.bedrock"),
     ("aws_bedrock", "aws.bedrock"),
+    ("awsbedrock", "aws.bedrock"),
     ("bedrock", "aws.bedrock"),
     ("bedrock_converse", "aws.bedrock"),
     ("bedrock-runtime", "aws.bedrock"),

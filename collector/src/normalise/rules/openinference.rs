@@ -3,7 +3,7 @@
 
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, InsideZeroUnsent, Mistaken, Unsent, WriteUnsent};
-use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::Reasoning::{BesideUnsent, InsideOrMissing, InsideUnsent};
 use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
@@ -194,6 +194,11 @@ pub(super) const RULES: &[Rule] = &[
         before: Some([0, 1, 39]),
         provider: "anthropic",
         input: Unknown,
+        streams: Streams::PerhapsWrong(
+            "library: openinference langchain before 0.1.39 tells no cached tokens, which older versions of \
+             langchain-anthropic leave out of input, but for streams, to whose output they add the first \
+             count; which it was is not told [perhaps-estimated]",
+        ),
         name: "library: openinference langchain before 0.1.39 tells no cached tokens, which older \
                versions of langchain-anthropic leave out of input, but for streams",
         ..RULE
@@ -412,6 +417,28 @@ pub(super) const RULES: &[Rule] = &[
     // version 1.0.15 of this.
     Rule {
         scope: "openinference.instrumentation.agno",
+        provider: "aws.bedrock",
+        input: Exclusive,
+        cached: Unsent(
+            "library: agno passes on Bedrock's exclusive counts, and does not always tell cached tokens: only \
+             uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: agno passes on Bedrock's exclusive counts",
+        ..RULE
+    },
+    // agno adds thoughts until 2.5.0, and not from 2.5.8 on.
+    Rule {
+        scope: "openinference.instrumentation.agno",
+        provider: "gcp*",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(AGNO_UNTOLD),
+        reasoning: InsideOrMissing,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.agno",
         provider: "anthropic",
         input: Exclusive,
         reasoning: InsideUnsent,
@@ -420,6 +447,14 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "openinference.instrumentation.agno",
+        provider: "openai",
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.agno",
+        cached: Unsent(AGNO_UNTOLD),
         reasoning: InsideUnsent,
         name: INSIDE,
         ..RULE
@@ -539,6 +574,9 @@ const JS_CLAUDE_STREAMS_UNCACHED: Streams = Streams::OutputWrong {
              nothing says whether it was one; cached tokens are not told of all \
              [perhaps-estimated] [cached-untold]",
 };
+
+const AGNO_UNTOLD: &str = "library: agno tells the cached tokens of some providers alone: uncached may be an upper bound \
+     [cached-untold]";
 
 const CUT_ANTHROPIC: &str = "library: openinference anthropic tells the first count of a stream that was cut: output is unknown";
 

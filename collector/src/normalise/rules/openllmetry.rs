@@ -304,11 +304,15 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
-    // It tells zero where LangChain of 2024 tells nothing, as seen until 0.44.
+    // It tells zero where LangChain tells nothing: of some providers in 2024, of others for longer.
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
-        before: Some([0, 45, 0]),
-        only: |who| who.provider.is_some(),
+        before: Some([0, 62, 0]),
+        only: |who| {
+            let details = |p: &str| matches!(p, "openai" | "anthropic") || p.starts_with("gcp");
+            let old = super::super::version(who.version).is_none_or(|v| v < [0, 45, 0]);
+            who.provider.is_some_and(|p| old || !details(p))
+        },
         cached: Cached::InsideZeroUnsent(
             "library: LangChain adds cached tokens, of which openllmetry says none where it is told none: \
              uncached may be an upper bound [cached-untold]",
