@@ -42,7 +42,7 @@ pub(super) fn read<'a>(
         speaks.filter(|d| d.names_one_provider(scope.name)).and_then(|_| in_model(said));
     let provider = only
         .or(before_said)
-        .or_else(|| provider_of(said, server_address.as_deref()))
+        .or_else(|| provider_of(said, scope.name, server_address.as_deref()))
         .or_else(|| speaks.and_then(|d| d.provider).map(Cow::Borrowed))
         .or_else(|| {
             speaks.filter(|d| d.tells_provider_in_model(scope.name))?;
@@ -219,9 +219,11 @@ pub(super) fn read<'a>(
 
 fn provider_of<'a>(
     said: &mut Reading<'a, '_>,
+    scope: &str,
     server_address: Option<&str>,
 ) -> Option<Cow<'a, str>> {
-    let (at, name) = said.only_text(Fact::Provider)?;
+    // Strands for node names the service, after which it names its scope, too.
+    let (at, name) = said.only_text(Fact::Provider).filter(|(_, name)| name != scope)?;
     let spelled = match name {
         Cow::Borrowed(name) => provider::spelled(name, server_address)?,
         Cow::Owned(name) => Cow::Owned(provider::spelled(&name, server_address)?.into_owned()),

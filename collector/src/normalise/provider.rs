@@ -36,6 +36,7 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("aws.bedrock", "aws.bedrock"),
     ("aws_bedrock", "aws.bedrock"),
     ("awsbedrock", "aws.bedrock"),
+    ("googlevertex.anthropic", "gcp.vertex_ai"),
     ("bedrock", "aws.bedrock"),
     ("bedrock_converse", "aws.bedrock"),
     ("bedrock-runtime", "aws.bedrock"),
@@ -249,7 +250,9 @@ const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
 
 /// The provider in OpenTelemetry's spelling; none when the name is that of a framework.
 pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option<Cow<'a, str>> {
-    if FRAMEWORKS.iter().any(|f| f.eq_ignore_ascii_case(name)) {
+    // LiveKit names the address that it asks.
+    let port = name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if port || FRAMEWORKS.iter().any(|f| f.eq_ignore_ascii_case(name)) {
         return None;
     }
     let listed = |name: &str| SPELLINGS.iter().find(|(s, _)| s.eq_ignore_ascii_case(name));

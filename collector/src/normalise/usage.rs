@@ -188,6 +188,9 @@ pub(super) fn decide(
         Some(ZeroUnsent(_) | InsideZeroUnsent(_)) => cached > 0,
         Some(Mistaken(_)) => false,
     };
+    // Whether zero proves anything.
+    let zero_is_none =
+        !known.is_some_and(|rule| matches!(rule.cached, ZeroUnsent(_) | InsideZeroUnsent(_)));
     let no_writes_told = match known.map(|rule| rule.cached) {
         Some(WriteUnsent(_)) => false,
         Some(ZeroUnsent(_) | InsideZeroUnsent(_)) => cached_told,
@@ -228,7 +231,7 @@ pub(super) fn decide(
         of(Estimated, rule.name)
     } else if api.is_some_and(|api| api.input == Inclusive) && cached_exceed(reported, who, known) {
         of(Unknown, CACHED_EXCEED)
-    } else if let Some((basis, proof)) = proven(reported) {
+    } else if let Some((basis, proof)) = proven(reported).filter(|_| cached > 0 || zero_is_none) {
         of(basis, proof)
     } else if let Some(rule) = known {
         match rule.cached {
@@ -285,7 +288,7 @@ pub(super) fn decide(
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
     };
-    let decided = match reasoning_proven(reported, decided.input) {
+    let decided = match reasoning_proven(reported, who, decided.input) {
         Some(reasoning) => Decision { reasoning, ..decided },
         None => Decision { reasoning: by_rule, ..decided },
     };
@@ -435,7 +438,7 @@ fn proven(reported: &Reported) -> Option<(Basis, &'static str)> {
 }
 
 /// What the numbers alone prove about reasoning.
-fn reasoning_proven(reported: &Reported, basis: Basis) -> Option<Reasoning> {
+fn reasoning_proven(reported: &Reported, who: &Reporter<'_>, basis: Basis) -> Option<Reasoning> {
     let (reasoning, output) = (reported.reasoning?, reported.output?);
     // More reasoning than output: it cannot be inside.
     if reasoning > output {
@@ -458,5 +461,10 @@ fn reasoning_proven(reported: &Reported, basis: Basis) -> Option<Reasoning> {
         Exclusive => reported.input? + cached,
         Unknown | Estimated => return None,
     };
-    (reported.total == Some(input + output + reasoning)).then_some(Beside)
+    match reported.total? - input - output {
+        rest if rest == reasoning => Some(Beside),
+        // Before 6 the AI SDK passes on the provider's total, since then it adds up what has it inside.
+        0 if who.dialect == "vercel-ai" => Some(Inside),
+        _ => None,
+    }
 }

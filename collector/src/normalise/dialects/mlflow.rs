@@ -23,6 +23,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     json_values: true,
     answers: &["mlflow.spanOutputs"],
     named_by_class: &["mlflow*"],
+    // A module of DSPy, which tells the sum of what it asks.
+    no_calls: &[".forward"],
     ..PLAIN
 };
 

@@ -12,11 +12,14 @@ use super::names::Name;
 mod agentcore;
 mod claude_code;
 mod codex;
+mod datadog;
 mod gemini_cli;
 mod genkit;
 mod haystack;
+mod judgeval;
 mod langfuse;
 mod langsmith;
+mod langwatch;
 mod litellm;
 mod mastra;
 mod mirascope;
@@ -79,7 +82,8 @@ pub(super) struct Dialect {
     pub(super) running_sums: &'static [(&'static str, &'static str)],
     /// Scopes whose operation says that a span asks a model, whatever its kind.
     pub(super) asks_by_operation: &'static [&'static str],
-    /// Endings of the names of spans that ask no model, though their kind or operation says so.
+    /// Endings of the names of spans that ask no model, though their kind or operation says so; of one with a
+    /// trailing `*` what stands anywhere in them.
     pub(super) no_calls: &'static [&'static str],
     /// Scopes that name one provider whoever serves: a model of another begins with its name.
     pub(super) one_provider: &'static [&'static str],
@@ -160,7 +164,10 @@ impl Dialect {
 
     /// Whether a span of that name, of whatever kind, asks no model.
     pub(super) fn asks_nobody(&self, span: &str) -> bool {
-        self.no_calls.iter().any(|ending| span.ends_with(ending))
+        self.no_calls.iter().any(|ending| match ending.strip_suffix('*') {
+            Some(part) => span.contains(part),
+            None => span.ends_with(ending),
+        })
     }
 
     /// The attribute by which a scope of this dialect shows that it adds calls up.
@@ -209,6 +216,9 @@ pub(super) static ALL: &[&Dialect] = &[
     &qwen_code::DIALECT,
     &genkit::DIALECT,
     &haystack::DIALECT,
+    &judgeval::DIALECT,
+    &langwatch::DIALECT,
+    &datadog::DIALECT,
     &openinference::DIALECT,
     &langfuse::DIALECT,
     &mastra::DIALECT,

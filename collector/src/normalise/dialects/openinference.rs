@@ -40,7 +40,14 @@ pub(super) static DIALECT: Dialect = Dialect {
         "@arizeai/openinference-instrumentation-langchain",
     ],
     // LlamaIndex wraps the making of a request in a span of its own, Haystack that of a prompt.
-    no_calls: &["._prepare_chat_with_tools", "PromptBuilder.run"],
+    // BeeAI for node has spans of each event of a call, of which the one of success tells it.
+    no_calls: &[
+        "._prepare_chat_with_tools",
+        "PromptBuilder.run",
+        ".chat.start-*",
+        ".chat.finish-*",
+        "beeai-framework-main",
+    ],
     ..PLAIN
 };
 

@@ -23,6 +23,10 @@ const NAMES: &[Name] = &[
     ("gen_ai.environment", Fact::Environment, 0),
     ("gen_ai.application_name", Fact::Service, 0),
     ("gen_ai.usage.cached_input_tokens", Fact::CacheRead, 35),
+    // For node until 1.15.
+    ("gen_ai.usage.prompt_tokens_details.cache_read", Fact::CacheRead, 36),
+    ("gen_ai.usage.prompt_tokens_details.cache_write", Fact::CacheWrite, 36),
+    ("gen_ai.usage.completion_tokens_details.reasoning", Fact::Reasoning, 36),
     // Of what AssemblyAI transcribed, as it answered.
     ("gen_ai.request.audio_duration", Fact::InputAudioSeconds, 0),
 ];

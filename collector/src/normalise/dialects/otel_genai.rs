@@ -23,6 +23,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     names: &[NAMES],
     inside: INSIDE,
     client_functions: true,
+    // traceAI's, of Anthropic's counting of tokens.
+    no_calls: &["CountTokens"],
     // Spring AI hands tools' results to the model by itself, and adds up what it used for that.
     running_sums: &[("org.springframework.boot", "spring.ai.model.request.tool.names")],
     ..PLAIN
@@ -34,6 +36,7 @@ pub(super) const INSIDE: &[(&str, &inside::Inside)] = &[
     ("gen_ai.usage_details", &inside::USAGE),
     ("llm.usage", &inside::USAGE),
     ("gcp.vertex.agent.llm_response", &ADK_RESPONSE),
+    ("gen_ai.request.parameters", &inside::PARAMETERS),
 ];
 
 /// The answer of a model in Google's Agent Development Kit, with Gemini's usage as it came, or
@@ -48,12 +51,19 @@ const ADK_RESPONSE: inside::Inside = inside::Inside {
         ("usage_metadata.total_token_count", Fact::Total, 0),
         ("usage_metadata.cached_content_token_count", Fact::CacheRead, 0),
         ("usage_metadata.thoughts_token_count", Fact::Reasoning, 0),
+        // ADK for Java.
+        ("usageMetadata.promptTokenCount", Fact::Input, 1),
+        ("usageMetadata.candidatesTokenCount", Fact::Output, 1),
+        ("usageMetadata.totalTokenCount", Fact::Total, 1),
+        ("usageMetadata.cachedContentTokenCount", Fact::CacheRead, 1),
+        ("usageMetadata.thoughtsTokenCount", Fact::Reasoning, 1),
     ],
 };
 
 pub(super) const NAMES: &[Name] = &[
     ("gen_ai.operation.name", Fact::Operation, 0),
     ("ag2.span.type", Fact::Kind, 0),
+    ("gen_ai.span.kind", Fact::Kind, 1),
     ("gen_ai.provider.name", Fact::Provider, 0),
     ("gen_ai.system", Fact::Provider, 1),
     ("gen_ai.request.model", Fact::RequestModel, 0),
@@ -106,6 +116,7 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.response.output_tokens", Fact::Output, 2),
     ("gen_ai.usage.total_tokens", Fact::Total, 0),
     ("llm.usage.total_tokens", Fact::Total, 1),
+    ("ag2.usage.total_tokens", Fact::Total, 2),
     ("gen_ai.usage.cache_read.input_tokens", Fact::CacheRead, 0),
     ("gen_ai.usage.cache_read_input_tokens", Fact::CacheRead, 1),
     ("gen_ai.usage.details.cache_read_tokens", Fact::CacheRead, 2),
@@ -116,6 +127,8 @@ pub(super) const NAMES: &[Name] = &[
     // Mastra's exporter, before and after its names followed the AI SDK's.
     ("gen_ai.usage.cached_input_tokens", Fact::CacheRead, 7),
     ("gen_ai.usage.cache_read_tokens", Fact::CacheRead, 8),
+    // FutureAGI's traceAI.
+    ("gen_ai.usage.input_tokens.cache_read", Fact::CacheRead, 9),
     ("gen_ai.usage.cache_creation.input_tokens", Fact::CacheWrite, 0),
     ("gen_ai.usage.cache_write.input_tokens", Fact::CacheWrite, 1),
     ("gen_ai.usage.cache_creation_input_tokens", Fact::CacheWrite, 2),
@@ -123,6 +136,7 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.usage.details.cache_creation_input_tokens", Fact::CacheWrite, 4),
     ("gen_ai.usage.cache_write_input_tokens", Fact::CacheWrite, 5),
     ("gen_ai.usage.cache_write_tokens", Fact::CacheWrite, 6),
+    ("gen_ai.usage.input_tokens.cache_write", Fact::CacheWrite, 7),
     ("anthropic.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
     ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
     ("gen_ai.usage.reasoning.output_tokens", Fact::Reasoning, 0),
@@ -132,6 +146,8 @@ pub(super) const NAMES: &[Name] = &[
     ("gen_ai.usage.details.thoughts_tokens", Fact::Reasoning, 4),
     // Google's Agent Development Kit.
     ("gen_ai.usage.experimental.reasoning_tokens", Fact::Reasoning, 5),
+    // AG2, of Gemini.
+    ("gen_ai.usage.thinking_tokens", Fact::Reasoning, 6),
     ("gen_ai.usage.audio.input_tokens", Fact::AudioIn, 0),
     ("gen_ai.usage.details.input_audio_tokens", Fact::AudioIn, 1),
     ("gen_ai.usage.audio_input_tokens", Fact::AudioIn, 2),

@@ -2,7 +2,7 @@
 
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::Unsent;
-use super::Reasoning::{BesideUnsent, InsideUnsent};
+use super::Reasoning::{BesideUnsent, Guessed, InsideUnsent};
 use super::{RULE, Rule};
 
 /// First match wins.
@@ -23,6 +23,14 @@ pub(super) const RULES: &[Rule] = &[
         input: Exclusive,
         name: "library: claude code tells four disjoint counts, without reasoning",
         reasoning: InsideUnsent,
+        ..RULE
+    },
+    // Its reasoning of Claude is its own count of the thoughts that are shown.
+    Rule {
+        scope: "github.copilot",
+        only: |who| who.model.contains("claude"),
+        reasoning: Guessed,
+        name: "library: copilot adds cached tokens, and guesses the reasoning of Claude",
         ..RULE
     },
     Rule { scope: "codex*", name: "library: codex passes on OpenAI's inclusive counts", ..RULE },

@@ -3,10 +3,34 @@
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
 use super::Reasoning::{Beside, BesideUnsent, InsideOrMissing, InsideUnsent, Twice};
-use super::{MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
+use super::{MODELS_TOKENS, RULE, Reporter, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
+    // LiveKit's agents add cached tokens, and to the output of Claude the first count of each stream.
+    Rule {
+        scope: "livekit-agents",
+        provider: "anthropic",
+        cached: Cached::WriteUnsent(LIVEKIT_CLAUDE),
+        output_wrong: Some(LIVEKIT_CLAUDE),
+        name: "library: livekit-agents adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "livekit-agents",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(LIVEKIT_UNSENT),
+        reasoning: InsideOrMissing,
+        name: "library: livekit-agents adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "livekit-agents",
+        cached: Unsent(LIVEKIT_UNSENT),
+        reasoning: InsideUnsent,
+        name: "library: livekit-agents adds cached tokens",
+        ..RULE
+    },
     // Pipecat, whose every call is a stream, adds up what two events of Claude tell (until 1.13), and what
     // each chunk of Gemini tells (until 0.93, whose spans say `gen_ai.system`). It tells no version.
     Rule {
@@ -122,6 +146,18 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "pydantic-ai*",
+        provider: "groq",
+        before: Some([2, 0, 0]),
+        cached: Unsent(
+            "library: pydantic-ai before 2 tells no cached tokens of Groq: uncached is an upper bound \
+             [cached-untold]",
+        ),
+        name: "library: pydantic-ai adds cached tokens",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        scope: "pydantic-ai*",
         name: "library: pydantic-ai adds cached tokens",
         reasoning: InsideUnsent,
         ..RULE
@@ -133,7 +169,7 @@ pub(super) const RULES: &[Rule] = &[
     // have a tag of letters.
     Rule {
         scope: "strands*",
-        only: |who| is_tagged(who.model),
+        only: |who| is_of_ollama(who),
         input: Estimated,
         name: "library: strands takes Ollama's input for output and output for input, in versions \
                that do not say so",
@@ -185,7 +221,24 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: vercel ai 7 adds cached tokens",
         ..RULE
     },
-    Rule { scope: "gen_ai", name: "library: vercel ai 7 adds cached tokens", ..RULE },
+    // What clients of others' APIs do not find they tell as zero.
+    Rule {
+        scope: "gen_ai",
+        only: |who| !tells_zero_cached(who.provider),
+        cached: Cached::InsideZeroUnsent(
+            "library: vercel ai 7 adds cached tokens, of which some clients tell none where they find none: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 7 adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "gen_ai",
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 7 adds cached tokens",
+        ..RULE
+    },
     Rule { scope: "ai", only: is_text_of_cohere, input: Estimated, name: MODELS_TOKENS, ..RULE },
     // xAI counts reasoning beside output, which newer versions of its client add. The older tell both in
     // metadata, as they came.
@@ -232,6 +285,18 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: vercel ai 6 adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        since: Some([6, 0, 0]),
+        only: |who| !tells_zero_cached(who.provider),
+        cached: Cached::InsideZeroUnsent(
+            "library: vercel ai 6 adds cached tokens, of which some clients tell none where they find none: \
+             uncached may be an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai 6 adds cached tokens and reasoning",
         ..RULE
     },
     Rule {
@@ -368,6 +433,14 @@ pub(super) const RULES: &[Rule] = &[
         input_name: ADK_INPUT,
         reasoning: Beside,
         name: "library: Google ADK tells Gemini's usage as it came, thoughts beside output",
+        ..RULE
+    },
+    Rule {
+        scope: "gcp.vertex.agent",
+        provider: "gcp*",
+        input_name: "usageMetadata.promptTokenCount",
+        reasoning: Beside,
+        name: "library: Google ADK for Java shows Gemini's usage as it came, thoughts beside output",
         ..RULE
     },
     // ADK for Java, which names no version, and alone this operation.
@@ -518,6 +591,18 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         dialect: "genkit",
+        provider: "anthropic",
+        input: Exclusive,
+        cached: Unsent(
+            "library: genkit passes on Anthropic's exclusive counts, mostly without cached tokens: only \
+             uncached input is known [cached-untold]",
+        ),
+        name: "library: genkit passes on Anthropic's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
+    Rule {
+        dialect: "genkit",
         provider: "openai",
         cached: Unsent(
             "library: genkit passes on OpenAI's inclusive counts; no cached tokens are told, so \
@@ -529,13 +614,31 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// Whether the AI SDK's client of a provider finds its cached tokens wherever there are some.
+fn tells_zero_cached(provider: Option<&str>) -> bool {
+    let known = ["openai", "azure.ai.openai", "anthropic", "aws.bedrock", "x_ai", "deepseek"];
+    provider.is_some_and(|p| p.starts_with("gcp") || known.contains(&p))
+}
+
 /// Where Google's Agent Development Kit repeats the usage of an answer.
 const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
 
-/// Whether a model has a tag as Ollama's have: `llama3.1:8b`, not `anthropic.claude-v2:1`.
-fn is_tagged(model: &str) -> bool {
-    model.rsplit_once(':').is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_alphabetic()))
+/// Whether a model may be Ollama's, which no provider is named of: by its tag, as of `llama3.1:8b`, not of
+/// `anthropic.claude-v2:1`, or by a bare name of a family that it serves.
+fn is_of_ollama(who: &Reporter<'_>) -> bool {
+    let tag = who.model.rsplit_once(':').map(|(_, tag)| tag);
+    let tagged = tag.is_some_and(|tag| tag.contains(|c: char| c.is_ascii_alphabetic()));
+    let bare = !who.model.contains(['/', '-']);
+    let family =
+        ["llama", "gemma", "qwen", "mistral", "phi"].iter().any(|f| who.model.starts_with(f));
+    tagged || (bare && family && who.provider.is_none())
 }
+
+const LIVEKIT_CLAUDE: &str = "library: livekit-agents adds the first count of a stream of Claude to the last: output is unknown; nor \
+     is always told what was written to a cache: uncached is an upper bound [cached-untold]";
+
+const LIVEKIT_UNSENT: &str = "library: livekit-agents adds cached tokens, which older versions do not tell: uncached may be an upper \
+     bound [cached-untold]";
 
 const OLD_PYDANTIC_CACHED: &str = "library: pydantic-ai before 0.8 tells cached tokens of some providers alone: \
      uncached may be an upper bound [cached-untold]";

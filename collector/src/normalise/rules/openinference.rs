@@ -72,7 +72,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.anthropic*",
         before: Some([1, 0, 0]),
-        only: |who| who.streaming == Some(true),
+        // A total is told of streams alone.
+        only: |who| who.streaming == Some(true) || (who.streaming.is_none() && who.total_told),
+        reasoning: InsideUnsent,
         input: Exclusive,
         cached: Unsent(
             "library: openinference anthropic before 1.0 tells no cached tokens of streams, which \
@@ -139,6 +141,26 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: traceai langchain passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    // Of Anthropic and Bedrock too, but for streams of InvokeModel.
+    Rule {
+        scope: "traceai_anthropic",
+        dialect: "openinference",
+        input: Exclusive,
+        cached: Cached::ZeroUnsent(TRACEAI_UNTOLD),
+        reasoning: InsideUnsent,
+        name: "library: traceai passes on Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        scope: "traceai_bedrock",
+        dialect: "openinference",
+        only: |who| !who.name.ends_with("_stream"),
+        input: Exclusive,
+        cached: Unsent(TRACEAI_UNTOLD),
+        reasoning: InsideUnsent,
+        name: "library: traceai passes on Bedrock's exclusive counts",
         ..RULE
     },
     // OpenInference's instrumentations before they told details.
@@ -574,6 +596,9 @@ const JS_CLAUDE_STREAMS_UNCACHED: Streams = Streams::OutputWrong {
              nothing says whether it was one; cached tokens are not told of all \
              [perhaps-estimated] [cached-untold]",
 };
+
+const TRACEAI_UNTOLD: &str = "library: traceai tells no cached tokens, which stand beside input: only uncached input is known \
+     [cached-untold]";
 
 const AGNO_UNTOLD: &str = "library: agno tells the cached tokens of some providers alone: uncached may be an upper bound \
      [cached-untold]";

@@ -248,6 +248,10 @@ pub(super) const RULES: &[Rule] = &[
         provider: "aws.bedrock",
         only: |who| who.package("langchain-aws").is_none() && !who.cache_name.is_empty(),
         input: Unknown,
+        cached: Cached::WriteUnsent(
+            "library: LangChain adds the cached tokens of Bedrock since langchain-aws 1.4.6, which it was is not \
+             told, nor always what was written to a cache [cached-untold]",
+        ),
         name: "library: LangChain adds the cached tokens of Bedrock since langchain-aws 1.4.6, and which it \
                was is not told",
         reasoning: InsideUnsent,

@@ -203,6 +203,14 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
+        scope: "@opentelemetry/instrumentation-aws-sdk",
+        only: |who| who.method.starts_with("InvokeModel") && is_cohere_or_mistral(who),
+        input: Estimated,
+        name: "library: opentelemetry's aws-sdk guesses the counts of Cohere's and Mistral's models through \
+               InvokeModel from their characters",
+        ..RULE
+    },
+    Rule {
         only: |who| who.scope.contains("aws-sdk"),
         input: Exclusive,
         cached: Unsent(AWS_SDK_CACHED),

@@ -2,7 +2,7 @@
 
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, Guessed, InsideUnsent};
+use super::Reasoning::{Beside, Guessed, InsideOrMissing, InsideUnsent};
 use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
@@ -33,6 +33,49 @@ pub(super) const RULES: &[Rule] = &[
         only: |who| who.streaming == Some(true),
         input: Estimated,
         name: "library: langtrace counts a stream by itself, also where its usage was sent",
+        ..RULE
+    },
+    // Each count in the provider's own words.
+    Rule {
+        dialect: "judgeval",
+        input_name: "prompt_tokens",
+        reasoning: InsideUnsent,
+        name: "library: judgeval shows OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "judgeval",
+        input_name: "input_tokens",
+        cache_name: "input_tokens_details",
+        reasoning: InsideUnsent,
+        name: "library: judgeval shows OpenAI's inclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "judgeval",
+        only: |who| !who.model.contains("gemini"),
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: judgeval tells disjoint counts of input",
+        ..RULE
+    },
+    Rule {
+        dialect: "langwatch",
+        cached: Unsent(
+            "library: langwatch adds cached tokens and tells none: uncached is an upper bound [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: langwatch adds cached tokens",
+        ..RULE
+    },
+    Rule {
+        dialect: "datadog",
+        cached: Unsent(
+            "library: datadog adds cached tokens; none are told, so uncached may be an upper bound \
+             [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: datadog adds cached tokens",
         ..RULE
     },
     // Logfire's own instrumentations of clients: older versions tell the provider's usage as it came.
@@ -135,6 +178,31 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
+    // Its total is its own sum, so that it shows no thoughts that are missing.
+    Rule {
+        scope: "openlit.otel*",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(OLD_OPENLIT_INSIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: InsideOrMissing,
+        name: "library: openlit passes on Gemini's counts, of old without thoughts",
+        ..RULE
+    },
+    // Laminar adds up what each chunk of a stream of Gemini tells; its fork of OpenLLMetry's Anthropic adds
+    // cached tokens.
+    Rule {
+        scope: "lmnr.tracer",
+        only: |who| who.name.ends_with("generate_content_stream"),
+        input: Estimated,
+        name: "library: laminar adds up what each chunk of a stream of Gemini tells",
+        ..RULE
+    },
+    Rule {
+        scope: "lmnr.opentelemetry_lib.opentelemetry.instrumentation.anthropic",
+        reasoning: InsideUnsent,
+        name: "library: laminar adds cached tokens",
+        ..RULE
+    },
     // What LiteLLM tells, whoever serves.
     Rule {
         scope: "openlit.instrumentation.litellm",
@@ -159,7 +227,10 @@ pub(super) const RULES: &[Rule] = &[
     // Claude's cache it adds since 1.80, and which it was is not told.
     Rule {
         scope: "openlit.otel*",
-        only: |who| who.provider.is_none() && who.model.contains("claude"),
+        only: |who| {
+            let unsaid = who.provider.is_none() && who.streaming != Some(true);
+            unsaid && who.model.contains("claude")
+        },
         input: Unknown,
         reasoning: InsideUnsent,
         name: "library: openlit tells neither who served Claude nor its cached tokens, which some \
@@ -287,6 +358,10 @@ pub(super) const RULES: &[Rule] = &[
         cache_name: "message.",
         only: |who| who.traced_function && who.model.contains("claude"),
         input: Exclusive,
+        cached: Cached::Mistaken(
+            "library: langsmith before 0.7 tells what was written to a cache as read from it, both beside input: \
+             only uncached input is known [cached-untold]",
+        ),
         name: "library: langsmith shows Anthropic's exclusive counts",
         reasoning: InsideUnsent,
         ..RULE
@@ -333,6 +408,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     // The answer of the client beside the counts that are made of it: where these name no cached
     // tokens, they are the input that Anthropic names beside them.
+    // Of its streams the body is not shown.
+    Rule {
+        dialect: "mlflow",
+        only: |who| who.name.starts_with("BedrockRuntime.") && who.cache_name.is_empty(),
+        input: Exclusive,
+        cached: Unsent(
+            "library: mlflow passes on Bedrock's exclusive counts, here without cached tokens: only \
+             uncached input is known [cached-untold]",
+        ),
+        name: "library: mlflow passes on Bedrock's exclusive counts",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     // What Bedrock answered an invocation.
     Rule {
         dialect: "mlflow",
@@ -390,6 +478,17 @@ pub(super) const RULES: &[Rule] = &[
              is unknown",
         ),
         name: "library: langfuse's parts of usage are disjoint",
+        ..RULE
+    },
+    // Claude's thinking is in the output, and not told.
+    Rule {
+        dialect: "langfuse",
+        input_name: "input",
+        only: |who| who.model.contains("claude"),
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        parts_beside: true,
+        name: "library: langfuse's parts of usage are disjoint, but for the thinking of Claude",
         ..RULE
     },
     // The usage of Langfuse is an object whose shape tells whose it is.

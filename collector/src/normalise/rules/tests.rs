@@ -67,7 +67,12 @@ fn drawn<'t>(rule: &'t Rule, scope: &'t str, version: &'t str, lot: &mut Lot) ->
         langchain_for_node: truth(lot),
         packages: lot.of(&["", r#"{"langchain-aws": "1.9.1"}"#]),
         provider_name: lot.of(&["gen_ai.system", "gen_ai.provider.name"]),
-        name: lot.of(&["chat", "invoke_model_with_response_stream"]),
+        name: lot.of(&[
+            "chat",
+            "invoke_model_with_response_stream",
+            "generate_content_stream",
+            "BedrockRuntime.converse",
+        ]),
         kind: lot.of(&["", "model_generation"]),
         operation: lot.of(&["chat", "call_llm", "embeddings"]),
         embeds: truth(lot),

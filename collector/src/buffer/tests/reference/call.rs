@@ -121,6 +121,8 @@ pub(super) fn call_cells(
     if let Some((i, Some(Value::StringValue(name)))) =
         raw(&["gen_ai.provider.name", "gen_ai.system"])
         && !name.is_empty()
+        // The service's name, after which it names its scope.
+        && name != said_scope.name
     {
         let lower = name.to_lowercase();
         if lower == name {
