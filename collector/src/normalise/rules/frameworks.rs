@@ -10,7 +10,8 @@ pub(super) const RULES: &[Rule] = &[
     // LiveKit's agents add cached tokens, and to the output of Claude the first count of each stream.
     Rule {
         scope: "livekit-agents",
-        provider: "anthropic",
+        // Older versions name no provider.
+        only: |who| who.provider == Some("anthropic") || who.model.contains("claude"),
         cached: Cached::WriteUnsent(LIVEKIT_CLAUDE),
         output_wrong: Some(LIVEKIT_CLAUDE),
         name: "library: livekit-agents adds cached tokens",
@@ -314,11 +315,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "ai",
         provider: "aws.bedrock",
-        input_name: "ai.usage.inputTokens",
-        only: |who| {
-            let cached = !(who.cache_name.is_empty() && who.write_name.is_empty());
-            who.streaming == Some(true) && who.version.is_empty() && cached
-        },
+        cache_name: "ai.usage.cachedInputTokens",
+        only: |who| who.streaming == Some(true) && who.version.is_empty(),
         input: Unknown,
         reasoning: InsideUnsent,
         name: "library: vercel ai adds the cached tokens of Bedrock since 6, and does not tell its version \
@@ -358,6 +356,17 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: BesideUnsent,
         name: "library: vercel ai before 6 passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
+    Rule {
+        scope: "ai",
+        only: |who| !tells_zero_cached(who.provider),
+        cached: Cached::InsideZeroUnsent(
+            "library: vercel ai tells no cached tokens here, or none where a client finds none: uncached is \
+             an upper bound [cached-untold]; reasoning only where it is told",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: vercel ai before 6 passes on OpenAI's inclusive counts",
         ..RULE
     },
     Rule {

@@ -331,6 +331,17 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
+    // Of the Responses API it does not tell them.
+    Rule {
+        scope: "@openlit/instrumentation-openai",
+        cached: Unsent(
+            "library: openlit for node does not always tell cached tokens: uncached may be an upper bound \
+             [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
+        ..RULE
+    },
     Rule {
         scope: "@openlit/instrumentation-ollama",
         only: |who| who.embeds,

@@ -161,3 +161,13 @@ fn copilot_guesses_the_reasoning_of_claude() {
         &[("output_tokens", "526"), ("reasoning_tokens", "-"), ("output_text_tokens", "-")],
     );
 }
+
+// LiveKit's agents 1.3.5: 291 for 290 of every stream of Claude, whose provider is not named.
+#[test]
+fn livekit_adds_the_first_count_of_claudes_streams() {
+    let row = by("livekit-agents", "").span(json!({
+        "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 409,
+        "gen_ai.usage.output_tokens": 291,
+    }));
+    check(&row, &[("output_tokens", "-"), ("input_tokens", "409")]);
+}

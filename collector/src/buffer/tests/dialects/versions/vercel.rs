@@ -66,10 +66,10 @@ fn vercel_tells_the_tokens_of_coheres_model() {
 // the SDK to say that all are.
 #[test]
 fn all_input_is_not_uncached_where_nothing_is_told_of_a_cache() {
-    let said = |cached: Option<i64>| {
+    let said = |provider: &str, cached: Option<i64>| {
         let mut said = json!({
-            "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "groq.chat",
-            "gen_ai.system": "groq.chat", "gen_ai.request.model": "openai/gpt-oss-120b",
+            "ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": provider,
+            "gen_ai.system": provider, "gen_ai.request.model": "openai/gpt-oss-120b",
             "ai.usage.inputTokens": 3097, "ai.usage.outputTokens": 44,
             "ai.usage.inputTokenDetails.noCacheTokens": 3097, "ai.usage.totalTokens": 3141,
         });
@@ -78,9 +78,16 @@ fn all_input_is_not_uncached_where_nothing_is_told_of_a_cache() {
         }
         by("ai", "").span(said)
     };
-    assert!(said(None)["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
-    check(&said(Some(0)), &[("input_uncached_tokens", "3097")]);
-    assert!(!said(Some(0))["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
+    assert!(
+        said("groq.chat", None)["usage_reason"].as_deref().unwrap().contains("[cached-untold]")
+    );
+    check(&said("openai.chat", Some(0)), &[("input_uncached_tokens", "3097")]);
+    assert!(
+        !said("openai.chat", Some(0))["usage_reason"]
+            .as_deref()
+            .unwrap()
+            .contains("[cached-untold]")
+    );
 }
 
 // AI SDK 6.0.60 of Bedrock by OpenInference's exporter: 3937 with 2364 read and 1379 written. The one
