@@ -85,13 +85,18 @@ pub(super) fn same_output(a: &Told, b: &Told) -> bool {
     part && x.output.is_some() && x.output == y.output && unsaid_twins(a, b)
 }
 
-/// The same where one of them knows nothing of the answer: the stream that the other tells of was
-/// not followed by its library. They begin together, and both say of which model.
+/// The same where one of them knows no count of the answer: the stream that the other tells of was not
+/// followed by its library, or what it used guessed. They begin together, and both say of which model.
 pub(super) fn not_followed(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
     let known = x.models != [0, 0] && y.models != [0, 0];
     let together = x.start_ns.abs_diff(y.start_ns) <= WITHIN_SLACK.as_nanos() as u64;
-    x.is_bare() != y.is_bare() && !x.failed && !y.failed && known && together && unsaid_twins(a, b)
+    x.knows_no_count() != y.knows_no_count()
+        && !x.failed
+        && !y.failed
+        && known
+        && together
+        && unsaid_twins(a, b)
 }
 
 /// Whether two spans of two libraries stand apart and may be told of one call.

@@ -30,7 +30,8 @@ pub(super) enum Rule {
     SameMoment,
     /// The same where one of them does not know the input, and the output is the same.
     SameOutput,
-    /// The same where it knows nothing of the answer: a stream that its library did not follow.
+    /// The same where it knows no count of the answer: a stream that its library did not follow, or
+    /// whose usage it guessed.
     NotFollowed,
     /// Without a length, after a span of the same library and model that tells no usage: the end of
     /// its stream.

@@ -104,9 +104,15 @@ impl Facts {
         self.totals() == 0 && self.leaves == 0 && self.response == 0 && !self.failed
     }
 
+    /// Whether it knows no count: it tells none, or all that it tells it guessed.
+    pub(super) fn knows_no_count(&self) -> bool {
+        let guessed = self.trust == Trust::Guessed && self.totals() == 0 && self.leaves == 0;
+        self.is_bare() || (guessed && !self.failed)
+    }
+
     /// Whether it tells the output only, or nothing: another library may know more of the call.
     pub(super) fn is_partly_told(&self) -> bool {
-        self.is_bare() || (self.input.is_none() && self.output.is_some())
+        self.knows_no_count() || (self.input.is_none() && self.output.is_some())
     }
 
     /// Whether both totals are told, and there is an output.

@@ -211,3 +211,19 @@ fn two_instrumentations_of_one_scope_tell_one_call() {
     assert_eq!(calls(&[vec![bare(handler())], vec![bare(told(2, 7, 1, 91))]]).len(), 2);
     assert_eq!(calls(&[vec![bare(handler())], vec![bare(told(2, 8, 92, 120))]]).len(), 2);
 }
+
+// OpenLLMetry for node 0.27: of a stream the client's span has an id and a guess, LangChain's the counts.
+#[test]
+fn what_one_library_guesses_and_another_counts_is_one_call() {
+    let guess = |id: u64| {
+        let told = inference(id, 0, None).library(1).response(id).model(3);
+        in_service(told.with(|f| f.trust = Trust::Guessed))
+    };
+    let counted = |id: u64| in_service(inference(id, 0, 10).library(2).model(3));
+    assert_eq!(calls(&[vec![guess(1)], vec![counted(2)]]), [2]);
+    // Two of each; of one library both; what is not guessed but untold has an id of its own.
+    assert_eq!(calls(&[vec![guess(1)], vec![guess(2)], vec![counted(3), counted(4)]]), [3, 4]);
+    assert_eq!(calls(&[vec![guess(1)], vec![counted(2).library(1)]]), [1, 2]);
+    let untold = guess(1).with(|f| f.trust = Trust::Unclear);
+    assert_eq!(calls(&[vec![untold], vec![counted(2)]]), [1, 2]);
+}
