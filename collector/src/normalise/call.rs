@@ -31,7 +31,11 @@ pub(super) fn read<'a>(
     let operation_word = said.only_text(Fact::Operation).map(|(_, word)| word);
     let by_operation = speaks.is_some_and(|d| d.operation_beats_kind(scope.name))
         && operation_word.as_deref().is_some_and(kinds::asks_a_model);
-    let kind = kind_word.as_deref().and_then(kinds::kind).filter(|_| !asks_nobody && !by_operation);
+    let kind = kind_word.as_deref().and_then(|word| match speaks {
+        Some(dialect) if dialect.kind_is_class => Some(kinds::component(word)),
+        _ => kinds::kind(word),
+    });
+    let kind = kind.filter(|_| !asks_nobody && !by_operation);
     let model_of_call = model_of_call(said, speaks, kind);
     let only = speaks.and_then(|d| d.only_provider(scope.name)).map(Cow::Borrowed);
     let in_model = |said: &Reading<'a, '_>| {
@@ -96,7 +100,7 @@ pub(super) fn read<'a>(
             version: version_of(said, scope, speaks),
             provider: provider::whose_api(
                 provider.as_deref(),
-                model.as_deref().unwrap_or_default(),
+                model.as_deref().or(model_of_call).unwrap_or_default(),
             ),
             model: model.as_deref().unwrap_or_default(),
             conventions: scope.conventions,
@@ -121,14 +125,14 @@ pub(super) fn read<'a>(
             answer_named: said.said(Fact::ResponseId).is_some(),
             kind: kind_word.as_deref().unwrap_or_default(),
             operation: operation_word.as_deref().unwrap_or_default(),
-            embeds: operation.as_deref() == Some("embeddings"),
+            embeds: operation.as_deref().is_some_and(|operation| operation.starts_with("embed")),
             method,
             ..Reporter::default()
         },
     );
     let has_usage = usage.basis.is_some() || counts.measure_the_call();
-    let (request_model, response_model) = models(said, has_usage);
     let endings = speaks.map_or(&[][..], |d| d.model_endings);
+    let (request_model, response_model) = models(said, has_usage, endings.is_empty());
     let [request_model, response_model] =
         [request_model, response_model].map(|model| model.map(|m| without_ending(m, endings)));
     // The plugin's name before it is no part of it.
@@ -223,7 +227,10 @@ fn provider_of<'a>(
     server_address: Option<&str>,
 ) -> Option<Cow<'a, str>> {
     // Strands for node names the service, after which it names its scope, too.
-    let (at, name) = said.only_text(Fact::Provider).filter(|(_, name)| name != scope)?;
+    let (at, name) = said.only_text(Fact::Provider)?;
+    if name == scope && !provider::is_known(&name) {
+        return None;
+    }
     let spelled = match name {
         Cow::Borrowed(name) => provider::spelled(name, server_address)?,
         Cow::Owned(name) => Cow::Owned(provider::spelled(&name, server_address)?.into_owned()),
@@ -347,13 +354,15 @@ fn aws_method<'a>(said: &Reading<'a, '_>, scope: &str) -> &'a str {
     }
 }
 
-/// Requested and served model. A library that has one name for both writes the served one over
+/// Requested and served model, `verbatim` where the columns hold them as they are said. A library that has one name for both writes the served one over
 /// the requested one as soon as there is an answer.
 fn models<'a>(
     said: &mut Reading<'a, '_>,
     answered: bool,
+    verbatim: bool,
 ) -> (Option<Cow<'a, str>>, Option<Cow<'a, str>>) {
-    let (request, response) = (said.column(Fact::RequestModel), said.column(Fact::ResponseModel));
+    let (request, response) =
+        (said.text(Fact::RequestModel, verbatim), said.text(Fact::ResponseModel, verbatim));
     // Parameters with an id are the whole answer, as OpenInference's OpenAI agents write them there:
     // the model among them is the one that served, and nothing tells the requested one.
     let answer = said.name(Fact::RequestModel) == "model" && said.name(Fact::ResponseId) == "id";

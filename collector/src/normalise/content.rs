@@ -145,6 +145,8 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("mcp.response.value", ToolResult),
     ("haystack.component.input", Input),
     ("haystack.component.output", Output),
+    ("haystack.agent.step.llm.output", Output),
+    ("mastra.metadata.body", Output),
     ("copilot_chat.user_request", Input),
 ];
 

@@ -64,7 +64,7 @@ const NOTE: Kind = Kind { operation: "", is: Is::Note };
 
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
 /// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`,
-/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`.
+/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`, `gen_ai.span.kind` and others.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),
@@ -110,26 +110,22 @@ pub(super) fn kind(word: &str) -> Option<Kind> {
     if let Some(operation) = word.strip_prefix("ai.") {
         return Some(vercel(operation));
     }
-    let known = KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-    known.map(|(_, kind)| *kind).or_else(|| component(word))
+    KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
 }
 
-/// What the class of a component of Haystack does; none where it asks no model, or one in its own
-/// process.
-fn component(class: &str) -> Option<Kind> {
+/// What the class of a component of Haystack does. One that asks no model, or one in its own process,
+/// may pass on what another was answered.
+pub(super) fn component(class: &str) -> Kind {
     const LOCAL: [&str; 5] =
         ["Fastembed", "HuggingFaceLocal", "LlamaCpp", "Optimum", "SentenceTransformers"];
-    if LOCAL.iter().any(|beginning| class.starts_with(beginning)) {
-        return None;
-    }
-    if class.ends_with("ChatGenerator") {
-        return Some(call("chat"));
-    }
     let last = |word: &str| class.len() > word.len() && class.ends_with(word);
     match class {
-        _ if last("Generator") => Some(call("text_completion")),
-        _ if last("Embedder") => Some(call("embeddings")),
-        _ => None,
+        "Agent" => wrapper("invoke_agent"),
+        _ if LOCAL.iter().any(|beginning| class.starts_with(beginning)) => NOTE,
+        _ if last("ChatGenerator") => call("chat"),
+        _ if last("Generator") => call("text_completion"),
+        _ if last("Embedder") => call("embeddings"),
+        _ => NOTE,
     }
 }
 
@@ -244,6 +240,8 @@ pub(super) fn role(seen: &Seen<'_>) -> SpanRole {
     if let Some(kind) = seen.kind {
         return match kind.is {
             Is::Call => SpanRole::Call,
+            // What a tool puts out may be another's answer.
+            Is::Wrapper if kind.operation == "execute_tool" => SpanRole::Other,
             Is::Wrapper => wrapper,
             Is::Note => SpanRole::Other,
         };

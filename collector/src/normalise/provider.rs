@@ -248,6 +248,11 @@ const HOSTS_BEHIND_OPENAI: &[(&str, &str)] = &[
     ("generativelanguage.googleapis.com", "gcp.gemini"),
 ];
 
+/// Whether a name is a provider's, in any spelling.
+pub(super) fn is_known(name: &str) -> bool {
+    SPELLINGS.iter().any(|(spelling, _)| spelling.eq_ignore_ascii_case(name))
+}
+
 /// The provider in OpenTelemetry's spelling; none when the name is that of a framework.
 pub(super) fn spelled<'a>(name: &'a str, server_address: Option<&str>) -> Option<Cow<'a, str>> {
     // LiveKit names the address that it asks.

@@ -176,6 +176,8 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
         clis::RULES,
         frameworks::RULES,
         products::RULES,
+        // Of whoever speaks as OpenInference does: its processors tell of frameworks, too.
+        openinference::GENERAL,
     ];
     lists.into_iter().flatten()
 }
@@ -290,12 +292,9 @@ impl Rule {
     }
 }
 
-/// The rule for a reporter, if any: one of its scope before those of whoever speaks its dialect.
+/// The rule for a reporter, if any.
 pub(super) fn rule(who: &Reporter<'_>) -> Option<&'static Rule> {
-    let first = |scoped: bool| {
-        rules().find(move |rule| rule.scope.is_empty() != scoped && rule.matches(who))
-    };
-    first(true).or_else(|| first(false))
+    rules().find(|rule| rule.matches(who))
 }
 
 /// Whether reasoning stands beside output and is not told by all: of xAI's models that reason, where
@@ -316,6 +315,8 @@ pub(super) fn reasons_beside(who: &Reporter<'_>, known: Option<&Rule>) -> bool {
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {
     let made = |api: &&Api| api.models.iter().any(|beginning| who.model.starts_with(beginning));
     match who.provider {
+        // It tells of what is embedded only what is billed.
+        Some("cohere") if who.embeds => None,
         Some(provider) => APIS.iter().find(|api| api.providers.contains(&provider)),
         None => APIS.iter().find(made),
     }

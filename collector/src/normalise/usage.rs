@@ -232,7 +232,13 @@ pub(super) fn decide(
     } else if api.is_some_and(|api| api.input == Inclusive) && cached_exceed(reported, who, known) {
         of(Unknown, CACHED_EXCEED)
     } else if let Some((basis, proof)) = proven(reported).filter(|_| cached > 0 || zero_is_none) {
-        of(basis, proof)
+        // What is missing beside is missing whatever is proven.
+        match known.map(|rule| rule.cached) {
+            Some(ReadUnsent(why) | WriteUnsent(why)) if !cached_told && basis == Exclusive => {
+                of(basis, why)
+            }
+            _ => of(basis, proof),
+        }
     } else if let Some(rule) = known {
         match rule.cached {
             _ if matches!(rule.streams, Streams::GuessedWithoutCache(_))

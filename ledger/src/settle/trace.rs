@@ -15,7 +15,7 @@
 //!    there is nothing else below, and the usage is not that of what is below, all are calls.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one: below a span that has usage, with no tool between; or right below one of its
-//!    own library, naming no model where that one names it.
+//!    own library that failed, naming no model where that one names it.
 //! 5. Calls with one response id, wherever they stand, told by different libraries, are one; so
 //!    are, where an id is missing, those of one service, usage, model and moment (`across`). A span
 //!    without a length may tell the end of a stream that another began (`ends`). Log records are
@@ -286,13 +286,14 @@ fn without_usage(t: usize, trace: &mut InTrace<'_>, i: usize, under: &Below) -> 
     }
 }
 
-/// The inference right above of which one that tells no model is a piece: BeeAI makes a span of
-/// each event of an answer, and of its failure.
+/// The inference right above that failed, of which one that tells no model is a piece: BeeAI makes a span
+/// of each event of an answer, and of its failure.
 fn piece_of(trace: &InTrace<'_>, i: usize) -> Option<usize> {
     let above = trace.tree.within[i].filter(|p| trace.tree.spans[*p].role == Role::Inference)?;
     let [piece, whole] = [i, above].map(|at| trace.told(at).facts);
     let same = piece.scope == whole.scope;
-    (same && piece.models == [0, 0] && whole.models != [0, 0]).then_some(above)
+    let named = piece.models == [0, 0] && whole.models != [0, 0];
+    (same && named && whole.failed).then_some(above)
 }
 
 /// A span that repeats the usage of what lies below, as far as it does.

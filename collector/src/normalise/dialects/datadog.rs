@@ -14,8 +14,9 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const NAMES: &[Name] = &[
     ("_dd.llmobs.span_kind", Fact::Kind, 0),
-    ("_dd.llmobs.model_provider", Fact::Provider, 0),
-    ("openai.request.provider", Fact::Provider, 1),
+    // The other one is `unknown` of a gateway.
+    ("openai.request.provider", Fact::Provider, 0),
+    ("_dd.llmobs.model_provider", Fact::Provider, 1),
     ("openai.request.model", Fact::RequestModel, 0),
     ("_dd.llmobs.model_name", Fact::ResponseModel, 0),
     ("_dd.llmobs.input_tokens", Fact::Input, 0),

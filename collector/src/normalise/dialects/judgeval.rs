@@ -9,7 +9,7 @@ use super::{Dialect, PLAIN, otel_genai};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "judgeval",
     scopes: &["judgeval"],
-    prefixes: &["judgment."],
+    prefixes: &["judgment.usage.", "judgment.llm.", "judgment.span_kind"],
     names: &[NAMES, otel_genai::NAMES],
     inside: &[("judgment.usage.metadata", &inside::USAGE)],
     ..PLAIN

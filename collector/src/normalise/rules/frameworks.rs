@@ -11,7 +11,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "livekit-agents",
         // Older versions name no provider.
-        only: |who| who.provider == Some("anthropic") || who.model.contains("claude"),
+        only: |who| match who.provider {
+            Some(provider) => provider == "anthropic",
+            None => who.model.contains("claude"),
+        },
         cached: Cached::WriteUnsent(LIVEKIT_CLAUDE),
         output_wrong: Some(LIVEKIT_CLAUDE),
         name: "library: livekit-agents adds cached tokens",
@@ -316,7 +319,7 @@ pub(super) const RULES: &[Rule] = &[
         scope: "ai",
         provider: "aws.bedrock",
         cache_name: "ai.usage.cachedInputTokens",
-        only: |who| who.streaming == Some(true) && who.version.is_empty(),
+        only: |who| who.version.is_empty(),
         input: Unknown,
         reasoning: InsideUnsent,
         name: "library: vercel ai adds the cached tokens of Bedrock since 6, and does not tell its version \
@@ -382,8 +385,8 @@ pub(super) const RULES: &[Rule] = &[
     // The answer of a step, as it came.
     Rule {
         dialect: "mastra",
-        provider: "anthropic",
-        input_name: "usage.*",
+        input_name: "usage.input_tokens",
+        cache_name: "usage.cache_",
         input: Exclusive,
         reasoning: InsideUnsent,
         name: "library: mastra shows Anthropic's exclusive counts",
@@ -403,7 +406,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: mastra shows Gemini's counts, thoughts beside output",
         ..RULE
     },
-    // Before 1.38 it added them whether or not the AI SDK's client, whose version decides, had done so.
+    // Its observability before 1.7.3 added them whether or not the AI SDK's client, whose version decides, had done so.
     Rule {
         scope: "@mastra/otel-exporter",
         only: |who| {
@@ -636,7 +639,8 @@ const ADK_INPUT: &str = "usage_metadata.prompt_token_count";
 /// `anthropic.claude-v2:1`, or by a bare name of a family that it serves.
 fn is_of_ollama(who: &Reporter<'_>) -> bool {
     let tag = who.model.rsplit_once(':').map(|(_, tag)| tag);
-    let tagged = tag.is_some_and(|tag| tag.contains(|c: char| c.is_ascii_alphabetic()));
+    let other = ["arn:", "ft:"].iter().any(|beginning| who.model.starts_with(beginning));
+    let tagged = tag.is_some_and(|tag| !other && tag.contains(|c: char| c.is_ascii_alphabetic()));
     let bare = !who.model.contains(['/', '-']);
     let family =
         ["llama", "gemma", "qwen", "mistral", "phi"].iter().any(|f| who.model.starts_with(f));

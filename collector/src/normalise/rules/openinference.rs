@@ -156,7 +156,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "traceai_bedrock",
         dialect: "openinference",
-        only: |who| !who.name.ends_with("_stream"),
+        only: |who| !who.name.ends_with(INVOKE_STREAM),
         input: Exclusive,
         cached: Unsent(TRACEAI_UNTOLD),
         reasoning: InsideUnsent,
@@ -487,7 +487,7 @@ pub(super) const RULES: &[Rule] = &[
         scope: "openinference.instrumentation.bedrock*",
         before: Some([0, 1, 28]),
         cache_name: "usage.",
-        only: |who| who.name.ends_with("_stream"),
+        only: |who| who.name.ends_with(INVOKE_STREAM),
         reasoning: InsideUnsent,
         name: "library: openinference bedrock before 0.1.28 adds the cached tokens of streams",
         ..RULE
@@ -540,6 +540,10 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
+];
+
+/// What holds of all that speak so, after the rules of every library.
+pub(super) const GENERAL: &[Rule] = &[
     // LiteLLM's form of a name, from a framework that asks through it.
     Rule {
         dialect: "openinference",
@@ -596,6 +600,9 @@ const JS_CLAUDE_STREAMS_UNCACHED: Streams = Streams::OutputWrong {
              nothing says whether it was one; cached tokens are not told of all \
              [perhaps-estimated] [cached-untold]",
 };
+
+/// How the span of a stream of Bedrock's InvokeModel is named.
+const INVOKE_STREAM: &str = "invoke_model_with_response_stream";
 
 const TRACEAI_UNTOLD: &str = "library: traceai tells no cached tokens, which stand beside input: only uncached input is known \
      [cached-untold]";

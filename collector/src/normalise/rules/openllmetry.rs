@@ -123,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
             "library: openllmetry bedrock tells the output of the first chunk of a stream of Llama, and not \
              what was a stream [perhaps-estimated]",
         ),
-        name: "library: openllmetry passes on Bedrock's exclusive counts, without reasoning",
+        name: "library: openllmetry passes on the counts of Llama, which has no cache",
         reasoning: InsideUnsent,
         ..RULE
     },
@@ -206,6 +206,12 @@ pub(super) const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
+        scope: "opentelemetry.instrumentation.cohere",
+        reasoning: InsideUnsent,
+        name: "library: openllmetry tells what Cohere bills",
+        ..RULE
+    },
+    Rule {
         scope: "opentelemetry.instrumentation.langchain",
         provider: "cohere",
         input: Estimated,
@@ -246,7 +252,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "opentelemetry.instrumentation.langchain",
         provider: "aws.bedrock",
-        only: |who| who.package("langchain-aws").is_none() && !who.cache_name.is_empty(),
+        // A run may be named otherwise than after its class.
+        only: |who| {
+            let which =
+                who.package("langchain-aws").is_some() && who.name.starts_with("ChatBedrock.");
+            !which && !who.cache_name.is_empty()
+        },
         input: Unknown,
         cached: Cached::WriteUnsent(
             "library: LangChain adds the cached tokens of Bedrock since langchain-aws 1.4.6, which it was is not \

@@ -53,6 +53,16 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         dialect: "judgeval",
+        input_name: "input_tokens",
+        cache_name: "cache_",
+        input: Exclusive,
+        reasoning: InsideUnsent,
+        name: "library: judgeval shows Anthropic's exclusive counts",
+        ..RULE
+    },
+    Rule {
+        dialect: "judgeval",
+        input_name: "judgment.usage.*",
         only: |who| !who.model.contains("gemini"),
         input: Exclusive,
         reasoning: InsideUnsent,
@@ -334,6 +344,7 @@ pub(super) const RULES: &[Rule] = &[
     // Of the Responses API it does not tell them.
     Rule {
         scope: "@openlit/instrumentation-openai",
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
         cached: Unsent(
             "library: openlit for node does not always tell cached tokens: uncached may be an upper bound \
              [cached-untold]",

@@ -254,7 +254,7 @@ fn failed_inference_is_a_call_unless_it_is_part_of_one() {
 // BeeAI: an answer that failed has spans of its own for the failure and each piece that came.
 #[test]
 fn what_names_no_model_below_an_inference_of_its_library_is_a_piece_of_it() {
-    let whole = inference(1, 0, None).library(1).model(7);
+    let whole = inference(1, 0, None).library(1).model(7).with(|f| f.failed = true);
     let piece = |id: u64| inference(id, 1, None).library(1).with(|f| f.failed = true);
     let settled = settle(&[whole, piece(2), piece(3)]);
     assert_eq!(ids(&settled.calls), [1]);
@@ -264,6 +264,9 @@ fn what_names_no_model_below_an_inference_of_its_library_is_a_piece_of_it() {
     assert_eq!(called(&[whole, piece(2).library(2)]), [2]);
     assert_eq!(called(&[whole, piece(2).model(7)]), [2]);
     assert_eq!(called(&[whole.model(0), piece(2), piece(3)]), [2, 3]);
+    // Below one that did not fail it is an attempt of its own.
+    let worked = whole.with(|f| f.failed = false);
+    assert_eq!(called(&[worked, piece(2), inference(3, 1, 10).library(1).model(7)]), [2, 3]);
 }
 
 #[test]

@@ -162,13 +162,11 @@ fn an_answer_in_the_providers_words_tells_the_usage() {
 // openinference-strands-agents 0.1.0 renames what strands 1.23 told.
 #[test]
 fn openinferences_processor_renames_what_strands_tells() {
-    let metadata = json!({ "gen_ai.usage.cache_read_input_tokens": 1605 });
     let row = by("strands.telemetry.tracer", "").span(json!({
-        "openinference.span.kind": "LLM", "llm.model_name": "claude-sonnet-4-5",
+        "openinference.span.kind": "LLM", "llm.model_name": "gpt-4o",
         "llm.token_count.prompt": 1694, "llm.token_count.completion": 55,
-        "metadata": metadata.to_string(),
     }));
-    check(&row, &[("span_role", "call"), ("input_tokens", "1694"), ("cache_read_tokens", "1605")]);
+    check(&row, &[("span_role", "call"), ("input_tokens", "1694"), ("cache_read_tokens", "-")]);
 }
 
 // openinference over openai-agents 0.1.11 by LiteLLM of May 2025: 1830 of 3366.
