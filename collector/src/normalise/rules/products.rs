@@ -69,6 +69,16 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: judgeval tells disjoint counts of input",
         ..RULE
     },
+    // Of LangChain's and LiteLLM's older versions input lacks what Claude's cache held.
+    Rule {
+        dialect: "langwatch",
+        only: |who| who.model.contains("claude"),
+        input: Unknown,
+        reasoning: InsideUnsent,
+        name: "library: langwatch passes on the input of Claude, to which older libraries do not add cached \
+               tokens; which it was is not told",
+        ..RULE
+    },
     Rule {
         dialect: "langwatch",
         cached: Unsent(

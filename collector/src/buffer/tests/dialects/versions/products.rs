@@ -157,6 +157,12 @@ fn tracers_with_names_of_their_own_tell_calls() {
     }));
     check(&row, &[("span_role", "call"), ("provider", "openai"), ("input_tokens", "5038")]);
     assert!(marked(&row, CACHED_UNTOLD));
+    // 297 of 2049, by a library that does not add.
+    let row = by("langwatch", "0.2.19").span(json!({
+        "langwatch.span.type": "llm", "gen_ai.request.model": "anthropic/claude-sonnet-4-5",
+        "langwatch.metrics": r#"{"prompt_tokens": 297, "completion_tokens": 168}"#,
+    }));
+    check(&row, &[("usage_basis", "unknown"), ("input_tokens", "-"), ("output_tokens", "168")]);
     let row = by("", "").span(json!({
         "_dd.llmobs.span_kind": "llm", "_dd.llmobs.model_provider": "unknown",
         "openai.request.provider": "OpenAI", "openai.request.model": "gpt-4o",
