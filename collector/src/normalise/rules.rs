@@ -6,14 +6,17 @@
 //! conventions speak (1.40: `gen_ai.usage.input_tokens` includes cached tokens, reasoning is
 //! included in output), they are a rule of their own.
 
+mod adk;
 mod clis;
 mod frameworks;
 mod openinference;
+mod openinference_langchain;
 mod openllmetry;
 mod otel;
 mod products;
 #[cfg(test)]
 mod tests;
+mod vercel;
 
 use Basis::{Estimated, Exclusive, Inclusive};
 use Cached::Sent;
@@ -153,8 +156,8 @@ const RULE: Rule = Rule {
     name: "",
 };
 
-/// Whether text was asked of Cohere, which bills other tokens than its model counts. Of what it embeds it
-/// tells those that it bills alone.
+/// Whether Cohere was asked for anything but embeddings: it bills other tokens than its model counts, and
+/// of what it embeds tells those that it bills alone.
 fn is_text_of_cohere(who: &Reporter<'_>) -> bool {
     who.provider == Some("cohere") && !who.embeds
 }
@@ -173,8 +176,11 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
         otel::RULES,
         openllmetry::RULES,
         openinference::RULES,
+        openinference_langchain::RULES,
         clis::RULES,
         frameworks::RULES,
+        vercel::RULES,
+        adk::RULES,
         products::RULES,
         // Of whoever speaks as OpenInference does: its processors tell of frameworks, too.
         openinference::GENERAL,
