@@ -104,6 +104,11 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
     if text.is_empty() || (text.starts_with('<') && text.contains(" object at 0x")) {
         return true;
     }
+    // What Gemini's chunks before the last say, of each of which LangChain adds one.
+    const NOT_YET: &str = "FINISH_REASON_UNSPECIFIED";
+    if fact == Fact::FinishReason && text.starts_with(NOT_YET) {
+        return text.split(NOT_YET).all(str::is_empty);
+    }
     let named = matches!(
         fact,
         Fact::RequestModel

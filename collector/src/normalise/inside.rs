@@ -11,8 +11,9 @@ use crate::limits::{BAG_BYTES_MAX, INSIDE_BYTES_MAX};
 /// What lies in the value of an attribute.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Inside {
-    /// Path to fact; the ranks continue those of the attributes beside it.
-    pub(super) paths: &'static [Name],
+    /// Path to fact, a table for each place in the value, best first; the ranks continue those of the
+    /// attributes beside it.
+    pub(super) paths: &'static [&'static [Name]],
     /// Rank of the first: below 60 is better than an attribute of the dialect, above is worse.
     pub(super) rank: u8,
     /// Whether content may stand between the facts, so that they begin anywhere.
@@ -41,17 +42,20 @@ pub(super) fn read<'a>(
 ) {
     let bytes_max = if inside.bag { BAG_BYTES_MAX } else { INSIDE_BYTES_MAX };
     loose::leaves(text, bytes_max, |path, value| {
-        let known = inside.paths.iter().enumerate().find(|(_, (p, ..))| *p == path);
-        if let Some((number, (path, fact, rank))) = known {
-            let number = number as u16;
-            note(
-                *fact,
-                inside.rank.saturating_add(*rank),
-                Found { attribute, path, number, value },
-            );
+        let tables = (0u8..).zip(inside.paths);
+        let names = tables.flat_map(|(place, table)| table.iter().map(move |name| (place, name)));
+        if let Some((number, (place, (path, fact, rank)))) =
+            (0u16..).zip(names).find(|(_, (_, (p, ..)))| *p == path)
+        {
+            let rank = rank.saturating_add(place.saturating_mul(RANKS_OF_A_TABLE));
+            let found = Found { attribute, path, number, value };
+            note(*fact, inside.rank.saturating_add(rank), found);
         }
     });
 }
+
+/// By how much what the next table finds is worse.
+const RANKS_OF_A_TABLE: u8 = 8;
 
 impl<'a> Scalar<'a> {
     /// As text of a column; none for what is empty.
@@ -72,12 +76,61 @@ use Fact::{
     Predicted, ProviderCost, Reasoning, RerankSearches, ToolCalls, Total, Uncached, WebSearches,
 };
 
+/// Input and output of a usage object as OpenAI (chats, responses), Anthropic and Bedrock word it, under
+/// a path that ends in a point.
+macro_rules! counts_of_usage {
+    ($under:literal) => {
+        &[
+            (concat!($under, "prompt_tokens"), Fact::Input, 0),
+            (concat!($under, "input_tokens"), Fact::Input, 1),
+            (concat!($under, "inputTokens"), Fact::Input, 2),
+            (concat!($under, "completion_tokens"), Fact::Output, 0),
+            (concat!($under, "output_tokens"), Fact::Output, 1),
+            (concat!($under, "outputTokens"), Fact::Output, 2),
+        ]
+    };
+}
+
+/// What of such a usage object lies inside or beside input and output.
+macro_rules! parts_of_usage {
+    ($under:literal) => {
+        &[
+            (concat!($under, "prompt_tokens_details.cached_tokens"), Fact::CacheRead, 0),
+            (concat!($under, "input_tokens_details.cached_tokens"), Fact::CacheRead, 1),
+            (concat!($under, "cache_read_input_tokens"), Fact::CacheRead, 2),
+            (concat!($under, "cacheReadInputTokens"), Fact::CacheRead, 3),
+            (concat!($under, "cache_creation_input_tokens"), Fact::CacheWrite, 0),
+            (concat!($under, "cacheWriteInputTokens"), Fact::CacheWrite, 1),
+            (concat!($under, "cache_creation.ephemeral_5m_input_tokens"), Fact::CacheWrite5m, 0),
+            (concat!($under, "cache_creation.ephemeral_1h_input_tokens"), Fact::CacheWrite1h, 0),
+            (concat!($under, "completion_tokens_details.reasoning_tokens"), Fact::Reasoning, 0),
+            (concat!($under, "output_tokens_details.reasoning_tokens"), Fact::Reasoning, 1),
+            (concat!($under, "output_tokens_details.thinking_tokens"), Fact::Reasoning, 2),
+        ]
+    };
+}
+
+/// A usage object as Gemini words it, under a path that ends in a point.
+macro_rules! usage_of_gemini {
+    ($under:literal) => {
+        &[
+            (concat!($under, "promptTokenCount"), Fact::Input, 0),
+            (concat!($under, "candidatesTokenCount"), Fact::Output, 0),
+            (concat!($under, "totalTokenCount"), Fact::Total, 0),
+            (concat!($under, "cachedContentTokenCount"), Fact::CacheRead, 0),
+            (concat!($under, "thoughtsTokenCount"), Fact::Reasoning, 0),
+        ]
+    };
+}
+
+pub(super) use {counts_of_usage, parts_of_usage, usage_of_gemini};
+
 /// A usage object of any API: OpenAI chat and responses, Anthropic messages, Bedrock Converse,
 /// Gemini, and the objects of LangChain, MLflow and Langfuse that are made of these.
 pub(super) const USAGE: Inside = Inside {
     rank: 62,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("input_tokens", Input, 0),
         ("prompt_tokens", Input, 1),
         ("inputTokens", Input, 2),
@@ -173,14 +226,14 @@ pub(super) const USAGE: Inside = Inside {
         ("pages_processed", Pages, 0),
         // OpenRouter says what the call cost in its usage.
         ("cost", ProviderCost, 1),
-    ],
+    ]],
 };
 
 /// `providerMetadata` of the Vercel AI SDK: what its usage leaves out, as each provider said it.
 pub(super) const VERCEL_METADATA: Inside = Inside {
     rank: 80,
     bag: false,
-    paths: &[
+    paths: &[&[
         // As the providers count, by which what the library made of it shows.
         ("anthropic.usage.input_tokens", Uncached, 0),
         ("google.usageMetadata.candidatesTokenCount", OutputText, 0),
@@ -211,7 +264,7 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
         ("openai.responseId", Fact::ResponseId, 10),
         ("openrouter.usage.cost", ProviderCost, 0),
         ("gateway.cost", Fact::GatewayCost, 0),
-    ],
+    ]],
 };
 
 /// Parameters of a request as libraries repeat them: `llm.invocation_parameters` of OpenInference,
@@ -219,7 +272,7 @@ pub(super) const VERCEL_METADATA: Inside = Inside {
 pub(super) const PARAMETERS: Inside = Inside {
     rank: 90,
     bag: true,
-    paths: &[
+    paths: &[&[
         ("model", Fact::RequestModel, 0),
         ("model_name", Fact::RequestModel, 1),
         ("model_id", Fact::RequestModel, 2),
@@ -229,7 +282,7 @@ pub(super) const PARAMETERS: Inside = Inside {
         ("user", Fact::User, 20),
         ("metadata.user_id", Fact::User, 21),
         ("base_url", Fact::ServerUrl, 5),
-    ],
+    ]],
 };
 
 /// Metadata that an application hangs on a span as JSON: OpenInference `metadata`, MLflow's
@@ -237,7 +290,7 @@ pub(super) const PARAMETERS: Inside = Inside {
 pub(super) const METADATA: Inside = Inside {
     rank: 200,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("team", Fact::Team, 0),
         ("team_id", Fact::Team, 1),
         ("team_alias", Fact::Team, 2),
@@ -256,33 +309,33 @@ pub(super) const METADATA: Inside = Inside {
         ("environment", Fact::Environment, 0),
         ("ls_provider", Fact::Provider, 0),
         ("ls_model_name", Fact::RequestModel, 0),
-    ],
+    ]],
 };
 
 /// Cost by part, in US dollars: `langfuse.observation.cost_details`, `mlflow.llm.cost`.
 pub(super) const COST: Inside = Inside {
     rank: 90,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("total", Fact::Cost, 0),
         ("total_cost", Fact::Cost, 1),
         ("input", Fact::CostInput, 0),
         ("input_cost", Fact::CostInput, 1),
         ("output", Fact::CostOutput, 0),
         ("output_cost", Fact::CostOutput, 1),
-    ],
+    ]],
 };
 
 /// `hidden_params` of LiteLLM.
 pub(super) const LITELLM_HIDDEN: Inside = Inside {
     rank: 90,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("api_base", Fact::ServerUrl, 0),
         ("response_cost", Fact::Cost, 5),
         ("cache_hit", Fact::CacheHit, 0),
         ("litellm_model_name", Fact::RequestModel, 5),
-    ],
+    ]],
 };
 
 /// The parts that only some usage objects of the Vercel AI SDK have.

@@ -21,7 +21,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 const OUTPUT: Inside = Inside {
     rank: 70,
     bag: true,
-    paths: &[
+    paths: &[&[
         ("usage.inputTokens", Fact::Input, 0),
         ("usage.outputTokens", Fact::Output, 0),
         ("usage.totalTokens", Fact::Total, 0),
@@ -39,7 +39,7 @@ const OUTPUT: Inside = Inside {
         ("custom.modelVersion", Fact::ResponseModel, 1),
         ("raw.service_tier", Fact::ServiceTier, 0),
         ("finishReason", Fact::FinishReason, 0),
-    ],
+    ]],
 };
 
 const NAMES: &[Name] = &[

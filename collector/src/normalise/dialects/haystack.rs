@@ -2,7 +2,7 @@
 //! with the usage in every reply, where `HAYSTACK_CONTENT_TRACING_ENABLED` is set. The scope is the
 //! application's. Source: `haystack.tracing` and the spans of Haystack 2.8; the words of 3.4.
 
-use super::super::inside::Inside;
+use super::super::inside::{Inside, counts_of_usage, parts_of_usage};
 use super::super::names::{Fact, Name};
 use super::{Dialect, PLAIN};
 
@@ -22,33 +22,22 @@ const OUTPUT: Inside = Inside {
     rank: 70,
     bag: true,
     paths: &[
-        ("replies.meta.model", Fact::ResponseModel, 0),
-        ("meta.model", Fact::ResponseModel, 1),
-        ("replies.meta.finish_reason", Fact::FinishReason, 0),
-        ("meta.finish_reason", Fact::FinishReason, 1),
-        ("replies.meta.usage.prompt_tokens", Fact::Input, 0),
-        ("replies.meta.usage.input_tokens", Fact::Input, 1),
-        ("meta.usage.prompt_tokens", Fact::Input, 2),
-        ("replies.meta.usage.completion_tokens", Fact::Output, 0),
-        ("replies.meta.usage.output_tokens", Fact::Output, 1),
-        ("meta.usage.completion_tokens", Fact::Output, 2),
-        ("replies.meta.usage.total_tokens", Fact::Total, 0),
-        ("meta.usage.total_tokens", Fact::Total, 1),
-        // OpenAI's details, chats and responses.
-        ("replies.meta.usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
-        ("replies.meta.usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
-        ("meta.usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 2),
-        // Anthropic's and Bedrock's, and Gemini's.
-        ("replies.meta.usage.cache_read_input_tokens", Fact::CacheRead, 3),
-        ("replies.meta.usage.cached_content_token_count", Fact::CacheRead, 4),
-        ("replies.meta.usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
-        ("replies.meta.usage.cache_write_input_tokens", Fact::CacheWrite, 1),
-        ("replies.meta.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
-        ("replies.meta.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
-        ("replies.meta.usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
-        ("replies.meta.usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
-        ("replies.meta.usage.thoughts_token_count", Fact::Reasoning, 2),
-        ("meta.usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 3),
+        counts_of_usage!("replies.meta.usage."),
+        parts_of_usage!("replies.meta.usage."),
+        counts_of_usage!("meta.usage."),
+        parts_of_usage!("meta.usage."),
+        &[
+            ("replies.meta.usage.total_tokens", Fact::Total, 0),
+            ("meta.usage.total_tokens", Fact::Total, 1),
+            // Gemini's and Bedrock's, as Haystack words them.
+            ("replies.meta.usage.cached_content_token_count", Fact::CacheRead, 0),
+            ("replies.meta.usage.thoughts_token_count", Fact::Reasoning, 0),
+            ("replies.meta.usage.cache_write_input_tokens", Fact::CacheWrite, 0),
+            ("replies.meta.model", Fact::ResponseModel, 0),
+            ("meta.model", Fact::ResponseModel, 1),
+            ("replies.meta.finish_reason", Fact::FinishReason, 0),
+            ("meta.finish_reason", Fact::FinishReason, 1),
+        ],
     ],
 };
 

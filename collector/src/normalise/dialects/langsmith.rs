@@ -29,31 +29,31 @@ pub(super) static DIALECT: Dialect = Dialect {
 const ANSWER: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
-    paths: &[
+    paths: &[&[
         ("message.id", Fact::ResponseId, 0),
         ("message.model", Fact::ResponseModel, 0),
         ("message.usage_metadata.input_token_details.cache_read", Fact::CacheRead, 0),
         ("message.usage_metadata.input_token_details.cache_creation", Fact::CacheWrite, 0),
         ("message.usage_metadata.output_token_details.reasoning", Fact::Reasoning, 0),
-    ],
+    ]],
 };
 
 const INPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("cache_read", Fact::CacheRead, 0),
         ("cache_creation", Fact::CacheWrite, 0),
         ("ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
         ("ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
         ("audio", Fact::AudioIn, 0),
-    ],
+    ]],
 };
 
 const OUTPUT_DETAILS: inside::Inside = inside::Inside {
     rank: 70,
     bag: false,
-    paths: &[("reasoning", Fact::Reasoning, 0), ("audio", Fact::AudioOut, 0)],
+    paths: &[&[("reasoning", Fact::Reasoning, 0), ("audio", Fact::AudioOut, 0)]],
 };
 
 const NAMES: &[Name] = &[

@@ -19,12 +19,12 @@ pub(super) static DIALECT: Dialect = Dialect {
 const METRICS: Inside = Inside {
     rank: 62,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("prompt_tokens", Fact::Input, 0),
         ("completion_tokens", Fact::Output, 0),
         ("reasoning_tokens", Fact::Reasoning, 0),
         ("cost", Fact::Cost, 0),
-    ],
+    ]],
 };
 
 const NAMES: &[Name] = &[("langwatch.span.type", Fact::Kind, 0)];

@@ -21,12 +21,12 @@ pub(super) static DIALECT: Dialect = Dialect {
 const USAGE: Inside = Inside {
     rank: 160,
     bag: false,
-    paths: &[
+    paths: &[&[
         ("input_tokens", Fact::Input, 0),
         ("output_tokens", Fact::Output, 0),
         ("total_tokens", Fact::Total, 0),
         ("cache_read_tokens", Fact::CacheRead, 0),
         ("cache_write_tokens", Fact::CacheWrite, 0),
         ("reasoning_tokens", Fact::Reasoning, 0),
-    ],
+    ]],
 };

@@ -33,39 +33,20 @@ const ANSWER: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
     paths: &[
-        ("usage.input_tokens", Fact::Input, 0),
-        ("usage.output_tokens", Fact::Output, 0),
-        ("usage.prompt_tokens", Fact::Input, 3),
-        ("usage.completion_tokens", Fact::Output, 3),
-        ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
-        ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
-        ("usage.cache_read_input_tokens", Fact::CacheRead, 2),
-        ("usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
-        ("usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
-        ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
-        ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
-        ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
-        ("model", Fact::ResponseModel, 0),
-        // Of Bedrock: Converse, and the body of what is invoked.
-        ("usage.cacheReadInputTokens", Fact::CacheRead, 5),
-        ("usage.cacheWriteInputTokens", Fact::CacheWrite, 2),
-        ("body.usage.cache_read_input_tokens", Fact::CacheRead, 6),
-        ("body.usage.cache_creation_input_tokens", Fact::CacheWrite, 3),
-        ("body.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 2),
-        ("body.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 2),
-        ("body.model", Fact::ResponseModel, 2),
+        inside::counts_of_usage!("usage."),
+        inside::parts_of_usage!("usage."),
+        // The body of what Bedrock invokes: of Claude, whose counts are told beside.
+        inside::parts_of_usage!("body.usage."),
         // Of LangChain, where `mlflow.chat.tokenUsage` is not told yet.
-        ("llm_output.token_usage.prompt_tokens", Fact::Input, 1),
-        ("llm_output.token_usage.completion_tokens", Fact::Output, 1),
-        ("llm_output.token_usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 3),
-        ("llm_output.token_usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 2),
-        ("llm_output.usage.input_tokens", Fact::Input, 2),
-        ("llm_output.usage.output_tokens", Fact::Output, 2),
-        ("llm_output.usage.cache_read_input_tokens", Fact::CacheRead, 4),
-        ("llm_output.usage.cache_creation_input_tokens", Fact::CacheWrite, 1),
-        ("llm_output.usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 1),
-        ("llm_output.usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 1),
-        ("llm_output.model_name", Fact::ResponseModel, 1),
+        inside::counts_of_usage!("llm_output.token_usage."),
+        inside::parts_of_usage!("llm_output.token_usage."),
+        inside::counts_of_usage!("llm_output.usage."),
+        inside::parts_of_usage!("llm_output.usage."),
+        &[
+            ("model", Fact::ResponseModel, 0),
+            ("llm_output.model_name", Fact::ResponseModel, 1),
+            ("body.model", Fact::ResponseModel, 2),
+        ],
     ],
 };
 
@@ -73,7 +54,7 @@ const ANSWER: inside::Inside = inside::Inside {
 const REQUEST: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
-    paths: &[("model", Fact::RequestModel, 0), ("modelId", Fact::RequestModel, 1)],
+    paths: &[&[("model", Fact::RequestModel, 0), ("modelId", Fact::RequestModel, 1)]],
 };
 
 const NAMES: &[Name] = &[

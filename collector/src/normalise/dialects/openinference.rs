@@ -56,7 +56,7 @@ pub(super) static DIALECT: Dialect = Dialect {
 const PARAMETERS: inside::Inside = inside::Inside {
     rank: inside::PARAMETERS.rank,
     bag: true,
-    paths: &[
+    paths: &[&[
         ("model", Fact::RequestModel, 0),
         ("model_name", Fact::RequestModel, 1),
         ("stream", Fact::Streaming, 0),
@@ -65,7 +65,7 @@ const PARAMETERS: inside::Inside = inside::Inside {
         ("metadata.user_id", Fact::User, 21),
         ("base_url", Fact::ServerUrl, 5),
         ("id", Fact::ResponseId, 5),
-    ],
+    ]],
 };
 
 /// The answer as the provider gave it: what the counts that are made of it leave out.
@@ -73,36 +73,23 @@ const ANSWER: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
     paths: &[
-        // Titan's embeddings.
-        ("inputTextTokenCount", Fact::Input, 0),
-        ("usage.prompt_tokens", Fact::Input, 1),
-        ("usage.input_tokens", Fact::Input, 2),
-        ("usage.inputTokens", Fact::Input, 3),
-        ("usage.completion_tokens", Fact::Output, 1),
-        ("usage.output_tokens", Fact::Output, 2),
-        ("usage.outputTokens", Fact::Output, 3),
-        ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 0),
-        ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 1),
-        ("usage.cache_read_input_tokens", Fact::CacheRead, 2),
-        ("usage.cacheReadInputTokens", Fact::CacheRead, 3),
-        ("usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
-        ("usage.cacheWriteInputTokens", Fact::CacheWrite, 1),
-        ("usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
-        ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
-        ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
-        ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
-        ("usage.output_tokens_details.thinking_tokens", Fact::Reasoning, 2),
-        // LangChain's, of which it does not pass on the writes by lifetime.
-        (
-            "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_5m_input_tokens",
-            Fact::CacheWrite5m,
-            1,
-        ),
-        (
-            "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_1h_input_tokens",
-            Fact::CacheWrite1h,
-            1,
-        ),
+        inside::counts_of_usage!("usage."),
+        inside::parts_of_usage!("usage."),
+        &[
+            // Titan's embeddings.
+            ("inputTextTokenCount", Fact::Input, 0),
+            // LangChain's, of which it does not pass on the writes by lifetime.
+            (
+                "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_5m_input_tokens",
+                Fact::CacheWrite5m,
+                1,
+            ),
+            (
+                "generations.message.kwargs.usage_metadata.input_token_details.ephemeral_1h_input_tokens",
+                Fact::CacheWrite1h,
+                1,
+            ),
+        ],
     ],
 };
 

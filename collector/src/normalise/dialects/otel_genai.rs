@@ -46,17 +46,15 @@ const ADK_RESPONSE: inside::Inside = inside::Inside {
     rank: 40,
     bag: true,
     paths: &[
-        ("usage_metadata.prompt_token_count", Fact::Input, 0),
-        ("usage_metadata.candidates_token_count", Fact::Output, 0),
-        ("usage_metadata.total_token_count", Fact::Total, 0),
-        ("usage_metadata.cached_content_token_count", Fact::CacheRead, 0),
-        ("usage_metadata.thoughts_token_count", Fact::Reasoning, 0),
+        &[
+            ("usage_metadata.prompt_token_count", Fact::Input, 0),
+            ("usage_metadata.candidates_token_count", Fact::Output, 0),
+            ("usage_metadata.total_token_count", Fact::Total, 0),
+            ("usage_metadata.cached_content_token_count", Fact::CacheRead, 0),
+            ("usage_metadata.thoughts_token_count", Fact::Reasoning, 0),
+        ],
         // ADK for Java.
-        ("usageMetadata.promptTokenCount", Fact::Input, 1),
-        ("usageMetadata.candidatesTokenCount", Fact::Output, 1),
-        ("usageMetadata.totalTokenCount", Fact::Total, 1),
-        ("usageMetadata.cachedContentTokenCount", Fact::CacheRead, 1),
-        ("usageMetadata.thoughtsTokenCount", Fact::Reasoning, 1),
+        inside::usage_of_gemini!("usageMetadata."),
     ],
 };
 

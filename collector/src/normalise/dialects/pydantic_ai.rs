@@ -30,46 +30,21 @@ pub(super) static DIALECT: Dialect = Dialect {
 };
 
 /// The provider's own usage, beside the counts that are made of it: only what these leave out.
-const RAW: inside::Inside = inside::Inside {
-    rank: 160,
-    bag: false,
-    paths: &[
-        ("cache_read_input_tokens", Fact::CacheRead, 0),
-        ("prompt_tokens_details.cached_tokens", Fact::CacheRead, 1),
-        ("input_tokens_details.cached_tokens", Fact::CacheRead, 2),
-        ("cache_creation_input_tokens", Fact::CacheWrite, 0),
-        ("cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
-        ("cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
-        ("completion_tokens_details.reasoning_tokens", Fact::Reasoning, 0),
-        ("output_tokens_details.reasoning_tokens", Fact::Reasoning, 1),
-    ],
-};
+const RAW: inside::Inside =
+    inside::Inside { rank: 160, bag: false, paths: &[inside::parts_of_usage!("")] };
 
 /// What Logfire's instrumentations of clients write of an answer, where no name says it.
 const RESPONSE: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
-    paths: &[
-        ("usage.input_tokens", Fact::Input, 0),
-        ("usage.prompt_tokens", Fact::Input, 1),
-        ("usage.output_tokens", Fact::Output, 0),
-        ("usage.completion_tokens", Fact::Output, 1),
-        ("usage.cache_read_input_tokens", Fact::CacheRead, 0),
-        ("usage.prompt_tokens_details.cached_tokens", Fact::CacheRead, 1),
-        ("usage.input_tokens_details.cached_tokens", Fact::CacheRead, 2),
-        ("usage.cache_creation_input_tokens", Fact::CacheWrite, 0),
-        ("usage.cache_creation.ephemeral_5m_input_tokens", Fact::CacheWrite5m, 0),
-        ("usage.cache_creation.ephemeral_1h_input_tokens", Fact::CacheWrite1h, 0),
-        ("usage.completion_tokens_details.reasoning_tokens", Fact::Reasoning, 2),
-        ("usage.output_tokens_details.reasoning_tokens", Fact::Reasoning, 3),
-    ],
+    paths: &[inside::counts_of_usage!("usage."), inside::parts_of_usage!("usage.")],
 };
 
 /// What they write of a request.
 const REQUEST: inside::Inside = inside::Inside {
     rank: 160,
     bag: true,
-    paths: &[("model", Fact::RequestModel, 0), ("stream", Fact::Streaming, 0)],
+    paths: &[&[("model", Fact::RequestModel, 0), ("stream", Fact::Streaming, 0)]],
 };
 
 const NAMES: &[Name] = &[

@@ -160,9 +160,10 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // Of Converse it always tells them, be they zero.
     Rule {
         scope: "opentelemetry.instrumentation.bedrock",
-        only: |who| who.answer_named,
+        only: |who| who.answer_named || (who.model.contains("nova") && who.cache_name.is_empty()),
         input: Exclusive,
         cached: Unsent(
             "library: openllmetry bedrock tells no cached tokens of InvokeModel, which stand \

@@ -225,6 +225,24 @@ fn an_exception_shows_that_an_answer_broke_off() {
     check(&row, &[("output_tokens", "-")]);
 }
 
+// openinference-langchain 0.1.80 of a stream of ChatVertexAI that was left: 80 of 600 had come, and
+// every chunk said that it was not the last.
+#[test]
+fn a_reason_that_is_not_specified_ends_nothing() {
+    let said = |reason: &str| {
+        let langchain = by("openinference.instrumentation.langchain", "0.1.80");
+        Case { failed: true, ..langchain }.span(json!({
+            "openinference.span.kind": "LLM", "llm.model_name": "gemini-2.5-flash",
+            "llm.token_count.prompt": 13100, "llm.token_count.completion": 80,
+            "llm.token_count.total": 13180, "llm.token_count.prompt_details.cache_read": 9142,
+            "llm.finish_reason": reason,
+        }))
+    };
+    let row = said("FINISH_REASON_UNSPECIFIEDFINISH_REASON_UNSPECIFIED");
+    check(&row, &[("output_tokens", "-"), ("input_tokens", "13100"), ("finish_reason", "-")]);
+    check(&said("STOP"), &[("output_tokens", "80"), ("finish_reason", "STOP")]);
+}
+
 // openinference-anthropic 0.1.20 with its parameters hidden: 314 of 5244, a stream, of which alone a
 // total is told.
 #[test]

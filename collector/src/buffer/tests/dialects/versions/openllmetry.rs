@@ -2,9 +2,10 @@
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use serde_json::{Value, json};
+use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
 use super::super::attributes;
-use super::{Case, Row, by, check, with};
+use super::{Case, Row, by, chat, check, marked, with};
 
 // langchain-aws 0.2.9: 342 of 845 tokens of Claude. Who served is told by the class alone before 0.43.
 #[test]
@@ -62,6 +63,19 @@ fn zero_cached_tokens_of_langchain_may_be_what_was_not_told() {
     assert!(zero["usage_reason"].as_deref().unwrap().contains("[cached-untold]"));
     check(&said("0.44.2", 1862), &[("input_uncached_tokens", "202")]);
     check(&said("0.62.4", 0), &[("cache_read_tokens", "0"), ("input_uncached_tokens", "2064")]);
+}
+
+// openllmetry 0.62.4 of Nova: Converse tells zero where none are cached, InvokeModel nothing of 599.
+#[test]
+fn openllmetry_tells_no_cached_tokens_of_nova_by_invoke_model() {
+    let bedrock = by("opentelemetry.instrumentation.bedrock", "0.62.4");
+    let said = || chat("aws.bedrock", "nova-lite-v1:0", 3342, 635);
+    let invoked = bedrock.span(said());
+    check(&invoked, &[("input_tokens", "-"), ("input_uncached_tokens", "3342")]);
+    assert!(marked(&invoked, CACHED_UNTOLD));
+    let read = json!({ "gen_ai.usage.cache_read.input_tokens": 492,
+                       "gen_ai.usage.cache_creation.input_tokens": 0 });
+    check(&bedrock.span(with(said(), read)), &[("input_tokens", "3834")]);
 }
 
 // @traceloop/instrumentation-bedrock 0.22.2, a stream of Nova: the total is not a number.
