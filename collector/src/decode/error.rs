@@ -63,6 +63,17 @@ impl DecodeError {
             what: fault.what.text(),
         }
     }
+
+    /// The same, with where the body belongs: Codex 0.80 sends its spans to the address of its
+    /// logs.
+    #[cold]
+    pub(super) fn at_the_wrong_door(mut self, reads_as: Option<Signal>) -> Self {
+        if let (Self::Protobuf { what, .. }, Some(other)) = (&mut self, reads_as) {
+            let other = word(other);
+            what.push_str(&format!("; it reads as {other}, send it to /v1/{other}"));
+        }
+        self
+    }
 }
 
 /// The way from the request to the field at `address`.

@@ -39,7 +39,8 @@ use crate::frame::Signal;
 
 /// Reads a request through and through and counts which items will be stored.
 ///
-/// A body that is not the message of its signal is an error; an item that cannot be stored is
+/// A body that is not the message of its signal is an error, which names the signal that it is the message
+/// of, if any; an item that cannot be stored is
 /// counted with its reason, never a cause to refuse the rest (OTLP partial success). For metrics
 /// the items are data points.
 pub fn check(
@@ -48,8 +49,24 @@ pub fn check(
     now_unix_ns: i64,
     limits: &DecodeLimits,
 ) -> Result<Checked, DecodeError> {
+    count(signal, body, now_unix_ns, limits).map_err(|fault| {
+        let mut reads_as =
+            [Signal::Traces, Signal::Metrics, Signal::Logs].into_iter().filter(|s| {
+                let read = count(*s, body, now_unix_ns, limits);
+                *s != signal && read.is_ok_and(|checked| checked.accepted > 0)
+            });
+        DecodeError::protobuf(signal, body, fault).at_the_wrong_door(reads_as.next())
+    })
+}
+
+fn count(
+    signal: Signal,
+    body: &[u8],
+    now_unix_ns: i64,
+    limits: &DecodeLimits,
+) -> Result<Checked, Fault> {
     let mut checked = Checked::default();
-    let walked = match signal {
+    match signal {
         Signal::Traces => {
             walk::spans(body, now_unix_ns, limits, |_| (), |(), item| checked.count(&item))
         }
@@ -59,9 +76,6 @@ pub fn check(
         Signal::Logs => {
             walk::log_records(body, now_unix_ns, limits, |_| (), |(), item| checked.count(&item))
         }
-    };
-    match walked {
-        Ok(()) => Ok(checked),
-        Err(fault) => Err(DecodeError::protobuf(signal, body, fault)),
-    }
+    }?;
+    Ok(checked)
 }

@@ -188,6 +188,6 @@ fn a_malformed_body_is_named_by_offset_and_path() {
     let wrong = [0x0a, 6, 0x12, 4, 0x12, 2, 0x10, 9];
     let error = check(Signal::Traces, &wrong, NOW, &DecodeLimits::default()).unwrap_err();
     let expect = "`request.resourceSpans[0].scopeSpans[0].spans[0].spanId`: found a varint, \
-                  expected a length-delimited field";
+                  expected a length-delimited field; it reads as logs, send it to /v1/logs";
     assert!(error.to_string().ends_with(expect), "{error}");
 }

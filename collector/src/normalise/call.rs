@@ -71,10 +71,13 @@ pub(super) fn read<'a>(
     let method = aws_method(said, scope.name);
     // LangChain streams also where the parameters of the call do not say so.
     let of_langchain = speaks.is_some_and(|d| d.is_of_langchain(scope.name));
-    let streaming = answer
-        .filter(|_| of_langchain)
-        .and_then(events::answer_streamed)
-        .or_else(|| said.truth(Fact::Streaming))
+    let by_answer = answer.filter(|_| of_langchain).and_then(events::answer_streamed);
+    // What it streams because the model is set to, it puts together as if it had not.
+    let streaming = match said.truth(Fact::Streaming) {
+        Some(true) => Some(true),
+        set => by_answer.or(set),
+    };
+    let streaming = streaming
         .or_else(|| {
             let mut words = [&kind_word, &operation_word].into_iter().flatten();
             words.any(|word| kinds::streams(word)).then_some(true)
@@ -93,6 +96,9 @@ pub(super) fn read<'a>(
         .find_map(|fact| said.only_text(fact))
         .map(|(_, model)| model);
     let counts = counts::read(said, operation.as_deref());
+    let partial = said.truth(Fact::Partial) == Some(true);
+    let failed = matches!(item, Item::Span(span)
+        if span.status_code == 2 || events::exception(span).is_some());
     let usage = reported::usage(
         said,
         &Reporter {
@@ -106,9 +112,8 @@ pub(super) fn read<'a>(
             conventions: scope.conventions,
             dialect: speaks.map_or("", |d| d.name),
             streaming,
-            finished: said.said(Fact::FinishReason).is_some(),
-            failed: matches!(item, Item::Span(span)
-                if span.status_code == 2 || events::exception(span).is_some()),
+            finished: said.said(Fact::FinishReason).is_some() && !partial,
+            failed: failed || partial,
             client_named: of_langchain
                 && answer.is_some_and(|text| text.contains("\"model_provider\":")),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),

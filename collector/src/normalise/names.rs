@@ -142,10 +142,12 @@ pub(super) enum Fact {
     GatewayKey,
     /// Whether a gateway answered from its cache.
     CacheHit,
+    /// Whether what is told is a part of an answer, of which no more came.
+    Partial,
 }
 
 /// Number of [`Fact`]s.
-pub(super) const FACTS: usize = Fact::CacheHit as usize + 1;
+pub(super) const FACTS: usize = Fact::Partial as usize + 1;
 
 /// One name of one fact, with its rank.
 pub(super) type Name = (&'static str, Fact, u8);

@@ -312,7 +312,8 @@ pub(super) fn reasons_beside(who: &Reporter<'_>, known: Option<&Rule>) -> bool {
     let silent = model.contains("non-reasoning")
         || ["grok-beta", "grok-2", "grok-vision"].iter().any(|m| model.starts_with(m))
         || (model.starts_with("grok-3") && !model.starts_with("grok-3-mini"));
-    let passed_on = known.is_none() || who.scope.contains("openai");
+    let passed_on =
+        known.is_none() || who.scope.contains("openai") || who.scope.starts_with("openlit.otel");
     of_xai && model.starts_with("grok-") && !silent && passed_on
 }
 

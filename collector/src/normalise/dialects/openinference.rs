@@ -60,6 +60,8 @@ const PARAMETERS: inside::Inside = inside::Inside {
         ("model", Fact::RequestModel, 0),
         ("model_name", Fact::RequestModel, 1),
         ("stream", Fact::Streaming, 0),
+        // LangChain's setting of a model.
+        ("streaming", Fact::Streaming, 1),
         ("service_tier", Fact::ServiceTier, 5),
         ("user", Fact::User, 20),
         ("metadata.user_id", Fact::User, 21),

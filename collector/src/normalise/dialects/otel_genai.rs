@@ -52,6 +52,7 @@ const ADK_RESPONSE: inside::Inside = inside::Inside {
             ("usage_metadata.total_token_count", Fact::Total, 0),
             ("usage_metadata.cached_content_token_count", Fact::CacheRead, 0),
             ("usage_metadata.thoughts_token_count", Fact::Reasoning, 0),
+            ("partial", Fact::Partial, 0),
         ],
         // ADK for Java.
         inside::usage_of_gemini!("usageMetadata."),

@@ -83,6 +83,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         dialect: "haystack",
         only: is_text_of_cohere,
+        cached: Unsent(
+            "library: haystack tells what Cohere bills, and no cached tokens: uncached is an upper bound \
+             [cached-untold]",
+        ),
         reasoning: InsideUnsent,
         name: "library: haystack tells what Cohere bills",
         ..RULE

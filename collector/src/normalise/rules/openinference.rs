@@ -3,7 +3,7 @@
 
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, InsideZeroUnsent, Mistaken, Unsent, WriteUnsent};
-use super::Reasoning::{InsideOrMissing, InsideUnsent};
+use super::Reasoning::{Guessed, InsideOrMissing, InsideUnsent};
 use super::{MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
@@ -12,6 +12,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.haystack",
         only: is_text_of_cohere,
+        cached: Unsent(
+            "library: haystack tells what Cohere bills, and no cached tokens: uncached is an upper bound \
+             [cached-untold]",
+        ),
         name: INSIDE,
         ..RULE
     },
@@ -184,6 +188,21 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         scope: "openinference.instrumentation.litellm",
         before: Some([0, 1, 16]),
+        only: |who| who.model.contains("claude") || who.provider == Some("aws.bedrock"),
+        input: Unknown,
+        streams: Streams::PerhapsWrong(
+            "library: openinference litellm before 0.1.16 tells no cached tokens, which older versions of \
+             litellm leave out of input, and what these guess of a stream; which it was is not told \
+             [perhaps-estimated]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference litellm before 0.1.16 tells no cached tokens, which older versions of \
+               litellm leave out of input; which it was is not told",
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        before: Some([0, 1, 16]),
         cached: Unsent(
             "library: openinference litellm before 0.1.16 tells no cached tokens: uncached is an \
              upper bound [cached-untold]",
@@ -235,6 +254,15 @@ pub(super) const RULES: &[Rule] = &[
              uncached is an upper bound [cached-untold]",
         ),
         name: "library: openinference litellm passes on the counts of litellm",
+        ..RULE
+    },
+    // Of Claude's thinking some versions of litellm count the text that they are shown.
+    Rule {
+        scope: "openinference.instrumentation.litellm",
+        only: |who| who.model.contains("claude"),
+        reasoning: Guessed,
+        name: "specification: OpenInference counts details inside prompt and completion; the reasoning \
+               of Claude is litellm's guess",
         ..RULE
     },
     Rule {
@@ -295,10 +323,11 @@ pub(super) const RULES: &[Rule] = &[
         name: INSIDE,
         ..RULE
     },
-    // It adds cached tokens to the input of streams of InvokeModel, and not to that of others. Seen
-    // with 0.1.22; 0.1.28 adds them everywhere and tells them but for streams.
+    // Since 0.1.18 it adds cached tokens to the input of streams of InvokeModel, and not to that of
+    // others; 0.1.28 adds them everywhere and tells them but for streams.
     Rule {
         scope: "openinference.instrumentation.bedrock*",
+        since: Some([0, 1, 18]),
         before: Some([0, 1, 28]),
         cache_name: "usage.",
         only: |who| who.name.ends_with(INVOKE_STREAM),
@@ -316,6 +345,20 @@ pub(super) const RULES: &[Rule] = &[
         ),
         reasoning: InsideUnsent,
         name: "library: openinference bedrock before 0.1.28 passes on Bedrock's exclusive counts",
+        ..RULE
+    },
+    // What Nova answers to InvokeModel it passes on, at first without cached tokens. Seen with 0.1.32;
+    // 0.1.61 tells them, be they zero.
+    Rule {
+        scope: "openinference.instrumentation.bedrock*",
+        only: |who| who.name.contains("invoke_model") && who.model.contains("nova"),
+        input: Exclusive,
+        cached: Unsent(
+            "library: openinference bedrock of old tells no cached tokens of Nova, which stand beside \
+             input: only uncached input is known [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: "library: openinference bedrock passes on Nova's exclusive counts",
         ..RULE
     },
     // It writes `usage.input_tokens` of InvokeModel and `usage.inputTokens` of Converse as they are,

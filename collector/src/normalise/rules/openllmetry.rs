@@ -208,6 +208,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         scope: "opentelemetry.instrumentation.cohere",
+        cached: Unsent(
+            "library: openllmetry tells what Cohere bills, and no cached tokens: uncached is an upper bound \
+             [cached-untold]",
+        ),
         reasoning: InsideUnsent,
         name: "library: openllmetry tells what Cohere bills",
         ..RULE

@@ -175,6 +175,19 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // It tells them of Converse alone.
+    Rule {
+        scope: "opentelemetry.instrumentation.botocore*",
+        only: |who| who.method.starts_with("InvokeModel"),
+        input: Exclusive,
+        cached: Unsent(
+            "library: opentelemetry botocore tells no cached tokens of InvokeModel, which stand beside input: \
+             only uncached input is known [cached-untold]",
+        ),
+        name: "library: opentelemetry botocore passes on Bedrock's exclusive counts, without reasoning",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         scope: "opentelemetry.instrumentation.botocore*",
         input: Exclusive,

@@ -2,7 +2,7 @@
 
 use super::Basis::{Estimated, Exclusive, Unknown};
 use super::Cached::{self, Unsent};
-use super::Reasoning::{Beside, Guessed, InsideOrMissing, InsideUnsent};
+use super::Reasoning::{Beside, BesideUnsent, Guessed, InsideOrMissing, InsideUnsent};
 use super::{LANGCHAIN_COHERE, MODELS_TOKENS, RULE, Rule, Streams, is_text_of_cohere};
 
 /// First match wins.
@@ -148,6 +148,15 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
         ..RULE
     },
+    // Until some version between 1.83 and 1.86 it passed on xAI's counts, as this name tells until 1.81.
+    Rule {
+        dialect: "litellm",
+        input_name: "gen_ai.usage.prompt_tokens",
+        only: |who| super::reasons_beside(who, None),
+        reasoning: BesideUnsent,
+        name: "library: older litellm passes on xAI's counts, reasoning beside output",
+        ..RULE
+    },
     // Claude does not tell how much of its output is thinking: what is told is LiteLLM's count of
     // the text of it.
     Rule {
@@ -198,7 +207,18 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openlit passes on OpenAI's inclusive counts, reasoning now and then",
         ..RULE
     },
-    // Its total is its own sum, so that it shows no thoughts that are missing.
+    // Its total is its own sum, so that it shows no thoughts that are missing. Of Google's clients it
+    // passes on candidates and thoughts.
+    Rule {
+        scope: "openlit.otel*",
+        provider: "gcp*",
+        only: |who| super::thinks(who.model),
+        cached: Unsent(OLD_OPENLIT_INSIDE),
+        streams: Streams::GuessedWithoutCache(OPENLIT_GUESS),
+        reasoning: BesideUnsent,
+        name: "library: openlit passes on Gemini's counts, thoughts beside output",
+        ..RULE
+    },
     Rule {
         scope: "openlit.otel*",
         only: |who| super::thinks(who.model),
@@ -428,6 +448,17 @@ pub(super) const RULES: &[Rule] = &[
         reasoning: InsideUnsent,
         ..RULE
     },
+    // langchain-aws adds cached tokens since 1.4.6, which LangSmith tells if it knows them.
+    Rule {
+        dialect: "langsmith",
+        provider: "aws.bedrock",
+        only: |who| who.cache_name.is_empty(),
+        input: Unknown,
+        name: "library: LangChain adds the cached tokens of Bedrock since langchain-aws 1.4.6; none are \
+               told, nor which it was",
+        reasoning: InsideUnsent,
+        ..RULE
+    },
     Rule {
         dialect: "langsmith",
         cached: Unsent(
@@ -482,6 +513,18 @@ pub(super) const RULES: &[Rule] = &[
         dialect: "mlflow",
         input_name: "llm_output.token_usage.prompt_tokens",
         name: "library: older mlflow shows what LangChain was answered: OpenAI's inclusive counts",
+        ..RULE
+    },
+    // LangChain tells zero beside what was written by lifetime, which mlflow leaves out.
+    Rule {
+        dialect: "mlflow",
+        only: |who| who.name.starts_with("ChatAnthropic") && !who.cache_name.is_empty(),
+        cached: Cached::WriteUnsent(
+            "library: mlflow does not always tell what LangChain knows to be written to Claude's cache: \
+             uncached is an upper bound [cached-untold]",
+        ),
+        name: "library: mlflow passes on what LangChain added up",
+        reasoning: InsideUnsent,
         ..RULE
     },
     Rule {

@@ -30,6 +30,7 @@ fn drawn<'t>(rule: &'t Rule, scope: &'t str, version: &'t str, lot: &mut Lot) ->
         "cohere.command-r-v1:0",
         "amazon.nova-pro-v1:0",
         "llama3.1:8b",
+        "grok-4",
     ];
     const PROVIDERS: &[Option<&str>] = &[
         None,
@@ -72,6 +73,7 @@ fn drawn<'t>(rule: &'t Rule, scope: &'t str, version: &'t str, lot: &mut Lot) ->
             "invoke_model_with_response_stream",
             "generate_content_stream",
             "BedrockRuntime.converse",
+            "ChatAnthropic",
         ]),
         kind: lot.of(&["", "model_generation"]),
         operation: lot.of(&["chat", "call_llm", "embeddings"]),

@@ -5,6 +5,25 @@ use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
 use super::{by, chat, check, marked, with};
 
+// Google ADK 1.22.1 of a stream that was left: 93 and 2376 of what was billed.
+#[test]
+fn a_part_of_an_answer_of_adk_is_not_all_of_it() {
+    let said = |partial: bool| {
+        let answer = json!({
+            "partial": partial, "usage_metadata": {
+                "candidates_token_count": 93, "prompt_token_count": 2326,
+                "thoughts_token_count": 2376, "total_token_count": 4795,
+            },
+        });
+        by("gcp.vertex.agent", "1.22.1").span(json!({
+            "gen_ai.system": "gcp.vertex.agent", "gen_ai.request.model": "gemini-2.5-flash",
+            "gcp.vertex.agent.llm_response": answer.to_string(),
+        }))
+    };
+    check(&said(true), &[("input_tokens", "2326"), ("output_tokens", "-")]);
+    check(&said(false), &[("output_tokens", "2469")]);
+}
+
 // pydantic-ai 0.2.16 of Gemini: 184 and 31 thoughts were billed as 215; 3317 of 3874 were cached.
 #[test]
 fn pydantic_ai_of_old_tells_geminis_thoughts_beside_output() {

@@ -3,8 +3,9 @@
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use serde_json::{Value, json};
+use spanledger_schemas::usage_marks::PERHAPS_ESTIMATED;
 
-use super::{Case, Row, by, check};
+use super::{Case, Row, by, check, marked, with};
 
 // openinference-litellm 0.1.28 of a call of Gemini with 845 tokens, none of them cached.
 #[test]
@@ -167,6 +168,75 @@ fn openinferences_processor_renames_what_strands_tells() {
         "llm.token_count.prompt": 1694, "llm.token_count.completion": 55,
     }));
     check(&row, &[("span_role", "call"), ("input_tokens", "1694"), ("cache_read_tokens", "-")]);
+}
+
+// openinference-bedrock 0.1.13, a stream of InvokeModel: 308 read beside 1723. 0.1.32 of Nova: 2762 of 3185.
+#[test]
+fn openinference_bedrock_of_old_adds_nothing() {
+    let said = |version: &'static str, name: &'static str, model: &str, answer: Value| {
+        Case { name, ..by("openinference.instrumentation.bedrock", version) }.span(json!({
+            "openinference.span.kind": "LLM", "llm.token_count.prompt": 1723, "llm.model_name": model,
+            "llm.token_count.completion": 310, "output.value": answer.to_string(),
+        }))
+    };
+    let (stream, claude) =
+        ("bedrock.invoke_model_with_response_stream", "anthropic.claude-sonnet-4");
+    let usage = json!({ "usage": { "input_tokens": 1723, "cache_read_input_tokens": 308 } });
+    let row = said("0.1.13", stream, claude, usage.clone());
+    check(&row, &[("input_tokens", "2031"), ("input_uncached_tokens", "1723")]);
+    check(&said("0.1.18", stream, claude, usage), &[("input_tokens", "1723")]);
+    let nova = "eu.amazon.nova-lite-v1:0";
+    for (version, name) in [("0.1.32", "bedrock.invoke_model"), ("0.1.32", stream)] {
+        let row = said(version, name, nova, json!({}));
+        check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "1723")]);
+    }
+}
+
+// openinference-litellm 0.1.11 over litellm 1.61: 2079 for 6077, of which 3998 were written; 0.1.51: 4 for
+// 292, LiteLLM's count of the thoughts that Bedrock shows.
+#[test]
+fn litellm_of_old_leaves_out_what_was_written_and_guesses_thoughts() {
+    let said = |version: &str, model: &str, more: Value| {
+        by("openinference.instrumentation.litellm", version).span(with(
+            json!({
+                "openinference.span.kind": "LLM", "llm.model_name": model,
+                "llm.token_count.prompt": 2079, "llm.token_count.completion": 957,
+            }),
+            more,
+        ))
+    };
+    let row = said("0.1.11", "anthropic/claude-sonnet-4-5", json!({}));
+    check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "-"), ("output_tokens", "957")]);
+    check(&said("0.1.11", "gpt-4o", json!({})), &[("input_tokens", "2079")]);
+    let guessed = json!({ "llm.token_count.completion_details.reasoning": 4,
+                          "llm.token_count.prompt_details.cache_read": 0 });
+    let row = said("0.1.51", "bedrock/converse/anthropic.claude-sonnet-4", guessed);
+    check(
+        &row,
+        &[("output_tokens", "957"), ("reasoning_tokens", "-"), ("output_text_tokens", "-")],
+    );
+}
+
+// openinference-langchain 0.1.39 over langchain-anthropic 0.3.10, whose model is set to stream: 26486 for
+// 13243, and the message is put together as if it had not.
+#[test]
+fn a_model_of_langchain_that_is_set_to_stream_streams() {
+    let answer = json!({ "generations": [[{ "message": {
+        "lc": 1, "id": ["langchain", "schema", "messages", "AIMessage"],
+    } }]] });
+    let said = |streaming: bool| {
+        by("openinference.instrumentation.langchain", "0.1.39").span(json!({
+            "openinference.span.kind": "LLM", "llm.model_name": "claude-sonnet-4-5",
+            "metadata": r#"{"ls_provider": "anthropic"}"#, "output.value": answer.to_string(),
+            "llm.invocation_parameters": json!({ "streaming": streaming }).to_string(),
+            "llm.token_count.prompt": 26486, "llm.token_count.completion": 573,
+            "llm.token_count.total": 27059,
+        }))
+    };
+    let row = said(true);
+    check(&row, &[("streaming", "true")]);
+    assert!(marked(&row, PERHAPS_ESTIMATED));
+    check(&said(false), &[("streaming", "false")]);
 }
 
 // openinference over openai-agents 0.1.11 by LiteLLM of May 2025: 1830 of 3366.

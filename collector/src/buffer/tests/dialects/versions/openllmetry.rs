@@ -65,6 +65,15 @@ fn zero_cached_tokens_of_langchain_may_be_what_was_not_told() {
     check(&said("0.62.4", 0), &[("cache_read_tokens", "0"), ("input_uncached_tokens", "2064")]);
 }
 
+// openllmetry 0.62.4 of Cohere: 2943 of 3765 were uncached, and nothing is told.
+#[test]
+fn openllmetry_tells_no_cached_tokens_of_cohere() {
+    let cohere = by("opentelemetry.instrumentation.cohere", "0.62.4");
+    let row = cohere.span(chat("cohere", "command-a-03-2025", 3765, 673));
+    check(&row, &[("input_tokens", "3765"), ("output_tokens", "673")]);
+    assert!(marked(&row, CACHED_UNTOLD));
+}
+
 // openllmetry 0.62.4 of Nova: Converse tells zero where none are cached, InvokeModel nothing of 599.
 #[test]
 fn openllmetry_tells_no_cached_tokens_of_nova_by_invoke_model() {

@@ -4,6 +4,21 @@ use serde_json::json;
 
 use super::{Case, by, chat, check, with};
 
+// opentelemetry-instrumentation-botocore 0.66b2 of Claude: InvokeModel tells 4226 of 5011, Converse both.
+#[test]
+fn botocore_tells_cached_tokens_of_converse_alone() {
+    let said = |method: &str| {
+        let method = json!({ "rpc.method": method });
+        by("opentelemetry.instrumentation.botocore.bedrock-runtime", "0.66b2")
+            .span(with(chat("aws.bedrock", "anthropic.claude-sonnet-4", 4226, 163), method))
+    };
+    for method in ["InvokeModel", "InvokeModelWithResponseStream"] {
+        let row = said(method);
+        check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "4226")]);
+    }
+    check(&said("Converse"), &[("input_tokens", "4226")]);
+}
+
 // LangChain through opentelemetry-instrumentation-genai-langchain 1.0b0: 385 of 6498 were uncached, and
 // nothing is told of a cache. The one of Anthropic's client tells both, be they nothing.
 #[test]

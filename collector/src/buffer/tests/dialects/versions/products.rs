@@ -1,6 +1,6 @@
 //! Gateways and tracing products.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spanledger_schemas::usage_marks::CACHED_UNTOLD;
 
 use super::{Case, by, chat, check, marked, with};
@@ -22,6 +22,80 @@ fn langsmith_loses_the_cached_tokens_of_anthropics_client() {
     };
     check(&said(Some("traceable")), &[("input_tokens", "-"), ("input_uncached_tokens", "647")]);
     check(&said(None), &[("input_tokens", "647")]);
+}
+
+// langsmith 0.4.42 over langchain-aws of old: 3276 of 3774.
+#[test]
+fn langsmith_does_not_tell_whether_bedrocks_input_is_all_of_it() {
+    let said = |cached: Value| {
+        by("langsmith", "").span(with(
+            json!({
+                "langsmith.span.kind": "llm", "langsmith.metadata.ls_provider": "amazon_bedrock",
+                "gen_ai.operation.name": "chat", "gen_ai.system": "anthropic",
+                "gen_ai.request.model": "anthropic.claude-sonnet-4-20250514-v1:0",
+                "gen_ai.usage.input_tokens": 3276, "gen_ai.usage.output_tokens": 279,
+                "gen_ai.usage.total_tokens": 3555,
+            }),
+            cached,
+        ))
+    };
+    check(&said(json!({})), &[("input_tokens", "-"), ("output_tokens", "279")]);
+    let told = json!({ "gen_ai.usage.input_token_details": "{'cache_read': 498}" });
+    check(&said(told), &[("input_tokens", "3276"), ("input_uncached_tokens", "2778")]);
+}
+
+// litellm 1.74.1 of Grok 4: 472 and 152; what names its counts as today has the 152 in 624.
+#[test]
+fn litellm_of_old_passes_on_xais_reasoning_beside_output() {
+    let said = |input: &str, output: &str, completion: i64| {
+        by("litellm", "").span(json!({
+            "gen_ai.operation.name": "chat", "gen_ai.system": "xai", "gen_ai.request.model": "grok-4",
+            input: 3748, output: completion, "metadata.usage_object":
+                "{'completion_tokens_details': {'reasoning_tokens': 152}, \
+                  'prompt_tokens_details': {'cached_tokens': 308}}",
+        }))
+    };
+    let old = said("gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens", 472);
+    check(
+        &old,
+        &[("output_tokens", "624"), ("output_text_tokens", "472"), ("reasoning_tokens", "152")],
+    );
+    let new = said("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", 624);
+    check(&new, &[("output_tokens", "624"), ("output_text_tokens", "472")]);
+}
+
+// mlflow 3.16.0 of LangChain's Claude: 802 of 5429 read and, untold, 890 written.
+#[test]
+fn mlflow_does_not_tell_what_langchain_wrote_to_claudes_cache() {
+    let said = |name: &'static str| {
+        Case { name, ..by("mlflow.tracing.provider", "") }.span(json!({
+            "mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"claude-sonnet-4-5\"",
+            "mlflow.llm.provider": "\"anthropic\"",
+            "mlflow.chat.tokenUsage": "{\"input_tokens\": 5429, \"output_tokens\": 399, \
+                \"total_tokens\": 5828, \"cache_read_input_tokens\": 802, \
+                \"cache_creation_input_tokens\": 0}",
+        }))
+    };
+    let row = said("ChatAnthropic");
+    check(
+        &row,
+        &[("input_tokens", "5429"), ("cache_read_tokens", "802"), ("cache_write_tokens", "-")],
+    );
+    assert!(marked(&row, CACHED_UNTOLD));
+    check(&said("AsyncMessages.create"), &[("cache_write_tokens", "0")]);
+}
+
+// openlit 1.36.1 of Gemini: 361 and 23 for 384; of Grok 675 for 891.
+#[test]
+fn openlit_of_old_has_reasoning_beside_output() {
+    let openlit = by("openlit.otel.tracing", "");
+    let thoughts =
+        json!({ "gen_ai.usage.reasoning_tokens": 23, "gen_ai.request.is_stream": false });
+    let row = openlit.span(with(chat("gemini", "gemini-2.5-flash", 1974, 361), thoughts));
+    check(&row, &[("output_tokens", "384"), ("reasoning_tokens", "23")]);
+    let whole = json!({ "gen_ai.request.is_stream": false });
+    let row = openlit.span(with(chat("openai", "grok-4", 9384, 675), whole));
+    check(&row, &[("output_tokens", "-"), ("output_text_tokens", "675")]);
 }
 
 // litellm 1.100 on a stream that was cut: 11 and 10 for 528 and 540.
