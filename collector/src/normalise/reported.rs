@@ -8,6 +8,7 @@ use spanledger_schemas::money::Money;
 use super::facts::{Reading, Said};
 use super::leaves::{Reported, Usage, leaves};
 use super::names::Fact;
+use super::rules::tells_no_reasoning;
 use super::usage::Reporter;
 use super::{Fate, loose};
 use crate::decode::Value;
@@ -72,6 +73,9 @@ pub(super) fn usage(said: &mut Reading<'_, '_>, who: &Reporter<'_>) -> Usage {
         image_out: tokens(Fact::ImageOut),
         unreadable: false,
     };
+    if tells_no_reasoning(who) {
+        reported.reasoning = reported.reasoning.filter(|tokens| *tokens > 0);
+    }
     let predicted = [tokens(Fact::Predicted), tokens(Fact::Mispredicted)];
     reported.unreadable = unreadable;
     if predicted.iter().any(Option::is_some) {

@@ -317,6 +317,12 @@ pub(super) fn reasons_beside(who: &Reporter<'_>, known: Option<&Rule>) -> bool {
     of_xai && model.starts_with("grok-") && !silent && passed_on
 }
 
+/// Whether the API of a provider has no place for reasoning tokens, so that a zero is the client's word
+/// for nothing. Source: `UsageInfo` of vLLM's OpenAI-compatible server.
+pub(super) fn tells_no_reasoning(who: &Reporter<'_>) -> bool {
+    who.provider == Some("vllm")
+}
+
 /// How the API of the provider counts, if that is known; where none is named, that of the model's
 /// maker.
 pub(super) fn api(who: &Reporter<'_>) -> Option<&'static Api> {

@@ -11,7 +11,7 @@ use super::rules::Cached::{
     InsideZeroUnsent, Mistaken, ReadUnsent, Sent, Unsent, WriteUnsent, ZeroUnsent,
 };
 use super::rules::Reasoning::{Beside, BesideUnsent, Inside, InsideUnsent};
-use super::rules::{Reasoning, Rule, Streams, api, reasons_beside, thinks};
+use super::rules::{Reasoning, Rule, Streams, api, reasons_beside, tells_no_reasoning, thinks};
 
 /// Whether reported input contains cached tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,6 +293,10 @@ pub(super) fn decide(
         Some(rule) => rule.reasoning,
         None if by_convention => InsideUnsent,
         None => api.map_or(Reasoning::Unknown, |api| api.reasoning),
+    };
+    let by_rule = match by_rule {
+        Inside if reported.reasoning.is_none() && tells_no_reasoning(who) => InsideUnsent,
+        other => other,
     };
     let decided = match reasoning_proven(reported, who, decided.input) {
         Some(reasoning) => Decision { reasoning, ..decided },

@@ -4,6 +4,19 @@ use serde_json::json;
 
 use super::{Case, by, chat, check, with};
 
+// AI SDK 7.0.96 of qwen3-32b by vLLM, whose usage has no reasoning tokens: zero is said of 688 in 871.
+#[test]
+fn a_zero_is_no_reasoning_where_the_provider_tells_none() {
+    let said = |provider: &str, reasoning: i64| {
+        let reasoning = json!({ "gen_ai.usage.reasoning.output_tokens": reasoning });
+        by("gen_ai", "7.0.96").span(with(chat(provider, "qwen/qwen3-32b", 1826, 871), reasoning))
+    };
+    let untold = [("output_tokens", "871"), ("reasoning_tokens", "-"), ("output_text_tokens", "-")];
+    check(&said("vllm", 0), &untold);
+    check(&said("vllm", 688), &[("reasoning_tokens", "688")]);
+    check(&said("groq", 0), &[("reasoning_tokens", "0"), ("output_text_tokens", "871")]);
+}
+
 // opentelemetry-instrumentation-botocore 0.66b2 of Claude: InvokeModel tells 4226 of 5011, Converse both.
 #[test]
 fn botocore_tells_cached_tokens_of_converse_alone() {
