@@ -148,11 +148,11 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
         ..RULE
     },
-    // Until some version between 1.83 and 1.86 it passed on xAI's counts, as this name tells until 1.81.
+    // Until some version between 1.83 and 1.86 it passed on xAI's counts, which its names tell of those
+    // before 1.81.
     Rule {
         dialect: "litellm",
-        input_name: "gen_ai.usage.prompt_tokens",
-        only: |who| super::reasons_beside(who, None),
+        only: |who| who.litellm_of_old && super::reasons_beside(who, None),
         reasoning: BesideUnsent,
         name: "library: older litellm passes on xAI's counts, reasoning beside output",
         ..RULE

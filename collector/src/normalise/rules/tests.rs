@@ -66,6 +66,7 @@ fn drawn<'t>(rule: &'t Rule, scope: &'t str, version: &'t str, lot: &mut Lot) ->
         traced_function: truth(lot),
         client_named: truth(lot),
         langchain_for_node: truth(lot),
+        litellm_of_old: truth(lot),
         packages: lot.of(&["", r#"{"langchain-aws": "1.9.1"}"#]),
         provider_name: lot.of(&["gen_ai.system", "gen_ai.provider.name"]),
         name: lot.of(&[

@@ -51,8 +51,11 @@ fn litellm_of_old_passes_on_xais_reasoning_beside_output() {
         by("litellm", "").span(json!({
             "gen_ai.operation.name": "chat", "gen_ai.system": "xai", "gen_ai.request.model": "grok-4",
             input: 3748, output: completion, "metadata.usage_object":
-                "{'completion_tokens_details': {'reasoning_tokens': 152}, \
-                  'prompt_tokens_details': {'cached_tokens': 308}}",
+                format!(
+                    "{{'completion_tokens': {completion}, 'prompt_tokens': 3748, \
+                      'completion_tokens_details': {{'reasoning_tokens': 152}}, \
+                      'prompt_tokens_details': {{'cached_tokens': 308}}}}"
+                ),
         }))
     };
     let old = said("gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens", 472);
