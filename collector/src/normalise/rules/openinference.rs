@@ -189,15 +189,13 @@ pub(super) const RULES: &[Rule] = &[
         scope: "openinference.instrumentation.litellm",
         before: Some([0, 1, 16]),
         only: |who| who.model.contains("claude") || who.provider == Some("aws.bedrock"),
-        input: Unknown,
-        streams: Streams::PerhapsWrong(
-            "library: openinference litellm before 0.1.16 tells no cached tokens, which older versions of \
-             litellm leave out of input, and what these guess of a stream; which it was is not told \
-             [perhaps-estimated]",
+        cached: Unsent(
+            "library: openinference litellm before 0.1.16 tells no cached tokens, of which older versions of \
+             litellm leave some out of input, and what these guess of a stream; which it was is not told \
+             [perhaps-estimated] [cached-untold]",
         ),
         reasoning: InsideUnsent,
-        name: "library: openinference litellm before 0.1.16 tells no cached tokens, which older versions of \
-               litellm leave out of input; which it was is not told",
+        name: INSIDE,
         ..RULE
     },
     Rule {
