@@ -39,10 +39,9 @@ use crate::frame::Signal;
 
 /// Reads a request through and through and counts which items will be stored.
 ///
-/// A body that is not the message of its signal is an error, which names the signal that it is the message
-/// of, if any; an item that cannot be stored is
-/// counted with its reason, never a cause to refuse the rest (OTLP partial success). For metrics
-/// the items are data points.
+/// A body that is not the message of its signal is an error, which names the signal whose message it
+/// is, if any; an item that cannot be stored is counted with its reason, never a cause to refuse the
+/// rest (OTLP partial success). For metrics the items are data points.
 pub fn check(
     signal: Signal,
     body: &[u8],
@@ -50,12 +49,13 @@ pub fn check(
     limits: &DecodeLimits,
 ) -> Result<Checked, DecodeError> {
     count(signal, body, now_unix_ns, limits).map_err(|fault| {
-        let mut reads_as =
-            [Signal::Traces, Signal::Metrics, Signal::Logs].into_iter().filter(|s| {
-                let read = count(*s, body, now_unix_ns, limits);
-                *s != signal && read.is_ok_and(|checked| checked.accepted > 0)
-            });
-        DecodeError::protobuf(signal, body, fault).at_the_wrong_door(reads_as.next())
+        let reads = |other: &Signal| {
+            let read = count(*other, body, now_unix_ns, limits);
+            read.is_ok_and(|checked| checked.accepted > 0)
+        };
+        let others = [Signal::Traces, Signal::Metrics, Signal::Logs].into_iter();
+        let reads_as = others.filter(|other| *other != signal).find(reads);
+        DecodeError::protobuf(signal, body, fault).at_the_wrong_door(reads_as)
     })
 }
 

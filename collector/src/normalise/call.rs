@@ -117,7 +117,7 @@ pub(super) fn read<'a>(
             client_named: of_langchain
                 && answer.is_some_and(|text| text.contains("\"model_provider\":")),
             litellm_of_old: speaks.is_some_and(|d| d.name == "litellm")
-                && said.has("gen_ai.usage.prompt_tokens"),
+                && !said.has("litellm.call_id"),
             langchain_for_node: scope.node && said.has("langfuse.observation.metadata.ls_provider"),
             traced_function: speaks.is_some_and(|d| d.name == "langsmith")
                 && (said.is("langsmith.metadata.ls_method", "traceable")

@@ -72,7 +72,7 @@ pub struct Reporter<'a> {
     pub client_named: bool,
     /// Whether LangChain for node made the call, and another library tells of it.
     pub langchain_for_node: bool,
-    /// Whether LiteLLM tells its counts by the names it had before 1.81, too.
+    /// Whether LiteLLM tells no id of the call, as it does since 1.83.14.
     pub litellm_of_old: bool,
     /// Whether a function was traced as it is, not a call of a framework's own.
     pub traced_function: bool,

@@ -148,13 +148,12 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: litellm before 1.80 adds what was read from a cache, not what was written",
         ..RULE
     },
-    // Until some version between 1.83 and 1.86 it passed on xAI's counts, which its names tell of those
-    // before 1.81.
+    // Before 1.84 it passed on xAI's counts.
     Rule {
         dialect: "litellm",
         only: |who| who.litellm_of_old && super::reasons_beside(who, None),
         reasoning: BesideUnsent,
-        name: "library: older litellm passes on xAI's counts, reasoning beside output",
+        name: "library: litellm before 1.84 passes on xAI's counts, reasoning beside output",
         ..RULE
     },
     // Claude does not tell how much of its output is thinking: what is told is LiteLLM's count of

@@ -167,6 +167,20 @@ fn pydantic_ai_tells_no_cached_tokens_of_groq_before_2_6() {
     }
 }
 
+// The extractors of genai-prices 0.0.48 and 0.0.62, which pydantic-ai 1 and 2.0 ask for at least.
+#[test]
+fn pydantic_ai_tells_the_cached_tokens_that_genai_prices_knows() {
+    for (provider, version, untold) in [
+        ("mistral", "2.0.0", true),
+        ("mistral", "2.6.0", false),
+        ("openrouter", "1.58.0", true),
+        ("openrouter", "2.0.0", false),
+    ] {
+        let row = by("pydantic-ai", version).span(chat(provider, "mistral-large", 5510, 20));
+        assert_eq!(marked(&row, CACHED_UNTOLD), untold, "{provider} {version}");
+    }
+}
+
 // Copilot CLI 1.0.64 of Claude: 6 for 389, its own count of the thoughts that are shown.
 #[test]
 fn copilot_guesses_the_reasoning_of_claude() {
