@@ -11,6 +11,7 @@ mod clis;
 mod frameworks;
 mod openinference;
 mod openinference_langchain;
+mod openlit;
 mod openllmetry;
 mod otel;
 mod products;
@@ -181,6 +182,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
         frameworks::RULES,
         vercel::RULES,
         adk::RULES,
+        openlit::RULES,
         products::RULES,
         // Of whoever speaks as OpenInference does: its processors tell of frameworks, too.
         openinference::GENERAL,
