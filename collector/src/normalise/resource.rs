@@ -66,7 +66,7 @@ impl<'a> ResourceFacts<'a> {
             };
             let Some(place) = place(fact) else { continue };
             // As on an item: what says nothing hides no name of a lower rank.
-            if matches!(attribute.value, Value::Text(t) if !t.is_empty() && is_nothing(fact, t)) {
+            if matches!(attribute.value, Value::Text(t) if is_nothing(fact, t)) {
                 continue;
             }
             let best = &mut facts.owners[place];

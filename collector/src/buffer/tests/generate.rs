@@ -64,6 +64,8 @@ const KEYS: &[&str] = &[
 
 const WORDS: &[&str] = &[
     "",
+    " \u{b}",
+    "None",
     "chat",
     "invoke_agent",
     "OpenAI",

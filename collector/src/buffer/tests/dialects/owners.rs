@@ -98,7 +98,10 @@ fn the_environment_is_an_owner_too() {
 // `null` and `None` for who is not there.
 #[test]
 fn words_for_nothing_are_no_owners_and_no_models() {
-    let resource = Some(json!({"team": " ", "team.name": "platform", "service.name": "api"}));
+    let resource = Some(json!({
+        "team": " ", "team.name": "platform", "service.name": "api",
+        "deployment.environment.name": "", "deployment.environment": "prod",
+    }));
     let row = Case { resource, ..by("org.springframework.boot", "3.4.0") }.span(json!({
         "gen_ai.operation.name": "chat", "gen_ai.system": "openai",
         "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "none", "user.id": "null",
@@ -114,6 +117,7 @@ fn words_for_nothing_are_no_owners_and_no_models() {
             ("session_id", "-"),
             ("feature", "-"),
             ("team", "platform"),
+            ("environment", "prod"),
         ],
     );
 }

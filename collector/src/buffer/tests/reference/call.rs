@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::{ENVIRONMENTS, of_resource, owner_of_resource, single, some};
+use super::{ENVIRONMENTS, of_resource, owner_in_resource, says, single, some};
 use crate::buffer::tests::Row;
 use crate::normalise::{Reported, Reporter, leaves};
 
@@ -26,11 +26,6 @@ pub(super) fn call_cells(
     let said_scope = scope.as_ref().unwrap_or(&none);
     let ai = said_scope.name == "opentelemetry.instrumentation.openai_v2"
         || attributes.iter().any(|a| a.key.starts_with("gen_ai."));
-    // What is empty says nothing.
-    let says = |a: &KeyValue| {
-        let value = a.value.as_ref().and_then(|v| v.value.as_ref());
-        !matches!(value, Some(Value::StringValue(text)) if text.is_empty())
-    };
     let at = |names: &[&str]| {
         let of = |name: &&str| attributes.iter().position(|a| a.key == **name && says(a));
         names.iter().find_map(of)
@@ -75,12 +70,9 @@ pub(super) fn call_cells(
         ("region", &["cloud.region"]),
     ] {
         let own = column(name, names);
-        if own.is_none() && owner_of_resource(resource, names).is_some() {
-            let list = &resource.as_ref().unwrap().attributes;
-            let key = names.iter().find(|name| list.iter().any(|a| a.key == **name));
-            inherited.push((name, format!("resource:{}", key.unwrap())));
-        }
-        set(name, own.or_else(|| owner_of_resource(resource, names)));
+        let owner = owner_in_resource(resource, names).filter(|_| own.is_none());
+        inherited.extend(owner.iter().map(|(key, _)| (name, format!("resource:{key}"))));
+        set(name, own.or(owner.map(|(_, value)| value)));
     }
     for name in [
         "response_id",

@@ -118,7 +118,8 @@ fn is_unlisted(ai: bool, a: &KeyValue) -> bool {
         Some(Value::StringValue(text)) => text.trim().to_owned(),
         _ => return false,
     };
-    let state = ["", "true", "[]", "{}"].contains(&said.as_str()) || said.parse::<f64>().is_ok();
+    let state =
+        ["", "None", "true", "[]", "{}"].contains(&said.as_str()) || said.parse::<f64>().is_ok();
     ai && a.key == "content" && !state
 }
 
@@ -193,10 +194,36 @@ fn of_resource(resource: &Option<Resource>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| single(&list.iter().find(|a| a.key == *name)?.value))
 }
 
-/// As `of_resource`, but the first name that is there decides.
-fn owner_of_resource(resource: &Option<Resource>, names: &[&str]) -> Option<String> {
+/// The attribute of a resource that says an owner: of the first name that is there.
+fn owner_in_resource<'r>(
+    resource: &'r Option<Resource>,
+    names: &[&str],
+) -> Option<(&'r str, String)> {
     let list = &resource.as_ref()?.attributes;
-    single(&names.iter().find_map(|name| list.iter().find(|a| a.key == *name))?.value)
+    let said = |name: &&str| list.iter().find(|a| a.key == *name && says(a));
+    let owner = names.iter().find_map(said)?;
+    Some((&owner.key, single(&owner.value)?))
+}
+
+/// Whether an attribute says what its key names: an empty text does not; of models and owners, no
+/// blank and no word for nothing does.
+fn says(a: &KeyValue) -> bool {
+    const NAMES: [&str; 7] = [
+        "gen_ai.request.model",
+        "gen_ai.response.model",
+        "team",
+        "user.id",
+        "enduser.id",
+        "session.id",
+        "app.feature",
+    ];
+    match a.value.as_ref().and_then(|v| v.value.as_ref()) {
+        Some(Value::StringValue(text)) if NAMES.contains(&a.key.as_str()) => {
+            !["", "none"].contains(&text.trim().to_lowercase().as_str())
+        }
+        Some(Value::StringValue(text)) => !text.is_empty(),
+        _ => true,
+    }
 }
 
 fn in_range(time: u64) -> bool {

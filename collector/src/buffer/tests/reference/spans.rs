@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use super::call::{Call, call_cells};
 use super::{
     ENVIRONMENTS, SECOND, day, entries, hex, in_range, is_content, is_event_content, is_unlisted,
-    json_map, length, named, owner_of_resource, quoted, resource_map, some,
+    json_map, length, named, owner_in_resource, quoted, resource_map, some,
 };
 use crate::buffer::tests::{NOW, Row};
 
@@ -107,10 +107,7 @@ fn span_row(
     let (map, duplicates) = entries(&s.attributes, skip, scope, 0, state.into_iter().collect());
     set("span_attributes", Some(map));
     let mut in_columns = vec!["service.name", "service.version"];
-    if owner_of_resource(resource, &ENVIRONMENTS).is_some() {
-        let list = &resource.as_ref().unwrap().attributes;
-        in_columns.extend(ENVIRONMENTS.iter().find(|e| list.iter().any(|a| a.key == **e)));
-    }
+    in_columns.extend(owner_in_resource(resource, &ENVIRONMENTS).map(|(key, _)| key));
     set("resource_attributes", Some(resource_map(resource, &in_columns)));
     let inner = s.events.iter().map(|e| e.dropped_attributes_count);
     let dropped = inner
