@@ -84,8 +84,8 @@ pub const RESPONSE_SPANS_MAX: usize = 16;
 /// constant in all.
 pub const LINKED_TRACES_MAX: usize = 16;
 
-/// Links by which twins find each other, up to three a call (six in services of which a library
-/// knows only a part of some), in each of two generations of some 50
+/// Links by which twins find each other, up to three a call (one more in services of which two
+/// libraries tell, and three where one knows only a part of some), in each of two generations of some 50
 /// bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
 /// thousand calls a second have theirs for six to thirteen. A twin that comes later than that stays
 /// a call of its own.
@@ -100,9 +100,9 @@ pub const WITHIN_SLACK: Duration = Duration::from_millis(50);
 /// calls would take the product of both.
 pub const ANCESTORS_OVER_MAX: usize = 64;
 
-/// Services of which it is remembered that some library tells only a part of the usage of a call: 16
-/// bytes each. Beyond, all are forgotten and found again.
-pub const PARTLY_TOLD_SERVICES_MAX: usize = 100_000;
+/// Services of which it is remembered who tells of their calls: 16 bytes each and as much again
+/// for what is free. Beyond, all are forgotten and found again.
+pub const LINKED_SERVICES_MAX: usize = 100_000;
 
 /// Calls of one service, usage and second that a call without a response id is compared with.
 pub const MOMENT_CANDIDATES_MAX: usize = 64;

@@ -3,7 +3,7 @@
 //! but the fullest of each call as its duplicates: by response id first, then, where one has none,
 //! by service, usage, model and moment.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
@@ -180,6 +180,34 @@ fn one_teller(mut calls: impl Iterator<Item = Told>) -> bool {
     true
 }
 
+/// Where clusters begin and where they end. One that waited before it asked again begins long before
+/// the request that was answered, and ends with it.
+#[derive(Default)]
+struct Edges {
+    starts: BTreeSet<(i64, usize)>,
+    ends: BTreeSet<(i64, usize)>,
+}
+
+impl Edges {
+    fn insert(&mut self, told: &Told, cluster: usize) {
+        self.starts.insert((told.facts.start_ns, cluster));
+        self.ends.insert((told.end_ns(), cluster));
+    }
+
+    /// The clusters that begin or end within [`TWIN_SLACK`] of a call, the nearest on either side
+    /// first.
+    fn near(&self, told: &Told) -> impl Iterator<Item = usize> {
+        let slack = TWIN_SLACK.as_nanos() as i64;
+        let of = [(&self.starts, told.facts.start_ns), (&self.ends, told.end_ns())];
+        of.into_iter().flat_map(move |(edges, at)| {
+            let before = edges.range((at.saturating_sub(slack), 0)..(at, 0)).rev();
+            let after = edges.range((at, 0)..=(at.saturating_add(slack), usize::MAX));
+            let near = before.take(MOMENT_CANDIDATES_MAX).chain(after.take(MOMENT_CANDIDATES_MAX));
+            near.map(|(_, cluster)| *cluster)
+        })
+    }
+}
+
 /// Which calls of a group are the duplicates of which.
 fn one_by_one(
     traces: &[InTrace<'_>],
@@ -188,19 +216,13 @@ fn one_by_one(
     tellers: &mut HashMap<Place, Vec<Facts>>,
 ) -> Vec<(Place, Place)> {
     let mut clusters: Vec<Cluster> = Vec::new();
-    let mut by_start: BTreeMap<(i64, usize), ()> = BTreeMap::new();
+    let mut edges = Edges::default();
     let mut same = Vec::new();
-    let slack = TWIN_SLACK.as_nanos() as i64;
     for (at, told) in group {
-        let start = told.facts.start_ns;
         let mut own = tellers.remove(at).unwrap_or_default();
         own.push(told.facts);
-        // The nearest on either side first.
-        let before = by_start.range((start - slack, 0)..(start, 0)).rev();
-        let after = by_start.range((start, 0)..=(start + slack, usize::MAX));
-        let near = before.take(MOMENT_CANDIDATES_MAX).chain(after.take(MOMENT_CANDIDATES_MAX));
-        let twin = near
-            .map(|((_, n), ())| *n)
+        let twin = edges
+            .near(told)
             .filter(|n| {
                 let cluster = &clusters[*n];
                 let call = traces[cluster.call.t].told(cluster.call.i);
@@ -213,7 +235,7 @@ fn one_by_one(
             });
         match twin {
             None => {
-                by_start.insert((start, clusters.len()), ());
+                edges.insert(told, clusters.len());
                 clusters.push(Cluster { call: *at, tellers: own });
             }
             Some(n) => {

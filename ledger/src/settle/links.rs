@@ -1,17 +1,18 @@
 //! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
-//! usage and second; by the second in which the two spans of a stream meet; by service, second and
-//! output or model where a library of that service tells only a part of the usage of some calls.
-//! Takes facts as they are read, gives traces to look at together; whether they do tell of one call
+//! usage and the second in which they begin, or end where two libraries tell of that service; by the
+//! second in which the two spans of a stream meet; by service, second and output or model where a
+//! library of that service tells only a part of the usage of some calls. Takes calls as they are read, gives traces to look at together; whether they do tell of one call
 //! is for `twins` and `ends` to say, so a link too many costs a look. Two generations, the older
 //! forgotten when the newer is full: calls whose twin comes later than that stay two. Owns at most
 //! twice [`LINKS_MAX`] links.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::HashMap;
 use super::open::TraceKey;
-use super::view::Facts;
-use super::{HashMap, HashSet};
-use crate::limits::{LINKED_TRACES_MAX, LINKS_MAX, PARTLY_TOLD_SERVICES_MAX};
+use super::twins::Told;
+use super::view::{Facts, NO_FACTS, Spans};
+use crate::limits::{LINKED_SERVICES_MAX, LINKED_TRACES_MAX, LINKS_MAX};
 
 /// Where the spans of a linked trace are to be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +27,19 @@ pub(super) struct Linked {
 pub(super) struct Links {
     newer: HashMap<u64, Ends>,
     older: HashMap<u64, Ends>,
-    /// Services, by tenant, of which a library told only a part of the usage of a call.
-    partly_told: HashSet<(u32, u32)>,
+    /// Services by tenant.
+    services: HashMap<(u32, u32), Service>,
+}
+
+/// Who tells of the calls of a service.
+#[derive(Debug, Clone, Copy)]
+struct Service {
+    /// The library that was met first.
+    scope: u32,
+    /// Another one was.
+    several: bool,
+    /// One told only a part of the usage of a call.
+    partly_told: bool,
 }
 
 /// The traces of a link; one, mostly.
@@ -68,29 +80,29 @@ impl Ends {
 
 impl Links {
     /// Adds the links of a span or record of a trace.
-    pub(super) fn insert(&mut self, at: Linked, facts: &Facts) {
-        for link in links_of(at.key.tenant, facts) {
+    pub(super) fn insert(&mut self, at: Linked, told: &Told) {
+        let (tenant, facts) = (at.key.tenant, &told.facts);
+        for link in links_of(tenant, facts) {
             self.insert_link(link, at);
         }
-        if let Some(link) = usage_link(at.key.tenant, facts, 0) {
+        if let Some(link) = usage_link(tenant, Edge::Start, told, 0) {
             self.insert_link(link, at);
         }
         // Log records are tied by what they name.
         if facts.record || facts.service == 0 {
             return;
         }
-        let of = (at.key.tenant, facts.service);
-        if facts.is_partly_told() && !self.partly_told.contains(&of) {
-            if self.partly_told.len() >= PARTLY_TOLD_SERVICES_MAX {
-                self.partly_told.clear();
-            }
-            self.partly_told.insert(of);
-        }
-        if let Some(link) = joint_link(at.key.tenant, facts, 0) {
+        let service = self.note(tenant, facts);
+        if let Some(link) = joint_link(tenant, facts, 0) {
             self.insert_link(link, at);
         }
-        if self.partly_told.contains(&of) {
-            for link in part_links(at.key.tenant, facts, 0) {
+        if service.several
+            && let Some(link) = usage_link(tenant, Edge::End, told, 0)
+        {
+            self.insert_link(link, at);
+        }
+        if service.partly_told {
+            for link in part_links(tenant, facts, 0) {
                 self.insert_link(link, at);
             }
         }
@@ -98,7 +110,22 @@ impl Links {
 
     /// Adds a link by the hash of a response id.
     pub(super) fn insert_response(&mut self, at: Linked, response: u64) {
-        self.insert(at, &Facts { response, ..Facts::default() });
+        for link in links_of(at.key.tenant, &Facts { response, ..Facts::default() }) {
+            self.insert_link(link, at);
+        }
+    }
+
+    /// Notes who tells of a call, and gives what is known of its service then.
+    fn note(&mut self, tenant: u32, facts: &Facts) -> Service {
+        let of = (tenant, facts.service);
+        if self.services.len() >= LINKED_SERVICES_MAX && !self.services.contains_key(&of) {
+            self.services.clear();
+        }
+        let new = Service { scope: facts.scope, several: false, partly_told: false };
+        let service = self.services.entry(of).or_insert(new);
+        service.several |= service.scope != facts.scope;
+        service.partly_told |= facts.is_partly_told();
+        *service
     }
 
     fn insert_link(&mut self, link: u64, at: Linked) {
@@ -127,7 +154,7 @@ impl Links {
     pub(super) fn of<'a>(
         &'a self,
         key: &'a TraceKey,
-        facts: &'a [Facts],
+        spans: &'a Spans,
     ) -> impl Iterator<Item = Linked> + 'a {
         let of_link = move |link: u64| {
             let ends = [self.newer.get(&link), self.older.get(&link)];
@@ -135,17 +162,23 @@ impl Links {
             let all: Vec<Linked> = all.map(Linked::from).filter(|at| at.key != *key).collect();
             if all.len() < LINKED_TRACES_MAX { all } else { Vec::new() }
         };
-        // What begins within a second of another may have begun in the next or the last.
-        let near = move |f: &'a Facts| {
-            let partly = self.partly_told.contains(&(key.tenant, f.service));
+        // What begins or ends within a second of another may do so in the next or the last.
+        let near = move |told: Told| {
+            let service = self.services.get(&(key.tenant, told.facts.service));
+            let several = service.is_some_and(|s| s.several) && !told.facts.record;
+            let partly = service.is_some_and(|s| s.partly_told);
             [-1, 0, 1].into_iter().flat_map(move |s| {
-                let parts = partly.then(|| part_links(key.tenant, f, s));
-                let whole = usage_link(key.tenant, f, s).into_iter();
-                let joint = joint_link(key.tenant, f, s);
-                whole.chain(joint).chain(parts.into_iter().flatten())
+                let begun = usage_link(key.tenant, Edge::Start, &told, s).into_iter();
+                let ended = several.then(|| usage_link(key.tenant, Edge::End, &told, s)).flatten();
+                let joint = joint_link(key.tenant, &told.facts, s);
+                let parts = partly.then(|| part_links(key.tenant, &told.facts, s));
+                begun.chain(ended).chain(joint).chain(parts.into_iter().flatten())
             })
         };
-        facts.iter().flat_map(move |f| links_of(key.tenant, f).chain(near(f))).flat_map(of_link)
+        let views = spans.views.iter().chain(&spans.records).filter(|v| v.facts != NO_FACTS);
+        let told = views.map(|view| Told { view: *view, facts: spans.facts(view) });
+        told.flat_map(move |told| links_of(key.tenant, &told.facts).chain(near(told)))
+            .flat_map(of_link)
     }
 
     /// Memory they take, about.
@@ -162,15 +195,27 @@ fn hash(tenant: u32, kind: u64, a: u64, b: u64) -> u64 {
     xxh3_64_with_seed(&bytes, kind << 32 | u64::from(tenant))
 }
 
-/// The link of what a service used in a second, some seconds on.
-fn usage_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
+/// The end of a call by which it is linked.
+#[derive(Debug, Clone, Copy)]
+enum Edge {
+    Start,
+    End,
+}
+
+/// The link of what a service used in calls that began, or ended, in a second, some seconds on.
+fn usage_link(tenant: u32, edge: Edge, told: &Told, seconds: i64) -> Option<u64> {
+    let facts = &told.facts;
     if facts.service == 0 || facts.start_ns == 0 {
         return None;
     }
+    let (kind, at) = match edge {
+        Edge::Start => (4, facts.start_ns),
+        Edge::End => (8, told.end_ns()),
+    };
     let count = |n: Option<i64>| n.unwrap_or(-1) as u64;
     let usage = hash(tenant, 3, count(facts.input), count(facts.output));
-    let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
-    Some(hash(tenant, 4, usage ^ u64::from(facts.service), second as u64))
+    let second = at.div_euclid(1_000_000_000) + seconds;
+    Some(hash(tenant, kind, usage ^ u64::from(facts.service), second as u64))
 }
 
 /// The link of the second in which the two spans meet in which a library tells a stream.
@@ -206,13 +251,36 @@ fn links_of(tenant: u32, facts: &Facts) -> impl Iterator<Item = u64> + use<> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::{Role, SpanView};
     use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
 
     fn at(tenant: u32, trace: u128) -> Linked {
         Linked { key: TraceKey { tenant, trace }, day: 20_000 }
     }
-    fn said(response: u64) -> Facts {
-        Facts { response, ..Facts::default() }
+    fn told(facts: Facts, seconds: i64) -> Told {
+        let view = SpanView {
+            span: 1,
+            parent: 0,
+            row: None,
+            role: Role::Inference,
+            usage: true,
+            names: 0,
+            resource_names: 0,
+            facts: 0,
+            duration_ns: seconds * SECOND,
+            received: 0,
+        };
+        Told { view, facts }
+    }
+    fn said(response: u64) -> Told {
+        told(Facts { response, ..Facts::default() }, 1)
+    }
+    fn spans(told: Told) -> Spans {
+        let mut spans = Spans::default();
+        spans.push(told.view, Some(told.facts));
+        spans
     }
 
     #[test]
@@ -223,10 +291,29 @@ mod tests {
         links.insert(two, &said(7));
         links.insert(at(1, 3), &said(7));
         links.insert(at(0, 4), &said(8));
-        assert_eq!(links.of(&one.key, &[said(7)]).collect::<Vec<_>>(), [two]);
-        assert_eq!(links.of(&two.key, &[said(7)]).collect::<Vec<_>>(), [one]);
-        assert_eq!(links.of(&at(1, 3).key, &[said(7)]).count(), 0);
-        assert_eq!(links.of(&one.key, &[Facts::default()]).count(), 0);
+        assert_eq!(links.of(&one.key, &spans(said(7))).collect::<Vec<_>>(), [two]);
+        assert_eq!(links.of(&two.key, &spans(said(7))).collect::<Vec<_>>(), [one]);
+        assert_eq!(links.of(&at(1, 3).key, &spans(said(7))).count(), 0);
+        assert_eq!(links.of(&one.key, &spans(said(0))).count(), 0);
+    }
+
+    #[test]
+    fn what_ends_together_is_linked_where_two_libraries_tell() {
+        // The one begins with the first request, the other with the one that was answered.
+        let usage = Facts { service: 5, input: Some(10), output: Some(1), ..Facts::default() };
+        let waited = told(Facts { scope: 1, start_ns: 100 * SECOND, ..usage }, 9);
+        let client = told(Facts { scope: 2, start_ns: 108 * SECOND, ..usage }, 1);
+        for (first, second) in [(waited, client), (client, waited)] {
+            let mut links = Links::default();
+            // Nothing is linked by its end before a second library is met.
+            links.insert(at(0, 1), &first);
+            links.insert(at(0, 2), &second);
+            assert_eq!(links.of(&at(0, 2).key, &spans(second)).count(), 0);
+            links.insert(at(0, 3), &first);
+            let found: Vec<_> = links.of(&at(0, 2).key, &spans(second)).collect();
+            assert_eq!(found, [at(0, 3)]);
+            assert_eq!(links.of(&at(1, 2).key, &spans(second)).count(), 0);
+        }
     }
 
     #[test]
@@ -235,7 +322,7 @@ mod tests {
         for n in 0..100 {
             links.insert(at(0, n), &said(7));
         }
-        assert_eq!(links.of(&at(0, 0).key, &[said(7)]).count(), 0);
+        assert_eq!(links.of(&at(0, 0).key, &spans(said(7))).count(), 0);
     }
 
     #[test]
@@ -244,7 +331,7 @@ mod tests {
         for n in 0..LINKS_MAX as u64 * 2 + 1 {
             links.insert(at(0, u128::from(n)), &said(n + 1));
         }
-        let linked = |n: u64| links.of(&at(0, u128::MAX).key, &[said(n + 1)]).count();
+        let linked = |n: u64| links.of(&at(0, u128::MAX).key, &spans(said(n + 1))).count();
         assert_eq!(linked(0), 0);
         assert!((LINKS_MAX as u64..LINKS_MAX as u64 * 2 + 1).all(|n| linked(n) == 1));
         assert!(links.bytes() < 64 << 20, "{}", links.bytes());

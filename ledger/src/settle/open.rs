@@ -12,6 +12,7 @@ use spanledger_schemas::time;
 use super::chunk::{Chunk, Rows};
 use super::links::{Linked, Links};
 use super::recent::RecentTraces;
+use super::twins::Told;
 use super::view::{Role, Spans};
 use super::{HashMap, HashSet};
 
@@ -169,7 +170,8 @@ impl OpenTraces {
             if let Some(facts) = &read.facts {
                 added += size_of::<Written>();
                 if read.view.role == Role::Inference {
-                    self.links.insert(Linked { key, day: day_of(read.start) }, facts);
+                    let told = Told { view: read.view, facts: *facts };
+                    self.links.insert(Linked { key, day: day_of(read.start) }, &told);
                 }
             }
             if trace.last_chunk != Some(number) {
@@ -381,7 +383,7 @@ impl OpenTraces {
         key: &'a TraceKey,
         spans: &'a Spans,
     ) -> impl Iterator<Item = Linked> + 'a {
-        self.links.of(key, &spans.facts)
+        self.links.of(key, spans)
     }
 
     /// Remembers the response id of a span that is not in memory.

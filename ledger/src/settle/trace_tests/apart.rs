@@ -39,6 +39,28 @@ fn without_an_id_service_usage_and_moment_tie_one_by_one() {
 }
 
 #[test]
+fn request_that_was_sent_again_is_the_call_that_waited_for_it() {
+    // LangChain was refused, waited for three seconds and asked again; its client tells of each request.
+    let waited = |id: u64| {
+        let mut waited = in_service(inference(id, 0, 10).library(1));
+        waited.view.duration_ns = 5 * SECOND;
+        waited
+    };
+    let client =
+        |id: u64, begun: i64| in_service(inference(id, 0, 10).library(2).response(id).at(begun));
+    let refused = in_service(inference(2, 0, None).library(2).with(|f| f.failed = true));
+    let traces = [vec![waited(1)], vec![refused], vec![client(3, 4)]];
+    assert_eq!(calls(&traces), [2, 3]);
+    assert_eq!(calls(&[vec![client(3, 4)], vec![waited(1)]]), [3]);
+    // Over before it, or begun in the midst of it and over in the midst of it: another call.
+    assert_eq!(calls(&[vec![waited(1)], vec![client(3, 7)]]), [1, 3]);
+    assert_eq!(calls(&[vec![waited(1)], vec![client(3, 2)]]), [1, 3]);
+    // Of two that end together, each has its own.
+    let two = [vec![waited(1)], vec![waited(2)], vec![client(3, 4)], vec![client(4, 4)]];
+    assert_eq!(calls(&two), [3, 4]);
+}
+
+#[test]
 fn stream_of_which_a_framework_knows_the_output_only_is_the_call_of_its_client() {
     // LangChain sums up the chunks of Claude's stream: 26 tokens out, no input, no id.
     let framework = |id: u64, output: i64| {
