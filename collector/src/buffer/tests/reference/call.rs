@@ -21,6 +21,7 @@ pub(super) fn call_cells(
     scope: &Option<InstrumentationScope>,
     conventions: bool,
     attributes: &[KeyValue],
+    failed: bool,
 ) -> Call {
     let none = InstrumentationScope::default();
     let said_scope = scope.as_ref().unwrap_or(&none);
@@ -114,7 +115,9 @@ pub(super) fn call_cells(
         raw(&["gen_ai.provider.name", "gen_ai.system"])
         && !name.is_empty()
         // The service's name, after which it names its scope.
-        && name != said_scope.name
+        // An address, by its port.
+        && !name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        && (name != said_scope.name || ["openai", "anthropic"].contains(&&*name.to_lowercase()))
     {
         let lower = name.to_lowercase();
         if lower == name {
@@ -196,6 +199,8 @@ pub(super) fn call_cells(
             cache_name: if read.is_some() { "gen_ai.usage.cache_read.input_tokens" } else { "" },
             streaming: streaming.map(|(_, b)| b).or(ttft.map(|_| true)),
             finished: raw(&["gen_ai.response.finish_reasons"]).is_some(),
+            failed,
+            model: response_model.as_deref().or(request_model.as_deref()).unwrap_or_default(),
             ..Reporter::default()
         },
     );

@@ -34,7 +34,8 @@ fn log_row(
     conventions: bool,
     r: &LogRecord,
 ) -> Row {
-    let Call { row, in_column, .. } = call_cells(resource, scope, conventions, &r.attributes);
+    let Call { row, in_column, .. } =
+        call_cells(resource, scope, conventions, &r.attributes, false);
     let named_by = r.attributes.iter().position(|a| {
         let value = a.value.as_ref().and_then(|v| v.value.as_ref());
         a.key == "event.name" && matches!(value, Some(Value::StringValue(name)) if !name.is_empty())

@@ -44,7 +44,8 @@ fn span_row(
 ) -> Row {
     let start = s.start_time_unix_nano as i64;
     let end = s.end_time_unix_nano as i64;
-    let call = call_cells(resource, scope, conventions, &s.attributes);
+    let failed = s.status.as_ref().is_some_and(|status| status.code == 2);
+    let call = call_cells(resource, scope, conventions, &s.attributes, failed);
     let Call { mut row, in_column, role } = call;
     let ai = row["dialect"].is_some();
     let mut set = |name: &str, value: Option<String>| {
