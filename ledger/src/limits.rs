@@ -84,6 +84,13 @@ pub const RESPONSE_SPANS_MAX: usize = 16;
 /// constant in all.
 pub const LINKED_TRACES_MAX: usize = 16;
 
+/// Traces that service, usage and second may tie, where two libraries tell: twice as many as like
+/// requests at once. More stay two calls each.
+pub const LIKE_TRACES_MAX: usize = 256;
+
+/// Calls of a service that are linked in every way before it is known who tells of it.
+pub const NEW_SERVICE_CALLS: u32 = 1_000;
+
 /// Links by which twins find each other, up to three a call (one more in services of which two
 /// libraries tell, and three where one knows only a part of some), in each of two generations of some 50
 /// bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
@@ -91,9 +98,12 @@ pub const LINKED_TRACES_MAX: usize = 16;
 /// a call of its own.
 pub const LINKS_MAX: usize = 200_000;
 
-/// How far the shorter of two spans of one moment may stick out of the longer: clocks of one
-/// process, read at two places.
-pub const WITHIN_SLACK: Duration = Duration::from_millis(50);
+/// How far the shorter of two spans of one moment may stick out of the longer: LangChain for node
+/// tells of what happens from its background, up to some 400 ms late where ten requests come at once.
+pub const WITHIN_SLACK: Duration = Duration::from_millis(300);
+
+/// How far apart two spans begin, or end, of which only one knows the answer.
+pub const TOGETHER_SLACK: Duration = Duration::from_millis(100);
 
 /// Ancestors that were over before a call began, and are passed by on the way up to what it is a
 /// part of. A context that was left behind takes one or two; without a bound a deep trace of many

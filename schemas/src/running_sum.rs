@@ -5,7 +5,7 @@
 /// A call whose usage contains that of the calls before it below the same span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunningSum {
-    /// It asks for tools: the next call contains it.
+    /// It asks for tools, or is one: the next call contains the one before.
     GoesOn,
     /// It is the last.
     Ends,

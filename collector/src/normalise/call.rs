@@ -178,14 +178,20 @@ pub(super) fn read<'a>(
         Item::Span(_) => false,
     };
     let finish_reason = reported::finish_reason(said);
-    let running_sum = speaks
-        .filter(|_| role == SpanRole::Call)
-        .and_then(|d| d.shows_running_sum(scope.name))
-        .filter(|key| said.attributes.iter().any(|a| a.key == *key))
-        .map(|_| match finish_reason.as_deref() {
-            Some(reason) if reason.to_ascii_lowercase().starts_with("tool") => RunningSum::GoesOn,
-            _ => RunningSum::Ends,
-        });
+    let running_sum = speaks.and_then(|d| d.shows_running_sum(scope.name)).and_then(|key| {
+        let asks_for_tools = || {
+            let reason = finish_reason.as_deref()?;
+            Some(reason.to_ascii_lowercase().starts_with("tool"))
+        };
+        match role {
+            SpanRole::Call if !said.has(key) => None,
+            SpanRole::Call if asks_for_tools() == Some(true) => Some(RunningSum::GoesOn),
+            SpanRole::Call => Some(RunningSum::Ends),
+            // Whatever reason the call before it had: Gemini and Ollama have none of their own for tools.
+            _ if operation.as_deref() == Some("execute_tool") => Some(RunningSum::GoesOn),
+            _ => None,
+        }
+    });
     Normalised {
         dialect: speaks.map(|d| d.name),
         role,

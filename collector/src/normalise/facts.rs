@@ -109,6 +109,10 @@ pub(super) fn is_nothing(fact: Fact, text: &str) -> bool {
     if fact == Fact::FinishReason && text.starts_with(NOT_YET) {
         return text.split(NOT_YET).all(str::is_empty);
     }
+    // Spring AI's word for what asks no model: its kind says what it is.
+    if fact == Fact::Operation && text == "framework" {
+        return true;
+    }
     let named = matches!(
         fact,
         Fact::RequestModel

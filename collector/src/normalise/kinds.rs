@@ -64,7 +64,7 @@ const NOTE: Kind = Kind { operation: "", is: Is::Note };
 
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
 /// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`,
-/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`, `gen_ai.span.kind` and others.
+/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`, `gen_ai.span.kind`, `spring.ai.kind` and others.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),
@@ -199,6 +199,8 @@ pub(super) fn asks_a_model(operation: &str) -> bool {
         "chat"
             | "text_completion"
             | "generate_content"
+            // Google's Agent Development Kit; its first versions for Java tell no usage of Claude.
+            | "call_llm"
             | "embeddings"
             | "completion"
             | "response"

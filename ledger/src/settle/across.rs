@@ -3,13 +3,13 @@
 //! but the fullest of each call as its duplicates: by response id first, then, where one has none,
 //! by service, usage, model and moment.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
 use super::twins::{
-    Told, answered_within, apart_ns, not_followed, same_moment, same_output, same_response,
-    told_again,
+    Told, answered_within, edges_apart, ends_apart, not_followed, same_moment, same_output,
+    same_response, told_again,
 };
 use super::verdict::Rule;
 use super::view::{Facts, Role};
@@ -67,12 +67,6 @@ pub(super) fn tie_responses(traces: &mut [InTrace<'_>]) {
     }
 }
 
-/// Calls that are one so far, and what tells of it.
-struct Cluster {
-    call: Place,
-    tellers: Vec<Facts>,
-}
-
 /// What calls of one moment agree in: service, input, output.
 type Same = (u32, Option<i64>, Option<i64>);
 
@@ -81,6 +75,8 @@ struct Moment {
     /// What both agree in; `None` for calls that are not looked at.
     agree: fn(&Told) -> Option<Same>,
     twins: fn(&Told, &Told) -> bool,
+    /// How far two of them lie apart, the nearest being tied first.
+    apart: fn(&Told, &Told) -> (u64, u64),
     rule: Rule,
 }
 
@@ -89,11 +85,13 @@ const SAME: [Moment; 2] = [
     Moment {
         agree: |t| Some((t.facts.service, t.facts.input, t.facts.output)),
         twins: same_moment,
+        apart: ends_apart,
         rule: Rule::SameMoment,
     },
     Moment {
         agree: |t| t.facts.output.map(|output| (t.facts.service, None, Some(output))),
         twins: same_output,
+        apart: ends_apart,
         rule: Rule::SameOutput,
     },
 ];
@@ -101,6 +99,7 @@ const SAME: [Moment; 2] = [
 const NOT_FOLLOWED: Moment = Moment {
     agree: |t| Some((t.facts.service, None, None)),
     twins: not_followed,
+    apart: edges_apart,
     rule: Rule::NotFollowed,
 };
 
@@ -151,7 +150,7 @@ fn tie_moment(traces: &mut [InTrace<'_>], moment: &Moment) {
             let ids = (b.facts.response != 0).cmp(&(a.facts.response != 0));
             ids.then_with(|| b.fullness().cmp(&a.fullness())).then(x.cmp(y))
         });
-        same.extend(one_by_one(traces, &group, moment.twins, &mut tellers));
+        same.extend(one_by_one(&group, moment, &mut tellers));
     }
     for (at, call) in same {
         traces[at.t].marks[at.i] = Mark::Same(call, moment.rule);
@@ -180,79 +179,70 @@ fn one_teller(mut calls: impl Iterator<Item = Told>) -> bool {
     true
 }
 
-/// Where clusters begin and where they end. One that waited before it asked again begins long before
-/// the request that was answered, and ends with it.
-#[derive(Default)]
-struct Edges {
-    starts: BTreeSet<(i64, usize)>,
-    ends: BTreeSet<(i64, usize)>,
-}
-
-impl Edges {
-    fn insert(&mut self, told: &Told, cluster: usize) {
-        self.starts.insert((told.facts.start_ns, cluster));
-        self.ends.insert((told.end_ns(), cluster));
-    }
-
-    /// The clusters that begin or end within [`TWIN_SLACK`] of a call, the nearest on either side
-    /// first.
-    fn near(&self, told: &Told) -> impl Iterator<Item = usize> {
-        let slack = TWIN_SLACK.as_nanos() as i64;
-        let of = [(&self.starts, told.facts.start_ns), (&self.ends, told.end_ns())];
-        of.into_iter().flat_map(move |(edges, at)| {
-            let before = edges.range((at.saturating_sub(slack), 0)..(at, 0)).rev();
-            let after = edges.range((at, 0)..=(at.saturating_add(slack), usize::MAX));
-            let near = before.take(MOMENT_CANDIDATES_MAX).chain(after.take(MOMENT_CANDIDATES_MAX));
-            near.map(|(_, cluster)| *cluster)
-        })
-    }
-}
-
-/// Which calls of a group are the duplicates of which.
+/// Which calls of a group are the duplicates of which: those that lie nearest together are tied first,
+/// so that of many like calls at once each finds its own.
 fn one_by_one(
-    traces: &[InTrace<'_>],
     group: &[(Place, Told)],
-    twins: fn(&Told, &Told) -> bool,
+    moment: &Moment,
     tellers: &mut HashMap<Place, Vec<Facts>>,
 ) -> Vec<(Place, Place)> {
-    let mut clusters: Vec<Cluster> = Vec::new();
-    let mut edges = Edges::default();
-    let mut same = Vec::new();
-    for (at, told) in group {
-        let mut own = tellers.remove(at).unwrap_or_default();
-        own.push(told.facts);
-        let twin = edges
-            .near(told)
-            .filter(|n| {
-                let cluster = &clusters[*n];
-                let call = traces[cluster.call.t].told(cluster.call.i);
-                let tells = |o: &Facts| cluster.tellers.iter().any(|t| t.same_teller(o));
-                !own.iter().any(tells) && twins(&call, told)
-            })
-            .min_by_key(|n| {
-                let call = clusters[*n].call;
-                (apart_ns(&traces[call.t].told(call.i), told), call)
-            });
-        match twin {
-            None => {
-                edges.insert(told, clusters.len());
-                clusters.push(Cluster { call: *at, tellers: own });
-            }
-            Some(n) => {
-                clusters[n].tellers.extend(own);
-                let call = clusters[n].call;
-                // Which of the two is the call is for what they tell, not for who has an id.
-                if told.fullness() > traces[call.t].told(call.i).fullness() {
-                    same.push((call, *at));
-                    for pair in same.iter_mut().filter(|(_, of)| *of == call) {
-                        pair.1 = *at;
-                    }
-                    clusters[n].call = *at;
-                } else {
-                    same.push((*at, call));
-                }
-            }
+    let mut pairs = near_pairs(group);
+    pairs.retain(|(a, b)| (moment.twins)(&group[*a].1, &group[*b].1));
+    pairs.sort_by_cached_key(|(a, b)| ((moment.apart)(&group[*a].1, &group[*b].1), *a, *b));
+    // The cluster of each call, by the place in the group of one of its calls, and what tells of it.
+    let mut cluster: Vec<usize> = (0..group.len()).collect();
+    let mut told_by: Vec<Vec<Facts>> = group
+        .iter()
+        .map(|(at, told)| {
+            let mut own = tellers.remove(at).unwrap_or_default();
+            own.push(told.facts);
+            own
+        })
+        .collect();
+    for (a, b) in pairs {
+        let (a, b) = (cluster[a], cluster[b]);
+        let tells_both = |x: &Facts| told_by[b].iter().any(|y| x.same_teller(y));
+        if a == b || told_by[a].iter().any(tells_both) {
+            continue;
+        }
+        let more = std::mem::take(&mut told_by[b]);
+        told_by[a].extend(more);
+        for of in cluster.iter_mut().filter(|of| **of == b) {
+            *of = a;
         }
     }
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, of) in cluster.into_iter().enumerate() {
+        members.entry(of).or_default().push(i);
+    }
+    let mut same = Vec::new();
+    for members in members.into_values().filter(|m| m.len() > 1) {
+        // Which of them is the call is for what they tell, not for who has an id; of equals the first.
+        let fullest = members.iter().rev().max_by_key(|i| group[**i].1.fullness());
+        let Some(&call) = fullest else { continue };
+        let others = members.iter().filter(|i| **i != call);
+        same.extend(others.map(|i| (group[*i].0, group[call].0)));
+    }
     same
+}
+
+/// Pairs of calls of a group that begin or end within [`TWIN_SLACK`] of each other, by their places in it,
+/// the lower first. Of each call no more than [`MOMENT_CANDIDATES_MAX`] that begin after it, and that
+/// end after it: the nearest.
+fn near_pairs(group: &[(Place, Told)]) -> Vec<(usize, usize)> {
+    let slack = TWIN_SLACK.as_nanos() as i64;
+    let mut pairs = Vec::new();
+    for edge in [|t: &Told| t.facts.start_ns, Told::end_ns] {
+        let mut by_edge: Vec<(i64, usize)> =
+            group.iter().enumerate().map(|(i, (_, told))| (edge(told), i)).collect();
+        by_edge.sort_unstable();
+        for (n, (at, i)) in by_edge.iter().enumerate() {
+            let after = by_edge[n + 1..].iter().take(MOMENT_CANDIDATES_MAX);
+            let near = after.take_while(|(other, _)| *other <= at.saturating_add(slack));
+            pairs.extend(near.map(|(_, j)| (*i.min(j), *i.max(j))));
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
 }

@@ -164,7 +164,7 @@ fn attribute_of<'a>(sources: &'a str, column: &str) -> Option<&'a str> {
     pairs.find(|(name, _)| *name == column).map(|(_, attribute)| attribute)
 }
 
-/// Whether a span or a log record tells the usage, or two spans of a running sum.
+/// Whether a span or a log record tells the usage, two spans of a running sum, or that sum.
 fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringViewArray, SettleError> {
     let measures = MEASURES.iter().map(|name| column_of(facts, name));
     let measures = measures.collect::<Result<Vec<_>, _>>()?;
@@ -173,6 +173,7 @@ fn usage_source(calls: &[Call], facts: &RecordBatch) -> Result<StringViewArray, 
         told.then_some(match call {
             Call { usage_of_record: true, .. } => "log-record",
             Call { less: Some(_), .. } => "difference",
+            Call { sum: true, .. } => "sum",
             Call { .. } => "span",
         })
     };

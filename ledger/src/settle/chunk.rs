@@ -222,7 +222,7 @@ fn views(
             duration_ns: duration.value(i),
             received: received.value(i),
         };
-        let told = inference || (role == Role::Rollup && usage);
+        let told = inference || (role == Role::Rollup && usage) || facts.is_in_a_sum(i);
         spans.push(ReadSpan {
             tenant: tenant as u32,
             trace: trace_id(trace.value(i)),

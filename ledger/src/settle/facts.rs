@@ -125,6 +125,11 @@ impl FactColumns {
             || self.audio.as_ref().is_some_and(|c| c.is_valid(i) && c.value(i) > 0.0)
     }
 
+    /// Whether a row is a part of a running sum.
+    pub(super) fn is_in_a_sum(&self, i: usize) -> bool {
+        self.sum.as_ref().is_some_and(|sum| sum.is_valid(i))
+    }
+
     /// Whether the reason of a row's basis has the mark that it may be a guess.
     fn may_be_a_guess(&self, i: usize) -> bool {
         at(&self.reason, i).is_some_and(|reason| reason.contains(PERHAPS_ESTIMATED))

@@ -12,7 +12,9 @@ use super::HashMap;
 use super::open::TraceKey;
 use super::twins::Told;
 use super::view::{Facts, NO_FACTS, Spans};
-use crate::limits::{LINKED_SERVICES_MAX, LINKED_TRACES_MAX, LINKS_MAX};
+use crate::limits::{
+    LIKE_TRACES_MAX, LINKED_SERVICES_MAX, LINKED_TRACES_MAX, LINKS_MAX, NEW_SERVICE_CALLS,
+};
 
 /// Where the spans of a linked trace are to be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +36,27 @@ pub(super) struct Links {
 /// Who tells of the calls of a service.
 #[derive(Debug, Clone, Copy)]
 struct Service {
-    /// The library that was met first.
-    scope: u32,
-    /// Another one was.
+    /// What the first one calls a call, and which it is.
+    first: (u32, u32),
+    /// Calls met, up to [`NEW_SERVICE_CALLS`].
+    calls: u32,
+    /// Another one tells, or the first by another name.
     several: bool,
     /// One told only a part of the usage of a call.
     partly_told: bool,
+}
+
+impl Service {
+    /// Whether it may turn out yet who tells of it.
+    fn is_new(&self) -> bool {
+        self.calls < NEW_SERVICE_CALLS
+    }
+
+    /// How many traces a link by likeness may tie.
+    fn like_traces_max(&self) -> usize {
+        let told_twice = self.several || self.partly_told || self.is_new();
+        if told_twice { LIKE_TRACES_MAX } else { LINKED_TRACES_MAX }
+    }
 }
 
 /// The traces of a link; one, mostly.
@@ -83,35 +100,31 @@ impl Links {
     pub(super) fn insert(&mut self, at: Linked, told: &Told) {
         let (tenant, facts) = (at.key.tenant, &told.facts);
         for link in links_of(tenant, facts) {
-            self.insert_link(link, at);
+            self.insert_link(link, at, LINKED_TRACES_MAX);
         }
-        if let Some(link) = usage_link(tenant, Edge::Start, told, 0) {
-            self.insert_link(link, at);
-        }
+        let begun = usage_link(tenant, Edge::Start, told, 0);
         // Log records are tied by what they name.
         if facts.record || facts.service == 0 {
+            if let Some(link) = begun {
+                self.insert_link(link, at, LINKED_TRACES_MAX);
+            }
             return;
         }
         let service = self.note(tenant, facts);
-        if let Some(link) = joint_link(tenant, facts, 0) {
-            self.insert_link(link, at);
-        }
-        if service.several
-            && let Some(link) = usage_link(tenant, Edge::End, told, 0)
-        {
-            self.insert_link(link, at);
-        }
-        if service.partly_told {
-            for link in part_links(tenant, facts, 0) {
-                self.insert_link(link, at);
-            }
+        let several = service.several || service.is_new();
+        let ended = several.then(|| usage_link(tenant, Edge::End, told, 0)).flatten();
+        let partly = service.partly_told || service.is_new();
+        let parts = partly.then(|| part_links(tenant, facts, 0)).into_iter().flatten();
+        let alike = begun.into_iter().chain(ended).chain(joint_link(tenant, facts, 0));
+        for link in alike.chain(parts) {
+            self.insert_link(link, at, service.like_traces_max());
         }
     }
 
     /// Adds a link by the hash of a response id.
     pub(super) fn insert_response(&mut self, at: Linked, response: u64) {
         for link in links_of(at.key.tenant, &Facts { response, ..Facts::default() }) {
-            self.insert_link(link, at);
+            self.insert_link(link, at, LINKED_TRACES_MAX);
         }
     }
 
@@ -121,14 +134,17 @@ impl Links {
         if self.services.len() >= LINKED_SERVICES_MAX && !self.services.contains_key(&of) {
             self.services.clear();
         }
-        let new = Service { scope: facts.scope, several: false, partly_told: false };
+        let teller = (facts.scope, facts.name);
+        let new = Service { first: teller, calls: 0, several: false, partly_told: false };
         let service = self.services.entry(of).or_insert(new);
-        service.several |= service.scope != facts.scope;
+        service.calls = NEW_SERVICE_CALLS.min(service.calls + 1);
+        service.several |= service.first != teller;
         service.partly_told |= facts.is_partly_told();
         *service
     }
 
-    fn insert_link(&mut self, link: u64, at: Linked) {
+    /// Adds a link, unless it is one of more than `max` traces.
+    fn insert_link(&mut self, link: u64, at: Linked, max: usize) {
         if self.newer.len() >= LINKS_MAX {
             self.older = std::mem::take(&mut self.newer);
         }
@@ -141,7 +157,7 @@ impl Links {
             std::collections::hash_map::Entry::Occupied(mut there) => {
                 let ends = there.get_mut();
                 let known = ends.all().any(|p| same(&p));
-                let room = ends.more.as_ref().map_or(1, |m| m.len() + 1) <= LINKED_TRACES_MAX;
+                let room = ends.more.as_ref().map_or(1, |m| m.len() + 1) <= max;
                 if !known && room {
                     ends.more.get_or_insert_default().push(at);
                 }
@@ -149,36 +165,40 @@ impl Links {
         }
     }
 
-    /// The traces, beside `key` itself, that something in it is linked to. A link of more than
-    /// [`LINKED_TRACES_MAX`] traces leads nowhere: what so many share is no id.
+    /// The traces, beside `key` itself, that something in it is linked to. A link of too many traces
+    /// leads nowhere: an id that so many share is none, and of calls that are so much alike a service
+    /// of one library makes many.
     pub(super) fn of<'a>(
         &'a self,
         key: &'a TraceKey,
         spans: &'a Spans,
     ) -> impl Iterator<Item = Linked> + 'a {
-        let of_link = move |link: u64| {
+        let of_link = move |(link, max): (u64, usize)| {
             let ends = [self.newer.get(&link), self.older.get(&link)];
             let all = ends.into_iter().flatten().flat_map(Ends::all);
             let all: Vec<Linked> = all.map(Linked::from).filter(|at| at.key != *key).collect();
-            if all.len() < LINKED_TRACES_MAX { all } else { Vec::new() }
+            if all.len() < max { all } else { Vec::new() }
         };
         // What begins or ends within a second of another may do so in the next or the last.
         let near = move |told: Told| {
             let service = self.services.get(&(key.tenant, told.facts.service));
             let several = service.is_some_and(|s| s.several) && !told.facts.record;
             let partly = service.is_some_and(|s| s.partly_told);
-            [-1, 0, 1].into_iter().flat_map(move |s| {
+            let max = service.map_or(LINKED_TRACES_MAX, |s| s.like_traces_max());
+            let links = [-1, 0, 1].into_iter().flat_map(move |s| {
                 let begun = usage_link(key.tenant, Edge::Start, &told, s).into_iter();
                 let ended = several.then(|| usage_link(key.tenant, Edge::End, &told, s)).flatten();
                 let joint = joint_link(key.tenant, &told.facts, s);
                 let parts = partly.then(|| part_links(key.tenant, &told.facts, s));
                 begun.chain(ended).chain(joint).chain(parts.into_iter().flatten())
-            })
+            });
+            links.map(move |link| (link, max))
         };
+        let named =
+            |told: &Told| links_of(key.tenant, &told.facts).map(|link| (link, LINKED_TRACES_MAX));
         let views = spans.views.iter().chain(&spans.records).filter(|v| v.facts != NO_FACTS);
         let told = views.map(|view| Told { view: *view, facts: spans.facts(view) });
-        told.flat_map(move |told| links_of(key.tenant, &told.facts).chain(near(told)))
-            .flat_map(of_link)
+        told.flat_map(move |told| named(&told).chain(near(told))).flat_map(of_link)
     }
 
     /// Memory they take, about.
@@ -251,6 +271,8 @@ fn links_of(tenant: u32, facts: &Facts) -> impl Iterator<Item = u64> + use<> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::view::{Role, SpanView};
     use super::*;
 
@@ -305,15 +327,36 @@ mod tests {
         let client = told(Facts { scope: 2, start_ns: 108 * SECOND, ..usage }, 1);
         for (first, second) in [(waited, client), (client, waited)] {
             let mut links = Links::default();
-            // Nothing is linked by its end before a second library is met.
             links.insert(at(0, 1), &first);
-            links.insert(at(0, 2), &second);
+            // A library alone tells a call once.
             assert_eq!(links.of(&at(0, 2).key, &spans(second)).count(), 0);
-            links.insert(at(0, 3), &first);
+            links.insert(at(0, 2), &second);
             let found: Vec<_> = links.of(&at(0, 2).key, &spans(second)).collect();
-            assert_eq!(found, [at(0, 3)]);
+            assert_eq!(found, [at(0, 1)]);
             assert_eq!(links.of(&at(1, 2).key, &spans(second)).count(), 0);
         }
+    }
+
+    #[test]
+    fn like_calls_at_once_are_linked_where_two_libraries_tell() {
+        let usage = Facts { service: 5, input: Some(10), output: Some(1), ..Facts::default() };
+        let by = |scope: u32| told(Facts { scope, start_ns: 100 * SECOND, ..usage }, 1);
+        let found = |tellers: u32| {
+            let mut links = Links::default();
+            // The service is no new one.
+            for n in 0..u128::from(NEW_SERVICE_CALLS) {
+                let other = Facts { scope: 1, start_ns: n as i64 * SECOND, ..by(1).facts };
+                links.insert(at(0, 1_000 + n), &told(Facts { input: Some(11), ..other }, 1));
+            }
+            for n in 0..48 {
+                links.insert(at(0, n), &by(1 + n as u32 % tellers));
+            }
+            let found: BTreeSet<_> =
+                links.of(&at(0, 0).key, &spans(by(1))).map(|l| l.key).collect();
+            found.len()
+        };
+        // 24 requests, each told twice: the 47 others. Of one library, so many are but alike.
+        assert_eq!([found(2), found(1)], [47, 0]);
     }
 
     #[test]

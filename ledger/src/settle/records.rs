@@ -14,7 +14,8 @@ use super::HashMap;
 use super::across::Place;
 use super::trace::{Call, InTrace, Mark, Owners, fill, root};
 use super::twins::{
-    Told, apart_ns, bare_record_of, near_record, same_as_late_record, same_as_record, same_response,
+    Told, bare_record_of, edges_apart, near_record, same_as_late_record, same_as_record,
+    same_response,
 };
 use super::view::{OWNER_FACTS, Role, RowRef, Trust};
 use crate::limits::{RECORD_CANDIDATES_MAX, TWIN_SLACK};
@@ -250,5 +251,5 @@ fn nearest(
         let near = at.t == record.t || near_record(&record.told, &call);
         near && tells_of(*at, &call)
     })
-    .min_by_key(|at| (apart_ns(&traces[at.t].told(at.i), &record.told), *at))
+    .min_by_key(|at| (edges_apart(&traces[at.t].told(at.i), &record.told).0, *at))
 }

@@ -12,7 +12,8 @@
 //!    counts, and what it tells beyond them is noted, never charged. So adding a wrapper never
 //!    changes spend, also where some of its parts tell no usage: these stay calls of unknown usage.
 //!    But what tools ask of another model is no part of the call that asked for the tools: where
-//!    there is nothing else below, and the usage is not that of what is below, all are calls.
+//!    there is nothing else below, and the usage is not that of what is below, all are calls. So
+//!    are all where one library's call ends after that above it, which can be no sum of it then.
 //! 4. An inference without usage is a call (it failed, or was cut) unless it lies around calls or
 //!    is part of one: below a span that has usage, with no tool between; or right below one of its
 //!    own library that failed, naming no model where that one names it.
@@ -47,6 +48,8 @@ pub(super) struct Call {
     pub(super) also: Option<RowRef>,
     /// The call before it, whose usage is to be taken off its own.
     pub(super) less: Option<RowRef>,
+    /// Whether its usage is that of the requests before it, too, and nothing says of each.
+    pub(super) sum: bool,
     /// How long it took, where its span ends before it and another tells when it was over.
     pub(super) took_ns: Option<i64>,
     /// The spans that name its facts of ownership.
@@ -112,6 +115,7 @@ pub(super) fn settle_together(traces: &[&Spans]) -> Vec<Settled> {
                     if let Some(more) = inherited.get(&at) {
                         call.also = more.row;
                         call.usage = more.usage.unwrap_or(call.usage);
+                        call.sum = more.sum;
                         let start_ns = trace.told(i).facts.start_ns;
                         call.took_ns = more.over_ns.map(|over| over.saturating_sub(start_ns));
                         fill(&mut call.owners, &more.owners);
@@ -134,7 +138,8 @@ impl Call {
     /// A call that tells its own usage.
     pub(super) fn of(span: u64, row: RowRef, owners: Owners) -> Call {
         let (also, less, took_ns) = (None, None, None);
-        Call { span, row, usage: row, usage_of_record: false, also, less, took_ns, owners }
+        let (usage_of_record, sum) = (false, false);
+        Call { span, row, usage: row, usage_of_record, also, less, sum, took_ns, owners }
     }
 }
 
@@ -162,6 +167,8 @@ struct Below {
     in_tools: u32,
     /// Whether those with usage are of more than one model.
     models_differ: bool,
+    /// When the last of those with usage was over, in nanoseconds since the epoch.
+    over_ns: i64,
     usage: Uncounted,
 }
 
@@ -181,6 +188,7 @@ impl Below {
         self.calls += more.calls;
         self.told += more.told;
         self.in_tools += more.in_tools;
+        self.over_ns = self.over_ns.max(more.over_ns);
         self.usage.input = self.usage.input.saturating_add(more.usage.input);
         self.usage.output = self.usage.output.saturating_add(more.usage.output);
     }
@@ -229,16 +237,10 @@ fn with_usage(
     let told = trace.told(i);
     if under.told == 0 {
         trace.marks[i] = Mark::Call;
-        let usage = usage_of(&told);
-        let up = Below { calls: 1, told: 1, call: i, call_told: i, usage, ..Below::default() };
-        return (up, Some(OneCall { call: i, told_below: false }));
+        return (of_call(i, &told), Some(OneCall { call: i, told_below: false }));
     }
     if in_its_tools(trace, &told, under) {
-        trace.marks[i] = Mark::Call;
-        let mut both = Below { calls: 1, told: 1, call: i, call_told: i, ..Below::default() };
-        both.usage = usage_of(&told);
-        both.add(under, trace);
-        return (both, None);
+        return (with_both(trace, i, &told, under), None);
     }
     let inner = trace.told(under.call_told);
     let rule = match under.told {
@@ -246,7 +248,13 @@ fn with_usage(
         1 if same_usage(&told, &inner) => Some(Rule::SameUsage),
         _ => None,
     };
-    let Some(rule) = rule else { return (sum_of(trace, i, under), None) };
+    let Some(rule) = rule else {
+        let up = match is_outlived(&told, &inner, under) {
+            true => with_both(trace, i, &told, under),
+            false => sum_of(trace, i, under),
+        };
+        return (up, None);
+    };
     if tells_more(&told, &inner) {
         trace.marks[under.call_told] = Mark::Same(Place { t, i }, rule);
         trace.marks[i] = Mark::Call;
@@ -258,6 +266,28 @@ fn with_usage(
     }
     trace.marks[i] = Mark::Same(Place { t, i: under.call_told }, rule);
     (*under, Some(OneCall { call: under.call_told, told_below: true }))
+}
+
+/// A call, as it is seen from above.
+fn of_call(i: usize, told: &Told) -> Below {
+    let (usage, over_ns) = (usage_of(told), told.end_ns());
+    Below { calls: 1, told: 1, call: i, call_told: i, usage, over_ns, ..Below::default() }
+}
+
+/// Marks an inference as a call beside those below it.
+fn with_both(trace: &mut InTrace<'_>, i: usize, told: &Told, under: &Below) -> Below {
+    trace.marks[i] = Mark::Call;
+    let mut both = of_call(i, told);
+    both.add(under, trace);
+    both
+}
+
+/// Whether an inference was over before the last of the calls below it, of its own library: what it
+/// tells is no sum of theirs. A library left its context behind and began the next call under it (ADK
+/// for Java, which ends a span when its reader has gone on).
+fn is_outlived(told: &Told, inner: &Told, under: &Below) -> bool {
+    let own = told.facts.scope == inner.facts.scope && told.facts.service == inner.facts.service;
+    own && told.end_ns() < under.over_ns
 }
 
 /// Whether an inference is none of the calls below it: tools that it asked for made them all, of
@@ -389,6 +419,8 @@ struct Inherited {
     usage: Option<RowRef>,
     /// When that stream was over, in nanoseconds since the epoch.
     over_ns: Option<i64>,
+    /// Whether one of them is another request of a running sum, of which it tells the whole.
+    sum: bool,
     owners: Owners,
 }
 
@@ -410,6 +442,8 @@ fn from_duplicates(traces: &[InTrace<'_>]) -> HashMap<Place, Inherited> {
     for (call, told, owners, ends) in found {
         let more = inherited.entry(call).or_default();
         more.row = more.row.or(told.view.row);
+        more.sum |=
+            told.facts.sum.is_some() && told.facts.same_teller(&traces[call.t].told(call.i).facts);
         if ends {
             more.over_ns = more.over_ns.or(Some(told.facts.start_ns));
             more.usage = more.usage.or(told.view.row.filter(|_| told.view.usage));

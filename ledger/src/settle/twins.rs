@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::view::{Facts, SpanView, Trust};
-use crate::limits::{SESSION_SLACK, TWIN_SLACK, WITHIN_SLACK};
+use crate::limits::{SESSION_SLACK, TOGETHER_SLACK, TWIN_SLACK, WITHIN_SLACK};
 
 /// An inference with what is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -86,17 +86,18 @@ pub(super) fn same_output(a: &Told, b: &Told) -> bool {
 }
 
 /// The same where one of them knows no count of the answer: the stream that the other tells of was not
-/// followed by its library, or what it used guessed. They begin together, and both say of which model.
+/// followed by its library, or what it used guessed. They begin or end together, and both say of which
+/// model.
 pub(super) fn not_followed(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
     let known = x.models != [0, 0] && y.models != [0, 0];
-    let together = x.start_ns.abs_diff(y.start_ns) <= WITHIN_SLACK.as_nanos() as u64;
-    x.knows_no_count() != y.knows_no_count()
-        && !x.failed
-        && !y.failed
-        && known
-        && together
-        && unsaid_twins(a, b)
+    let together = edges_apart(a, b).0 <= TOGETHER_SLACK.as_nanos() as u64;
+    let unknown = x.knows_no_count() != y.knows_no_count();
+    let guessed = matches!(
+        (x.trust, y.trust),
+        (Trust::PerhapsGuessed, Trust::Counted) | (Trust::Counted, Trust::PerhapsGuessed)
+    );
+    (unknown || guessed) && !x.failed && !y.failed && known && together && unsaid_twins(a, b)
 }
 
 /// Whether two spans of two libraries stand apart and may be told of one call.
@@ -218,8 +219,15 @@ fn at_one_time(a: &Told, b: &Told, slack: Duration) -> bool {
     before(a, b) && before(b, a)
 }
 
-/// How far apart they begin.
-pub(super) fn apart_ns(a: &Told, b: &Told) -> u64 {
-    let ends = a.end_ns().abs_diff(b.end_ns());
-    a.facts.start_ns.abs_diff(b.facts.start_ns).min(ends)
+/// How far apart two end that know the answer, then how far apart they begin: one that asked again
+/// began with other requests.
+pub(super) fn ends_apart(a: &Told, b: &Told) -> (u64, u64) {
+    (a.end_ns().abs_diff(b.end_ns()), a.facts.start_ns.abs_diff(b.facts.start_ns))
+}
+
+/// How far apart two begin or end, whichever is nearer: one that does not know the answer may be
+/// over before it.
+pub(super) fn edges_apart(a: &Told, b: &Told) -> (u64, u64) {
+    let (ends, starts) = ends_apart(a, b);
+    (ends.min(starts), ends.max(starts))
 }

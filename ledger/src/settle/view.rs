@@ -53,8 +53,8 @@ pub(super) struct SpanView {
 /// The place of facts that are not kept.
 pub(super) const NO_FACTS: u32 = u32::MAX;
 
-/// What settling needs to know besides of an inference, and of a roll-up with usage: by it two
-/// spans that tell of one call are recognised. Kept beside the views, because most spans of an
+/// What settling needs to know besides of an inference, of a roll-up with usage, and of a tool in a
+/// running sum: by it two spans that tell of one call are recognised. Kept beside the views, because most spans of an
 /// agent are neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Facts {
@@ -110,9 +110,11 @@ impl Facts {
         self.is_bare() || (guessed && !self.failed)
     }
 
-    /// Whether it tells the output only, or nothing: another library may know more of the call.
+    /// Whether it tells the output only, nothing, or what it may have guessed: another library may know
+    /// more of the call.
     pub(super) fn is_partly_told(&self) -> bool {
-        self.knows_no_count() || (self.input.is_none() && self.output.is_some())
+        let part = self.input.is_none() && self.output.is_some();
+        self.knows_no_count() || part || self.trust == Trust::PerhapsGuessed
     }
 
     /// Whether both totals are told, and there is an output.

@@ -364,6 +364,13 @@ fn usage(case: &Case, unknown: &mut Vec<Unknown>) -> Step {
             .to_owned();
         step.fact("usage_source", json!("difference"), Some(from));
     }
+    if counted.text("usage_source") == Some("sum") {
+        let from =
+            "the span tells the usage of all requests of the answer: a span above it tells the \
+                    same sum, and nothing says what each of them used"
+                .to_owned();
+        step.fact("usage_source", json!("sum"), Some(from));
+    }
     if let Some(cost) = counted.known("reported_cost") {
         let kind = counted.text("reported_cost_kind").unwrap_or("the library");
         step.fact("reported_cost", cost.clone(), Some(format!("{kind}; never counted as our own")));

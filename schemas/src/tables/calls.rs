@@ -101,7 +101,7 @@ const COLUMNS: &[Column] = &[
         "usage_source",
         Text,
         "",
-        "span, log-record, or difference where a span tells a running sum and the one before it is taken off: what tells the usage, in tokens or in other counts; null without any",
+        "span, log-record, difference where a span tells a running sum and the one before it is taken off, or sum where it tells that of an answer's other requests, too, and nothing says of each: what tells the usage, in tokens or in other counts; null without any",
         "the one that tells more of it; spans.running_sum",
     ),
     optional("input_tokens", Int, "tokens", "all input", "spans"),

@@ -90,7 +90,7 @@ const REST: &[Column] = &[
         "running_sum",
         Text,
         "",
-        "where the usage is that of the call and of those before it below the same span together: goes-on when it asks for tools and another follows, else ends",
+        "where the usage is that of the call and of those before it below the same span together: goes-on when it asks for tools and another follows, and of such a tool, else ends",
         "dialect; Spring AI",
     ),
     optional(

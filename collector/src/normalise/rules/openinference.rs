@@ -229,6 +229,31 @@ pub(super) const RULES: &[Rule] = &[
         name: "library: openinference google-genai before 0.1.16 adds cached tokens a second time",
         ..RULE
     },
+    // CrewAI's own client of Anthropic, as its listener hears of it: 1.10 to 1.15.9 leave cached tokens out of
+    // input, 1.15.18 adds them; what was written is never told, nor the version.
+    Rule {
+        scope: "openinference.instrumentation.crewai._event_listener",
+        only: |who| who.model.contains("claude") && !who.cache_name.is_empty(),
+        input: Unknown,
+        cached: WriteUnsent(
+            "library: crewai 1.15.9 and older leave cached tokens of Claude out of input, and no version tells what \
+             was written to a cache; which it was is not told [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
+    Rule {
+        scope: "openinference.instrumentation.crewai._event_listener",
+        only: |who| who.model.contains("claude"),
+        cached: WriteUnsent(
+            "library: crewai does not tell what of Claude's input was written to a cache, which 1.15.9 and \
+             older leave out of it [perhaps-estimated] [cached-untold]",
+        ),
+        reasoning: InsideUnsent,
+        name: INSIDE,
+        ..RULE
+    },
     // Which litellm it instruments is not told: before 1.77 that left out what was written to a
     // cache. These leave out only what is zero.
     Rule {

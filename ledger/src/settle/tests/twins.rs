@@ -275,6 +275,21 @@ async fn usage_of_a_running_sum_is_the_difference() {
     assert_eq!(house.calls(&columns).await, expected);
 }
 
+// Spring AI 1.1 tells one sum on the spans of both requests of a stream with tools, the second below the first.
+#[tokio::test]
+async fn sum_that_nothing_divides_is_on_one_call_and_said() {
+    let mut house = House::new().await;
+    let request = |id: u8, parent: u8| {
+        let mut request = call(1, id, parent);
+        request["running_sum"] = "ends".into();
+        request
+    };
+    house.receive(&[span(1, 1, 0, json!({})), request(2, 1), request(3, 2)]).await;
+    house.round(20).await;
+    let expected = expect(&[((1, 3), &["1000000", "sum"])]);
+    assert_eq!(house.calls(&["input_tokens", "usage_source"]).await, expected);
+}
+
 // Spring AI whose user asks for the tools' results: a larger prompt, most of it read from a cache.
 #[tokio::test]
 async fn what_has_less_of_a_leaf_is_no_running_sum() {

@@ -60,6 +60,29 @@ fn request_that_was_sent_again_is_the_call_that_waited_for_it() {
     assert_eq!(calls(&two), [3, 4]);
 }
 
+// LangChain over OpenAI's client for node, in milliseconds: of ten requests at once, three were refused
+// and sent again after two seconds.
+#[test]
+fn of_like_requests_at_once_each_finds_its_own() {
+    let lasting = |id: u64, library: u32, begun_ms: i64, over_ms: i64| {
+        let told = inference(id, 0, 10).library(library);
+        let mut told = in_service(told.with(|f| f.start_ns = T0 + begun_ms * (SECOND / 1_000)));
+        told.view.duration_ns = (over_ms - begun_ms) * (SECOND / 1_000);
+        told
+    };
+    let client = |id, begun_ms, over_ms| lasting(id, 2, begun_ms, over_ms).response(id);
+    // The one that waited began with all others, and is the longest.
+    let waited = [(1, 0, 2_520), (2, 1, 2_530)].map(|(id, b, e)| vec![lasting(id, 1, b, e)]);
+    let at_once = [(3, 0, 690), (4, 2, 700)].map(|(id, b, e)| vec![lasting(id, 1, b, e)]);
+    let clients = [(5, 0, 689), (6, 2, 698), (7, 2_160, 2_519), (8, 2_161, 2_529)];
+    let clients = clients.map(|(id, b, e)| vec![client(id, b, e)]);
+    let all: Vec<_> = waited.into_iter().chain(at_once).chain(clients).collect();
+    assert_eq!(calls(&all), [5, 6, 7, 8]);
+    // What it tells from its background it tells late: it begins 290 ms after its client.
+    assert_eq!(calls(&[vec![lasting(1, 1, 290, 800)], vec![client(2, 0, 690)]]), [2]);
+    assert_eq!(calls(&[vec![lasting(1, 1, 410, 1_100)], vec![client(2, 0, 690)]]), [1, 2]);
+}
+
 #[test]
 fn stream_of_which_a_framework_knows_the_output_only_is_the_call_of_its_client() {
     // LangChain sums up the chunks of Claude's stream: 26 tokens out, no input, no id.
@@ -98,6 +121,20 @@ fn stream_that_a_library_did_not_follow_is_the_call_that_another_tells() {
     let told = |id: u64| in_service(inference(id, 0, 10).library(1).model(4));
     assert_eq!(calls(&[vec![bare(1)], vec![told(2)]]), [2]);
     assert_eq!(calls(&[vec![told(2)], vec![bare(1)]]), [2]);
+    // One that was sent again ends with what waited for it; another stream begins and ends apart.
+    let again = |id: u64, begun_ms: i64, over_ms: i64| {
+        let mut again = bare(id).with(|f| f.start_ns = T0 + begun_ms * (SECOND / 1_000));
+        again.view.duration_ns = (over_ms - begun_ms) * (SECOND / 1_000);
+        again
+    };
+    assert_eq!(calls(&[vec![again(1, 700, 998)], vec![told(2)]]), [2]);
+    assert_eq!(calls(&[vec![again(1, 300, 600)], vec![told(2)]]), [1, 2]);
+    // What a library may have guessed, with an id, is told by one that knows.
+    let guess =
+        |s: S| s.response(3).with(|f| (f.trust, f.output) = (Trust::PerhapsGuessed, Some(3)));
+    let guessed = in_service(guess(inference(1, 0, 5).library(2).model(4)));
+    assert_eq!(calls(&[vec![guessed], vec![told(2)]]), [2]);
+    assert_eq!(calls(&[vec![guessed.at(10)], vec![told(2)]]), [1, 2]);
     // Each library tells a call once.
     assert_eq!(calls(&[vec![bare(1)], vec![bare(3)], vec![told(2)]]).len(), 2);
     let both = vec![told(2), in_service(inference(5, 0, 10).library(2).model(4))];

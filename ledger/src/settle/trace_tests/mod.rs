@@ -563,6 +563,26 @@ fn a_call_that_begins_after_its_parent_is_over_is_no_part_of_it() {
     assert_eq!(called(&apart).len(), 1);
 }
 
+// ADK for Java ends the span of a call when its reader has gone on, and begins the next below it: 1670 tokens
+// in 2.90 s, 1683 in 0.24 s that began 87 ms before the end of the first.
+#[test]
+fn call_that_is_over_before_its_librarys_next_one_is_no_sum_of_it() {
+    let lasting = |id: u64, parent: u64, begun_ms: i64, took_ms: i64, input: i64| {
+        let mut call = inference(id, parent, input).library(1);
+        call.view.duration_ns = took_ms * (SECOND / 1_000);
+        call.with(|f| f.start_ns = T0 + begun_ms * (SECOND / 1_000))
+    };
+    let first = lasting(1, 0, 0, 2_898, 1_670);
+    assert_eq!(called(&[first, lasting(2, 1, 2_811, 240, 1_683)]), [1, 2]);
+    // A third one below the second.
+    let second = lasting(2, 1, 2_811, 240, 1_683);
+    assert_eq!(called(&[first, second, lasting(3, 2, 3_000, 500, 100)]), [1, 2, 3]);
+    // Over within it, of another library, or with the same usage: as ever.
+    assert_eq!(called(&[first, lasting(2, 1, 2_000, 240, 1_683)]), [2]);
+    assert_eq!(called(&[first, second.library(2)]), [2]);
+    assert_eq!(called(&[first, lasting(2, 1, 2_811, 240, 1_670)]), [2]);
+}
+
 // Spring AI: 3893 tokens in, then 3893 + 3986, then all three.
 #[test]
 fn of_a_running_sum_each_call_has_what_the_one_before_does_not_tell() {
@@ -589,6 +609,18 @@ fn of_a_running_sum_each_call_has_what_the_one_before_does_not_tell() {
         call(2, 1, 7_879, None),
     ] {
         assert_eq!(before(&[answer[0], next]), [(1, None), (2, None)]);
+    }
+    // Gemini stops for tools, too; a tool in between tells that the answer went on.
+    let tool = |id: u64, second: i64| {
+        let mut tool = inference(id, 9, None).at(second).with(|f| f.sum = goes_on);
+        (tool.view.role, tool.view.duration_ns) = (Role::Tool, SECOND / 2);
+        tool
+    };
+    let stopped = call(1, 0, 3_893, ends);
+    let (next, found) = (call(2, 3, 7_879, ends), vec![(1, None), (2, Some(1))]);
+    assert_eq!(before(&[stopped, tool(5, 1), tool(6, 2), next]), found);
+    for other in [tool(5, 3), tool(5, 0), tool(5, 1).with(|f| f.scope = 7)] {
+        assert_eq!(before(&[stopped, other, next]), [(1, None), (2, None)]);
     }
     // What the first does not tell is in the sum all the same.
     let untold = answer[0].with(|f| f.output = None);

@@ -282,6 +282,21 @@ fn call_of_spring_with_tools_tells_a_running_sum() {
     check(&spring.span(asked("STOP", true)), &last);
     check(&spring.span(asked("STOP", false)), &[("running_sum", "-")]);
     check(&by("my.app", "1").span(asked("STOP", true)), &[("running_sum", "-")]);
+    // A tool between two calls says it whatever the first one's reason was.
+    let of_kind = |kind: &str| {
+        spring.span(json!({
+            "gen_ai.operation.name": "framework", "gen_ai.system": "spring_ai",
+            "spring.ai.kind": kind, "spring.ai.tool.definition.name": "get_weather",
+        }))
+    };
+    let tool = [
+        ("span_role", "other"),
+        ("operation", "execute_tool"),
+        ("running_sum", "goes-on"),
+        ("tool_name", "get_weather"),
+    ];
+    check(&of_kind("tool_call"), &tool);
+    check(&of_kind("advisor"), &[("span_role", "other"), ("operation", "-"), ("running_sum", "-")]);
 }
 
 // Version 0.21.5 of OpenLLMetry's google-generativeai tells one call as the root of two traces.

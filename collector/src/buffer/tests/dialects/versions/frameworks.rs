@@ -204,3 +204,37 @@ fn livekit_adds_the_first_count_of_claudes_streams() {
     }));
     check(&row, &[("output_tokens", "-"), ("input_tokens", "409")]);
 }
+
+// OpenInference's listener of CrewAI 1.10.1 and 1.15.30, which is not told: 129937 input tokens and 17012 read
+// and 2427 written beside them; 4901 beside 141748 and 2422; 94321 + 12308 + 1755 as one.
+#[test]
+fn crewais_input_of_claude_is_clear_only_below_its_cached_tokens() {
+    let said = |input: i64, read: Option<i64>| {
+        let mut said = json!({
+            "openinference.span.kind": "LLM", "llm.model_name": "claude-sonnet-4-20250514",
+            "llm.token_count.prompt": input, "llm.token_count.completion": 300,
+        });
+        if let Some(read) = read {
+            said["llm.token_count.prompt_details.cache_read"] = read.into();
+        }
+        by("openinference.instrumentation.crewai._event_listener", "1.1.21").span(said)
+    };
+    for (input, read) in [(129_937, 17_012), (108_384, 12_308)] {
+        let row = said(input, Some(read));
+        check(&row, &[("input_tokens", "-"), ("input_uncached_tokens", "-")]);
+    }
+    let row = said(4_901, Some(141_748));
+    check(&row, &[("input_uncached_tokens", "4901"), ("cache_read_tokens", "141748")]);
+    assert!(marked(&row, CACHED_UNTOLD));
+    assert!(marked(&said(500, None), CACHED_UNTOLD));
+}
+
+// ADK for Java 1.0.0 hands on no usage of Claude.
+#[test]
+fn call_of_an_agent_kit_without_usage_is_a_call() {
+    let row = by("gcp.vertex.agent", "").span(json!({
+        "gen_ai.operation.name": "call_llm", "gen_ai.system": "gcp.vertex.agent",
+        "gen_ai.request.model": "claude-sonnet-4-5",
+    }));
+    check(&row, &[("span_role", "call"), ("input_tokens", "-"), ("usage_basis", "-")]);
+}
