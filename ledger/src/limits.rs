@@ -92,9 +92,9 @@ pub const LIKE_TRACES_MAX: usize = 256;
 pub const NEW_SERVICE_CALLS: u32 = 1_000;
 
 /// Links by which twins find each other, up to three a call (one more in services of which two
-/// libraries tell, and three where one knows only a part of some), in each of two generations of some 50
-/// bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
-/// thousand calls a second have theirs for six to thirteen. A twin that comes later than that stays
+/// libraries tell, and six where one knows only a part of some), in each of two generations of some
+/// 50 bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
+/// thousand calls a second have theirs for four to thirteen. A twin that comes later than that stays
 /// a call of its own.
 pub const LINKS_MAX: usize = 200_000;
 

@@ -114,7 +114,7 @@ impl Links {
         let several = service.several || service.is_new();
         let ended = several.then(|| usage_link(tenant, Edge::End, told, 0)).flatten();
         let partly = service.partly_told || service.is_new();
-        let parts = partly.then(|| part_links(tenant, facts, 0)).into_iter().flatten();
+        let parts = partly.then(|| part_links(tenant, told, 0)).into_iter().flatten();
         let alike = begun.into_iter().chain(ended).chain(joint_link(tenant, facts, 0));
         for link in alike.chain(parts) {
             self.insert_link(link, at, service.like_traces_max());
@@ -189,7 +189,7 @@ impl Links {
                 let begun = usage_link(key.tenant, Edge::Start, &told, s).into_iter();
                 let ended = several.then(|| usage_link(key.tenant, Edge::End, &told, s)).flatten();
                 let joint = joint_link(key.tenant, &told.facts, s);
-                let parts = partly.then(|| part_links(key.tenant, &told.facts, s));
+                let parts = partly.then(|| part_links(key.tenant, &told, s));
                 begun.chain(ended).chain(joint).chain(parts.into_iter().flatten())
             });
             links.map(move |link| (link, max))
@@ -247,17 +247,21 @@ fn joint_link(tenant: u32, facts: &Facts, seconds: i64) -> Option<u64> {
 }
 
 /// The links of what a library tells that knows only a part of the usage, and of what another may
-/// tell of the same call: by output, and by model.
-fn part_links(tenant: u32, facts: &Facts, seconds: i64) -> impl Iterator<Item = u64> + use<> {
-    let second = facts.start_ns.div_euclid(1_000_000_000) + seconds;
+/// tell of the same call: by output, and by model, and the second in which it began and was over.
+fn part_links(tenant: u32, told: &Told, seconds: i64) -> impl Iterator<Item = u64> + use<> {
+    let facts = told.facts;
     let began = facts.service != 0 && facts.start_ns != 0;
     let service = u64::from(facts.service);
-    let of = move |kind: u64, what: u64| {
-        began.then(|| hash(tenant, kind, hash(tenant, kind, service, what), second as u64))
-    };
-    let output = facts.output.and_then(|n| of(5, n as u64));
-    let models = facts.models.into_iter().filter(|m| *m != 0);
-    output.into_iter().chain(models.filter_map(move |m| of(6, u64::from(m))))
+    let edges = [(facts.start_ns, [5, 6]), (told.end_ns(), [9, 10])];
+    edges.into_iter().filter(move |_| began).flat_map(move |(at, [by_output, by_model])| {
+        let second = (at.div_euclid(1_000_000_000) + seconds) as u64;
+        let of = move |kind: u64, what: u64| {
+            hash(tenant, kind, hash(tenant, kind, service, what), second)
+        };
+        let output = facts.output.map(|n| of(by_output, n as u64));
+        let models = facts.models.into_iter().filter(|m| *m != 0);
+        output.into_iter().chain(models.map(move |m| of(by_model, u64::from(m))))
+    })
 }
 
 /// The links of an item by what it names.
@@ -335,6 +339,19 @@ mod tests {
             assert_eq!(found, [at(0, 1)]);
             assert_eq!(links.of(&at(1, 2).key, &spans(second)).count(), 0);
         }
+    }
+
+    #[test]
+    fn stream_that_was_sent_again_is_linked_to_what_waited_for_it() {
+        let model = Facts { service: 5, models: [4, 0], ..Facts::default() };
+        let usage = Facts { input: Some(10), output: Some(1), ..model };
+        let waited = told(Facts { scope: 1, start_ns: 100 * SECOND, ..usage }, 9);
+        let bare = told(Facts { scope: 2, start_ns: 108 * SECOND, ..model }, 1);
+        let mut links = Links::default();
+        links.insert(at(0, 1), &waited);
+        links.insert(at(0, 2), &bare);
+        let found: Vec<_> = links.of(&at(0, 2).key, &spans(bare)).collect();
+        assert_eq!(found, [at(0, 1)]);
     }
 
     #[test]
