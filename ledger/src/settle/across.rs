@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
 use super::twins::{
-    Told, answered_within, edges_apart, ends_apart, not_followed, same_moment, same_output,
+    Told, answered_within, ends_apart, not_followed, not_followed_apart, same_moment, same_output,
     same_response, told_again,
 };
 use super::verdict::Rule;
@@ -99,7 +99,7 @@ const SAME: [Moment; 2] = [
 const NOT_FOLLOWED: Moment = Moment {
     agree: |t| Some((t.facts.service, None, None)),
     twins: not_followed,
-    apart: edges_apart,
+    apart: not_followed_apart,
     rule: Rule::NotFollowed,
 };
 

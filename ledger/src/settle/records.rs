@@ -251,5 +251,5 @@ fn nearest(
         let near = at.t == record.t || near_record(&record.told, &call);
         near && tells_of(*at, &call)
     })
-    .min_by_key(|at| (edges_apart(&traces[at.t].told(at.i), &record.told).0, *at))
+    .min_by_key(|at| (edges_apart(&traces[at.t].told(at.i), &record.told), *at))
 }

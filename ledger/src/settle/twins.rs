@@ -91,7 +91,7 @@ pub(super) fn same_output(a: &Told, b: &Told) -> bool {
 pub(super) fn not_followed(a: &Told, b: &Told) -> bool {
     let (x, y) = (&a.facts, &b.facts);
     let known = x.models != [0, 0] && y.models != [0, 0];
-    let together = edges_apart(a, b).0 <= TOGETHER_SLACK.as_nanos() as u64;
+    let together = edges_apart(a, b) <= TOGETHER_SLACK.as_nanos() as u64;
     let unknown = x.knows_no_count() != y.knows_no_count();
     let guessed = matches!(
         (x.trust, y.trust),
@@ -225,9 +225,17 @@ pub(super) fn ends_apart(a: &Told, b: &Told) -> (u64, u64) {
     (a.end_ns().abs_diff(b.end_ns()), a.facts.start_ns.abs_diff(b.facts.start_ns))
 }
 
-/// How far apart two begin or end, whichever is nearer: one that does not know the answer may be
-/// over before it.
-pub(super) fn edges_apart(a: &Told, b: &Told) -> (u64, u64) {
+/// How far apart two begin or end, whichever is nearer.
+pub(super) fn edges_apart(a: &Told, b: &Told) -> u64 {
     let (ends, starts) = ends_apart(a, b);
-    (ends.min(starts), ends.max(starts))
+    ends.min(starts)
+}
+
+/// How far apart two lie of which one does not know the answer, and may be over before it: nothing
+/// where both begin and end together, else as far as the nearer of the two.
+pub(super) fn not_followed_apart(a: &Told, b: &Told) -> (u64, u64) {
+    let (ends, starts) = ends_apart(a, b);
+    let farther = ends.max(starts);
+    let together = farther <= TOGETHER_SLACK.as_nanos() as u64;
+    (if together { 0 } else { ends.min(starts).max(1) }, farther)
 }

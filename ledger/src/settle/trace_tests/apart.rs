@@ -129,6 +129,12 @@ fn stream_that_a_library_did_not_follow_is_the_call_that_another_tells() {
     };
     assert_eq!(calls(&[vec![again(1, 700, 998)], vec![told(2)]]), [2]);
     assert_eq!(calls(&[vec![again(1, 300, 600)], vec![told(2)]]), [1, 2]);
+    // Of streams at once, one of which was sent again, each bare one finds its own.
+    let mut waited = told(5).with(|f| f.start_ns = T0 + 2 * (SECOND / 1_000));
+    waited.view.duration_ns = 2 * SECOND;
+    let at_once =
+        [vec![again(1, 2, 990)], vec![again(3, 1_400, 1_990)], vec![told(2)], vec![waited]];
+    assert_eq!(calls(&at_once), [2, 5]);
     // What a library may have guessed, with an id, is told by one that knows.
     let guess =
         |s: S| s.response(3).with(|f| (f.trust, f.output) = (Trust::PerhapsGuessed, Some(3)));
