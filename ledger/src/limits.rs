@@ -91,7 +91,7 @@ pub const LIKE_TRACES_MAX: usize = 256;
 /// Calls of a service that are linked in every way before it is known who tells of it.
 pub const NEW_SERVICE_CALLS: u32 = 1_000;
 
-/// Links by which twins find each other, up to three a call (one more in services of which two
+/// Ends of links by which twins find each other, up to three a call (one more in services of which two
 /// libraries tell, and six where one knows only a part of some), in each of two generations of some
 /// 50 bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
 /// thousand calls a second have theirs for four to thirteen. A twin that comes later than that stays

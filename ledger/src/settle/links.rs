@@ -1,17 +1,17 @@
 //! Which traces may tell of the same calls: by response id; by session and input tokens; by service,
 //! usage and the second in which they begin, or end where two libraries tell of that service; by the
 //! second in which the two spans of a stream meet; by service, second and output or model where a
-//! library of that service tells only a part of the usage of some calls. Takes calls as they are read, gives traces to look at together; whether they do tell of one call
-//! is for `twins` and `ends` to say, so a link too many costs a look. Two generations, the older
-//! forgotten when the newer is full: calls whose twin comes later than that stay two. Owns at most
-//! twice [`LINKS_MAX`] links.
+//! library of that service tells only a part of the usage of some calls. Takes calls as they are read,
+//! gives traces to look at together; whether they do tell of one call is for `twins` and `ends` to
+//! say, so a link too many costs a look. Two generations, the older forgotten when the newer is full:
+//! calls whose twin comes later than that stay two. Owns at most twice [`LINKS_MAX`] ends of links.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::HashMap;
 use super::open::TraceKey;
 use super::twins::Told;
-use super::view::{Facts, NO_FACTS, Spans};
+use super::view::{Facts, NO_FACTS, Spans, Trust};
 use crate::limits::{
     LIKE_TRACES_MAX, LINKED_SERVICES_MAX, LINKED_TRACES_MAX, LINKS_MAX, NEW_SERVICE_CALLS,
 };
@@ -28,6 +28,8 @@ pub(super) struct Linked {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     newer: HashMap<u64, Ends>,
+    /// Ends of those.
+    newer_ends: usize,
     older: HashMap<u64, Ends>,
     /// Services by tenant.
     services: HashMap<(u32, u32), Service>,
@@ -36,25 +38,37 @@ pub(super) struct Links {
 /// Who tells of the calls of a service.
 #[derive(Debug, Clone, Copy)]
 struct Service {
-    /// What the first one calls a call, and which it is.
-    first: (u32, u32),
+    /// The library that was met first.
+    scope: u32,
     /// Calls met, up to [`NEW_SERVICE_CALLS`].
     calls: u32,
-    /// Another one tells, or the first by another name.
+    /// Another one was.
     several: bool,
     /// One told only a part of the usage of a call.
     partly_told: bool,
+    /// One may have guessed it.
+    perhaps_guessed: bool,
 }
 
 impl Service {
+    fn first_met_by(scope: u32) -> Service {
+        let (several, partly_told, perhaps_guessed) = (false, false, false);
+        Service { scope, calls: 0, several, partly_told, perhaps_guessed }
+    }
+
     /// Whether it may turn out yet who tells of it.
     fn is_new(&self) -> bool {
         self.calls < NEW_SERVICE_CALLS
     }
 
+    /// Whether one of its libraries may know more of a call than another.
+    fn tells_parts(&self) -> bool {
+        self.partly_told || (self.several && self.perhaps_guessed)
+    }
+
     /// How many traces a link by likeness may tie.
     fn like_traces_max(&self) -> usize {
-        let told_twice = self.several || self.partly_told || self.is_new();
+        let told_twice = self.several || self.is_new();
         if told_twice { LIKE_TRACES_MAX } else { LINKED_TRACES_MAX }
     }
 }
@@ -113,7 +127,7 @@ impl Links {
         let service = self.note(tenant, facts);
         let several = service.several || service.is_new();
         let ended = several.then(|| usage_link(tenant, Edge::End, told, 0)).flatten();
-        let partly = service.partly_told || service.is_new();
+        let partly = service.tells_parts() || service.is_new();
         let parts = partly.then(|| part_links(tenant, told, 0)).into_iter().flatten();
         let alike = begun.into_iter().chain(ended).chain(joint_link(tenant, facts, 0));
         for link in alike.chain(parts) {
@@ -134,25 +148,26 @@ impl Links {
         if self.services.len() >= LINKED_SERVICES_MAX && !self.services.contains_key(&of) {
             self.services.clear();
         }
-        let teller = (facts.scope, facts.name);
-        let new = Service { first: teller, calls: 0, several: false, partly_told: false };
-        let service = self.services.entry(of).or_insert(new);
+        let service = self.services.entry(of).or_insert(Service::first_met_by(facts.scope));
         service.calls = NEW_SERVICE_CALLS.min(service.calls + 1);
-        service.several |= service.first != teller;
+        service.several |= service.scope != facts.scope;
         service.partly_told |= facts.is_partly_told();
+        service.perhaps_guessed |= facts.trust == Trust::PerhapsGuessed;
         *service
     }
 
     /// Adds a link, unless it is one of more than `max` traces.
     fn insert_link(&mut self, link: u64, at: Linked, max: usize) {
-        if self.newer.len() >= LINKS_MAX {
+        if self.newer_ends >= LINKS_MAX {
             self.older = std::mem::take(&mut self.newer);
+            self.newer_ends = 0;
         }
         let at = Packed::from(at);
         let same = |p: &Packed| p.trace == at.trace && p.tenant == at.tenant;
         match self.newer.entry(link) {
             std::collections::hash_map::Entry::Vacant(free) => {
                 free.insert(Ends { first: at, more: None });
+                self.newer_ends += 1;
             }
             std::collections::hash_map::Entry::Occupied(mut there) => {
                 let ends = there.get_mut();
@@ -160,6 +175,7 @@ impl Links {
                 let room = ends.more.as_ref().map_or(1, |m| m.len() + 1) <= max;
                 if !known && room {
                     ends.more.get_or_insert_default().push(at);
+                    self.newer_ends += 1;
                 }
             }
         }
@@ -183,8 +199,8 @@ impl Links {
         let near = move |told: Told| {
             let service = self.services.get(&(key.tenant, told.facts.service));
             let several = service.is_some_and(|s| s.several) && !told.facts.record;
-            let partly = service.is_some_and(|s| s.partly_told);
-            let max = service.map_or(LINKED_TRACES_MAX, |s| s.like_traces_max());
+            let partly = service.is_some_and(Service::tells_parts);
+            let max = service.map_or(LINKED_TRACES_MAX, Service::like_traces_max);
             let links = [-1, 0, 1].into_iter().flat_map(move |s| {
                 let begun = usage_link(key.tenant, Edge::Start, &told, s).into_iter();
                 let ended = several.then(|| usage_link(key.tenant, Edge::End, &told, s)).flatten();

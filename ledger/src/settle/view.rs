@@ -110,11 +110,9 @@ impl Facts {
         self.is_bare() || (guessed && !self.failed)
     }
 
-    /// Whether it tells the output only, nothing, or what it may have guessed: another library may know
-    /// more of the call.
+    /// Whether it tells the output only, or nothing: another library may know more of the call.
     pub(super) fn is_partly_told(&self) -> bool {
-        let part = self.input.is_none() && self.output.is_some();
-        self.knows_no_count() || part || self.trust == Trust::PerhapsGuessed
+        self.knows_no_count() || (self.input.is_none() && self.output.is_some())
     }
 
     /// Whether both totals are told, and there is an output.
