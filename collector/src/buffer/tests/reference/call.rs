@@ -116,7 +116,7 @@ pub(super) fn call_cells(
         && !name.is_empty()
         // The service's name, after which it names its scope.
         // An address, by its port.
-        && !name.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        && name.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err())
         && (name != said_scope.name || ["openai", "anthropic"].contains(&&*name.to_lowercase()))
     {
         let lower = name.to_lowercase();
