@@ -114,8 +114,13 @@ pub const ANCESTORS_OVER_MAX: usize = 64;
 /// for what is free. Beyond, all are forgotten and found again.
 pub const LINKED_SERVICES_MAX: usize = 100_000;
 
-/// Calls of one service, usage and second that a call without a response id is compared with.
+/// Calls of a moment that the end of a stream is compared with, on either side.
 pub const MOMENT_CANDIDATES_MAX: usize = 64;
+
+/// Pairs of calls of one service and usage that are compared by their beginnings, and by their ends:
+/// 32 bytes for each that may be one call, 128 MiB at most. Of ten thousand each is compared with the
+/// next 209, of a hundred thousand with the next 20.
+pub const MOMENT_PAIRS_MAX: usize = 1 << 21;
 
 /// Traces that are looked at together with those of a commit because they may tell of the same
 /// calls. Further ones are left as they are and found again when one of theirs is settled.

@@ -3,7 +3,7 @@
 //! but the fullest of each call as its duplicates: by response id first, then, where one has none,
 //! by service, usage, model and moment.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use super::HashMap;
 use super::trace::{InTrace, Mark, root};
@@ -13,7 +13,7 @@ use super::twins::{
 };
 use super::verdict::Rule;
 use super::view::{Facts, Role};
-use crate::limits::{MOMENT_CANDIDATES_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
+use crate::limits::{LIKE_TRACES_MAX, MOMENT_PAIRS_MAX, RESPONSE_SPANS_MAX, TWIN_SLACK};
 
 /// A span of one of the traces that are settled together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,63 +186,73 @@ fn one_by_one(
     moment: &Moment,
     tellers: &mut HashMap<Place, Vec<Facts>>,
 ) -> Vec<(Place, Place)> {
-    let mut pairs = near_pairs(group);
-    pairs.retain(|(a, b)| (moment.twins)(&group[*a].1, &group[*b].1));
-    pairs.sort_by_cached_key(|(a, b)| ((moment.apart)(&group[*a].1, &group[*b].1), *a, *b));
-    // The cluster of each call, by the place in the group of one of its calls, and what tells of it.
-    let mut cluster: Vec<usize> = (0..group.len()).collect();
-    let mut told_by: Vec<Vec<Facts>> = group
-        .iter()
-        .map(|(at, told)| {
-            let mut own = tellers.remove(at).unwrap_or_default();
-            own.push(told.facts);
-            own
+    let mut clusters: Vec<Cluster> = (0..group.len())
+        .map(|i| {
+            let (at, told) = group[i];
+            let mut tellers = tellers.remove(&at).unwrap_or_default();
+            tellers.push(told.facts);
+            Cluster { calls: vec![i], tellers }
         })
         .collect();
-    for (a, b) in pairs {
-        let (a, b) = (cluster[a], cluster[b]);
-        let tells_both = |x: &Facts| told_by[b].iter().any(|y| x.same_teller(y));
-        if a == b || told_by[a].iter().any(tells_both) {
+    let mut cluster_of: Vec<usize> = (0..group.len()).collect();
+    for (_, a, b) in near_twins(group, moment) {
+        let (a, b) = (cluster_of[a], cluster_of[b]);
+        if a == b || clusters[a].shares_a_teller(&clusters[b]) {
             continue;
         }
-        let more = std::mem::take(&mut told_by[b]);
-        told_by[a].extend(more);
-        for of in cluster.iter_mut().filter(|of| **of == b) {
-            *of = a;
+        let Cluster { calls, tellers } = std::mem::take(&mut clusters[b]);
+        for call in &calls {
+            cluster_of[*call] = a;
         }
-    }
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (i, of) in cluster.into_iter().enumerate() {
-        members.entry(of).or_default().push(i);
+        clusters[a].calls.extend(calls);
+        clusters[a].tellers.extend(tellers);
     }
     let mut same = Vec::new();
-    for members in members.into_values().filter(|m| m.len() > 1) {
-        // Which of them is the call is for what they tell, not for who has an id; of equals the first.
-        let fullest = members.iter().rev().max_by_key(|i| group[**i].1.fullness());
-        let Some(&call) = fullest else { continue };
-        let others = members.iter().filter(|i| **i != call);
+    for Cluster { calls, .. } in clusters.iter().filter(|c| c.calls.len() > 1) {
+        // Which of them is the call is for what they tell, not for who has an id.
+        let fullest = |i: &&usize| (group[**i].1.fullness(), Reverse(**i));
+        let Some(&call) = calls.iter().max_by_key(fullest) else { continue };
+        let others = calls.iter().filter(|i| **i != call);
         same.extend(others.map(|i| (group[*i].0, group[call].0)));
     }
     same
 }
 
-/// Pairs of calls of a group that begin or end within [`TWIN_SLACK`] of each other, by their places in it,
-/// the lower first. Of each call no more than [`MOMENT_CANDIDATES_MAX`] that begin after it, and that
-/// end after it: the nearest.
-fn near_pairs(group: &[(Place, Told)]) -> Vec<(usize, usize)> {
+/// Calls of a group that are one, by their places in it, and what tells of it.
+#[derive(Default)]
+struct Cluster {
+    calls: Vec<usize>,
+    tellers: Vec<Facts>,
+}
+
+impl Cluster {
+    fn shares_a_teller(&self, other: &Cluster) -> bool {
+        self.tellers.iter().any(|x| other.tellers.iter().any(|y| x.same_teller(y)))
+    }
+}
+
+/// Twins of a group that begin or end within [`TWIN_SLACK`] of each other, the nearest first: how far
+/// apart they lie, and their places. Each call is compared with the next to begin, and to end, as many as
+/// [`MOMENT_PAIRS_MAX`] has room for.
+fn near_twins(group: &[(Place, Told)], moment: &Moment) -> Vec<((u64, u64), usize, usize)> {
     let slack = TWIN_SLACK.as_nanos() as i64;
-    let mut pairs = Vec::new();
+    let most = (MOMENT_PAIRS_MAX / group.len().max(1)).clamp(4, LIKE_TRACES_MAX);
+    let mut twins = Vec::new();
     for edge in [|t: &Told| t.facts.start_ns, Told::end_ns] {
         let mut by_edge: Vec<(i64, usize)> =
             group.iter().enumerate().map(|(i, (_, told))| (edge(told), i)).collect();
         by_edge.sort_unstable();
-        for (n, (at, i)) in by_edge.iter().enumerate() {
-            let after = by_edge[n + 1..].iter().take(MOMENT_CANDIDATES_MAX);
+        for (n, &(at, i)) in by_edge.iter().enumerate() {
+            let after = by_edge[n + 1..].iter().take(most);
             let near = after.take_while(|(other, _)| *other <= at.saturating_add(slack));
-            pairs.extend(near.map(|(_, j)| (*i.min(j), *i.max(j))));
+            let pairs = near.map(|(_, j)| (i.min(*j), i.max(*j)));
+            twins.extend(pairs.filter_map(|(i, j)| {
+                let (one, other) = (&group[i].1, &group[j].1);
+                (moment.twins)(one, other).then(|| ((moment.apart)(one, other), i, j))
+            }));
         }
     }
-    pairs.sort_unstable();
-    pairs.dedup();
-    pairs
+    twins.sort_unstable();
+    twins.dedup();
+    twins
 }

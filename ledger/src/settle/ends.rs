@@ -12,7 +12,7 @@ use super::across::Place;
 use super::trace::{InTrace, Mark};
 use super::twins::{Told, ends_stream};
 use super::verdict::Rule;
-use crate::limits::{MOMENT_CANDIDATES_MAX, TWIN_SLACK, WITHIN_SLACK};
+use crate::limits::{MOMENT_CANDIDATES_MAX, TOGETHER_SLACK, TWIN_SLACK};
 
 /// Marks the spans that tell the end of a stream.
 pub(super) fn tie_stream_ends(traces: &mut [InTrace<'_>]) {
@@ -51,7 +51,7 @@ fn meeting(traces: &[InTrace<'_>]) -> Vec<(Place, Place)> {
         }
     }
     let told = |at: Place| traces[at.t].told(at.i);
-    let (before, after) = (TWIN_SLACK.as_nanos() as i64, WITHIN_SLACK.as_nanos() as i64);
+    let (before, after) = (TWIN_SLACK.as_nanos() as i64, TOGETHER_SLACK.as_nanos() as i64);
     let mut found = Vec::new();
     for Meetings { mut begun, mut ends } in groups.into_values() {
         ends.sort_unstable();
