@@ -1,7 +1,7 @@
 //! Calls that tell a running sum: their usage contains that of the calls before them below one
-//! span, as long as these ask for tools, or tools are called in between. Takes traces whose other rules are applied, gives for each
-//! such call the one before it, whose counts are to be taken off. What it tells stays in its row of
-//! `spans`; the difference is in `calls`.
+//! span, as long as these ask for tools, or tools are called in between. Takes traces whose other
+//! rules are applied, gives for each such call the one before it, whose counts are to be taken off.
+//! What it tells stays in its row of `spans`; the difference is in `calls`.
 
 use spanledger_schemas::running_sum::RunningSum;
 
