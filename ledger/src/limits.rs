@@ -92,8 +92,8 @@ pub const LIKE_TRACES_MAX: usize = 256;
 pub const NEW_SERVICE_CALLS: u32 = 1_000;
 
 /// Ends of links by which twins find each other, up to three a call (one more in services of which two
-/// libraries tell, and six where one knows only a part of some), in each of two generations of some
-/// 50 bytes each, 26 MiB at most (what 229,000 would take as well). Twins come within seconds: ten
+/// libraries tell, and six where one knows only a part of some), in each of two generations: 22 MiB
+/// where no two share a link, some 41 where each has two. Twins come within seconds: ten
 /// thousand calls a second have theirs for four to thirteen. A twin that comes later than that stays
 /// a call of its own.
 pub const LINKS_MAX: usize = 200_000;
@@ -110,16 +110,16 @@ pub const TOGETHER_SLACK: Duration = Duration::from_millis(100);
 /// calls would take the product of both.
 pub const ANCESTORS_OVER_MAX: usize = 64;
 
-/// Services of which it is remembered who tells of their calls: 16 bytes each and as much again
-/// for what is free. Beyond, all are forgotten and found again.
+/// Services of which it is remembered who tells of their calls: 21 bytes each, and a third more for
+/// what is free. Beyond, all are forgotten and found again.
 pub const LINKED_SERVICES_MAX: usize = 100_000;
 
 /// Calls of a moment that the end of a stream is compared with, on either side.
 pub const MOMENT_CANDIDATES_MAX: usize = 64;
 
 /// Pairs of calls of one service and usage that are compared by their beginnings, and by their ends:
-/// 32 bytes for each that may be one call, 128 MiB at most. Of ten thousand each is compared with the
-/// next 209, of a hundred thousand with the next 20.
+/// 32 bytes for each that may be one call, 128 MiB while they are no more than half a million. Of ten
+/// thousand each is compared with the next 209, of a hundred thousand with the next 20.
 pub const MOMENT_PAIRS_MAX: usize = 1 << 21;
 
 /// Traces that are looked at together with those of a commit because they may tell of the same

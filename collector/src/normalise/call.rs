@@ -179,15 +179,14 @@ pub(super) fn read<'a>(
     };
     let finish_reason = reported::finish_reason(said);
     let running_sum = speaks.and_then(|d| d.shows_running_sum(scope.name)).and_then(|key| {
-        let asks_for_tools = || {
-            let reason = finish_reason.as_deref()?;
-            Some(reason.to_ascii_lowercase().starts_with("tool"))
-        };
+        let is_for_tools = |reason: &str| reason.to_ascii_lowercase().starts_with("tool");
         match role {
             SpanRole::Call if !said.has(key) => None,
-            SpanRole::Call if asks_for_tools() == Some(true) => Some(RunningSum::GoesOn),
+            SpanRole::Call if finish_reason.as_deref().is_some_and(is_for_tools) => {
+                Some(RunningSum::GoesOn)
+            }
             SpanRole::Call => Some(RunningSum::Ends),
-            // Whatever reason the call before it had: Gemini and Ollama have none of their own for tools.
+            // Whatever the reason of the call before it: Gemini and Ollama have none for tools.
             _ if operation.as_deref() == Some("execute_tool") => Some(RunningSum::GoesOn),
             _ => None,
         }

@@ -64,7 +64,8 @@ const NOTE: Kind = Kind { operation: "", is: Is::Note };
 
 /// Kinds in lower case: `openinference.span.kind`, `traceloop.span.kind`,
 /// `langfuse.observation.type`, `langsmith.span.kind`, `mlflow.spanType`, Claude Code's `span.type`,
-/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`, `gen_ai.span.kind`, `spring.ai.kind` and others.
+/// `genkit:metadata:subtype`, `mastra.span.type`, `ag2.span.type`, `gen_ai.span.kind`,
+/// `spring.ai.kind` and others.
 const KINDS: &[(&str, Kind)] = &[
     ("llm", call("chat")),
     ("generation", call("chat")),

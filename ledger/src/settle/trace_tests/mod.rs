@@ -2,9 +2,9 @@
 //! case here, over any forest of spans in `properties`.
 
 mod apart;
+mod left_behind;
 mod properties;
-
-use spanledger_schemas::running_sum::RunningSum;
+mod sums;
 
 use super::trace::{Call, Settled, settle_together};
 use super::verdict::{Of, Rule, Uncounted, Verdict};
@@ -537,95 +537,5 @@ fn a_call_that_its_library_tells_again_elsewhere_is_one() {
     assert_eq!(
         called(&[inference(1, 9, 10).response(7), inference(2, 9, 10).response(7)]).len(),
         1
-    );
-}
-
-// opentelemetry-instrumentation-langchain 0.50 leaves the context of each call attached, so that
-// the next call of the process becomes its child.
-#[test]
-fn a_call_that_begins_after_its_parent_is_over_is_no_part_of_it() {
-    let spans = [
-        inference(1, 0, 100).at(0).names(TEAM),
-        inference(2, 1, 200).at(2),
-        // A chain, of no known beginning, around two more.
-        span(3, 2),
-        inference(4, 3, 300).at(4),
-        inference(5, 3, None).at(6),
-    ];
-    let settled = settle(&spans);
-    assert_eq!(ids(&settled.calls), [1, 2, 4, 5]);
-    assert_eq!(verdicts(&settled), []);
-    let team = settled.calls.iter().map(|c| c.owners[0].map(|o| o.row)).collect::<Vec<_>>();
-    assert_eq!(team, [Some(1), None, None, None]);
-    // Of two services, whose clocks differ, the inner one stays a part.
-    let of = |s: S, service: u32| s.with(|f| f.service = service);
-    let apart = [of(inference(1, 0, 100), 5), of(inference(2, 1, 100).at(2), 6)];
-    assert_eq!(called(&apart).len(), 1);
-}
-
-// ADK for Java ends the span of a call when its reader has gone on, and begins the next below it: 1670 tokens
-// in 2.90 s, 1683 in 0.24 s that began 87 ms before the end of the first.
-#[test]
-fn call_that_is_over_before_its_librarys_next_one_is_no_sum_of_it() {
-    let lasting = |id: u64, parent: u64, begun_ms: i64, took_ms: i64, input: i64| {
-        let mut call = inference(id, parent, input).library(1);
-        call.view.duration_ns = took_ms * (SECOND / 1_000);
-        call.with(|f| f.start_ns = T0 + begun_ms * (SECOND / 1_000))
-    };
-    let first = lasting(1, 0, 0, 2_898, 1_670);
-    assert_eq!(called(&[first, lasting(2, 1, 2_811, 240, 1_683)]), [1, 2]);
-    // A third one below the second.
-    let second = lasting(2, 1, 2_811, 240, 1_683);
-    assert_eq!(called(&[first, second, lasting(3, 2, 3_000, 500, 100)]), [1, 2, 3]);
-    // Over within it, of another library, or with the same usage: as ever.
-    assert_eq!(called(&[first, lasting(2, 1, 2_000, 240, 1_683)]), [2]);
-    assert_eq!(called(&[first, second.library(2)]), [2]);
-    assert_eq!(called(&[first, lasting(2, 1, 2_811, 240, 1_670)]), [2]);
-}
-
-// Spring AI: 3893 tokens in, then 3893 + 3986, then all three.
-#[test]
-fn of_a_running_sum_each_call_has_what_the_one_before_does_not_tell() {
-    let call = |id: u64, second: i64, input: i64, sum: Option<RunningSum>| {
-        inference(id, 9, input).at(second).with(|f| f.sum = sum)
-    };
-    let before = |spans: &[S]| -> Vec<_> {
-        settle(spans).calls.iter().map(|c| (c.span, c.less.map(|row| row.row))).collect()
-    };
-    let (goes_on, ends) = (Some(RunningSum::GoesOn), Some(RunningSum::Ends));
-    let answer = [
-        call(1, 0, 3_893, goes_on),
-        call(2, 1, 7_879, goes_on),
-        call(3, 2, 12_212, ends),
-        // Another answer below the same span.
-        call(4, 3, 20_000, ends),
-    ];
-    assert_eq!(before(&answer), [(1, None), (2, Some(1)), (3, Some(2)), (4, None)]);
-    // Less than before, at the same time, or below another span: no sum.
-    for next in [
-        call(2, 1, 3_000, ends),
-        call(2, 0, 7_879, ends),
-        inference(2, 8, 7_879).at(1).with(|f| f.sum = ends),
-        call(2, 1, 7_879, None),
-    ] {
-        assert_eq!(before(&[answer[0], next]), [(1, None), (2, None)]);
-    }
-    // Gemini stops for tools, too; a tool in between tells that the answer went on.
-    let tool = |id: u64, second: i64| {
-        let mut tool = inference(id, 9, None).at(second).with(|f| f.sum = goes_on);
-        (tool.view.role, tool.view.duration_ns) = (Role::Tool, SECOND / 2);
-        tool
-    };
-    let stopped = call(1, 0, 3_893, ends);
-    let (next, found) = (call(2, 3, 7_879, ends), vec![(1, None), (2, Some(1))]);
-    assert_eq!(before(&[stopped, tool(5, 1), tool(6, 2), next]), found);
-    for other in [tool(5, 3), tool(5, 0), tool(5, 1).with(|f| f.scope = 7)] {
-        assert_eq!(before(&[stopped, other, next]), [(1, None), (2, None)]);
-    }
-    // What the first does not tell is in the sum all the same.
-    let untold = answer[0].with(|f| f.output = None);
-    assert_eq!(
-        before(&[untold, answer[1].with(|f| f.output = Some(20))]),
-        [(1, None), (2, Some(1))]
     );
 }
