@@ -110,7 +110,7 @@ pub const TOGETHER_SLACK: Duration = Duration::from_millis(100);
 /// calls would take the product of both.
 pub const ANCESTORS_OVER_MAX: usize = 64;
 
-/// Services of which it is remembered who tells of their calls: 21 bytes each, and a third more for
+/// Services of which it is remembered who tells of their calls: 24 bytes each, and a third more for
 /// what is free. Beyond, all are forgotten and found again.
 pub const LINKED_SERVICES_MAX: usize = 100_000;
 

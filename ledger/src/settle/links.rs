@@ -33,13 +33,15 @@ pub(super) struct Links {
     older: HashMap<u64, Ends>,
     /// Services by tenant.
     services: HashMap<(u32, u32), Service>,
+    /// Services were too many and forgotten.
+    forgot_services: bool,
 }
 
 /// Who tells of the calls of a service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Service {
-    /// The library that was met first.
-    scope: u32,
+    /// The library that was met first; none while only log records were.
+    scope: Option<u32>,
     /// Calls met, up to [`NEW_SERVICE_CALLS`].
     calls: u32,
     /// Another one was.
@@ -48,14 +50,11 @@ struct Service {
     partly_told: bool,
     /// One may have guessed it.
     perhaps_guessed: bool,
+    /// A call or record of it had no response id. Two that have one are tied by that alone.
+    unnamed: bool,
 }
 
 impl Service {
-    fn first_met_by(scope: u32) -> Service {
-        let (several, partly_told, perhaps_guessed) = (false, false, false);
-        Service { scope, calls: 0, several, partly_told, perhaps_guessed }
-    }
-
     /// Whether it may turn out yet who tells of it.
     fn is_new(&self) -> bool {
         self.calls < NEW_SERVICE_CALLS
@@ -120,6 +119,7 @@ impl Links {
         // Log records are tied by what they name.
         if facts.record || facts.service == 0 {
             if let Some(link) = begun {
+                self.service(tenant, facts).unnamed |= facts.response == 0;
                 self.insert_link(link, at, LINKED_TRACES_MAX);
             }
             return;
@@ -144,16 +144,23 @@ impl Links {
 
     /// Notes who tells of a call, and gives what is known of its service then.
     fn note(&mut self, tenant: u32, facts: &Facts) -> Service {
+        let service = self.service(tenant, facts);
+        service.calls = NEW_SERVICE_CALLS.min(service.calls + 1);
+        service.several |= *service.scope.get_or_insert(facts.scope) != facts.scope;
+        service.partly_told |= facts.is_partly_told();
+        service.perhaps_guessed |= facts.trust == Trust::PerhapsGuessed;
+        service.unnamed |= facts.response == 0;
+        *service
+    }
+
+    fn service(&mut self, tenant: u32, facts: &Facts) -> &mut Service {
         let of = (tenant, facts.service);
         if self.services.len() >= LINKED_SERVICES_MAX && !self.services.contains_key(&of) {
             self.services.clear();
+            self.forgot_services = true;
         }
-        let service = self.services.entry(of).or_insert(Service::first_met_by(facts.scope));
-        service.calls = NEW_SERVICE_CALLS.min(service.calls + 1);
-        service.several |= service.scope != facts.scope;
-        service.partly_told |= facts.is_partly_told();
-        service.perhaps_guessed |= facts.trust == Trust::PerhapsGuessed;
-        *service
+        let unnamed = self.forgot_services;
+        self.services.entry(of).or_insert(Service { unnamed, ..Service::default() })
     }
 
     /// Adds a link, unless it is one of more than `max` traces.
@@ -198,10 +205,12 @@ impl Links {
         // What begins or ends within a second of another may do so in the next or the last.
         let near = move |told: Told| {
             let service = self.services.get(&(key.tenant, told.facts.service));
+            let named = told.facts.response != 0 && service.is_some_and(|s| !s.unnamed);
+            let seconds = if named { 0..0 } else { -1..2 };
             let several = service.is_some_and(|s| s.several) && !told.facts.record;
             let partly = service.is_some_and(Service::tells_parts);
             let max = service.map_or(LINKED_TRACES_MAX, Service::like_traces_max);
-            let links = [-1, 0, 1].into_iter().flat_map(move |s| {
+            let links = seconds.flat_map(move |s| {
                 let begun = usage_link(key.tenant, Edge::Start, &told, s).into_iter();
                 let ended = several.then(|| usage_link(key.tenant, Edge::End, &told, s)).flatten();
                 let joint = joint_link(key.tenant, &told.facts, s);
@@ -390,6 +399,45 @@ mod tests {
         };
         // 24 requests, each told twice: the 47 others. Of one library, so many are but alike.
         assert_eq!([found(2), found(1)], [47, 0]);
+    }
+
+    #[test]
+    fn calls_with_ids_are_linked_by_likeness_once_one_of_their_service_has_none() {
+        let usage = Facts { service: 5, input: Some(10), output: Some(1), ..Facts::default() };
+        let named = |response: u64, service: u32| {
+            told(Facts { response, service, start_ns: 100 * SECOND, ..usage }, 1)
+        };
+        let mut links = Links::default();
+        links.insert(at(0, 1), &named(7, 5));
+        links.insert(at(0, 2), &named(8, 5));
+        let linked =
+            |links: &Links, told: Told| links.of(&at(0, 2).key, &spans(told)).collect::<Vec<_>>();
+        // Two ids are two calls, however alike.
+        assert_eq!(linked(&links, named(8, 5)), []);
+        // What has none may be either of them, and each finds it.
+        assert_eq!(linked(&links, named(0, 5)), [at(0, 1)]);
+        links.insert(at(0, 3), &named(0, 5));
+        assert_eq!(linked(&links, named(8, 5)), [at(0, 1), at(0, 3)]);
+        // So does one of a log record's service, whoever told of that first.
+        let record = Facts { record: true, ..named(0, 6).facts };
+        links.insert(at(0, 4), &told(record, 1));
+        assert_eq!(linked(&links, named(9, 6)), [at(0, 4)]);
+    }
+
+    #[test]
+    fn services_that_were_forgotten_are_taken_to_have_calls_without_ids() {
+        let usage = Facts { input: Some(10), output: Some(1), ..Facts::default() };
+        let of_one = |response: u64| {
+            told(Facts { response, service: 1, start_ns: 100 * SECOND, ..usage }, 1)
+        };
+        let mut links = Links::default();
+        links.insert(at(0, 1), &of_one(0));
+        for service in 2..LINKED_SERVICES_MAX as u32 + 2 {
+            links.insert(at(0, 2), &told(Facts { response: 7, service, ..Facts::default() }, 1));
+        }
+        links.insert(at(0, 3), &of_one(8));
+        let found: Vec<_> = links.of(&at(0, 3).key, &spans(of_one(8))).collect();
+        assert_eq!(found, [at(0, 1)]);
     }
 
     #[test]
