@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use spanledger_schemas::Kind;
 
-use super::columns::done;
+use super::columns::{SharedTexts, done};
 use crate::normalise::{Basis, Normalised};
 
 /// The currency of every reported cost: no library documents another.
@@ -39,9 +39,9 @@ pub(super) struct CallColumns {
     user_id: StringBuilder,
     session_id: StringBuilder,
     feature: StringBuilder,
-    column_sources: StringBuilder,
+    column_sources: SharedTexts,
     usage_basis: StringBuilder,
-    usage_reason: StringBuilder,
+    usage_reason: SharedTexts,
     reported_input_tokens: Int64Builder,
     reported_output_tokens: Int64Builder,
     input_tokens: Int64Builder,
@@ -168,9 +168,9 @@ impl CallColumns {
             done(&mut self.user_id),
             done(&mut self.session_id),
             done(&mut self.feature),
-            done(&mut self.column_sources),
+            self.column_sources.finish(),
             done(&mut self.usage_basis),
-            done(&mut self.usage_reason),
+            self.usage_reason.finish(),
             done(&mut self.reported_input_tokens),
             done(&mut self.reported_output_tokens),
             done(&mut self.input_tokens),
@@ -232,9 +232,9 @@ impl Default for CallColumns {
             user_id: text(),
             session_id: text(),
             feature: text(),
-            column_sources: text(),
+            column_sources: SharedTexts::default(),
             usage_basis: text(),
-            usage_reason: text(),
+            usage_reason: SharedTexts::default(),
             reported_input_tokens: int(),
             reported_output_tokens: int(),
             input_tokens: int(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    RecordBatch, StringBuilder, StringViewBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema};
 use spanledger_schemas::{Table, time};
 
 use crate::decode::{
@@ -33,6 +33,26 @@ impl Instants {
 
     pub(super) fn append_ns_option(&mut self, unix_ns: Option<i64>) {
         self.0.append_option(unix_ns.map(time::micros));
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+/// Long texts that many rows share: each is there once, and a row points at it.
+#[derive(Debug)]
+pub(super) struct SharedTexts(StringViewBuilder);
+
+impl Default for SharedTexts {
+    fn default() -> Self {
+        Self(StringViewBuilder::new().with_deduplicate_strings())
+    }
+}
+
+impl SharedTexts {
+    pub(super) fn append_option(&mut self, text: Option<&str>) {
+        self.0.append_option(text);
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
@@ -306,9 +326,17 @@ pub(super) fn said(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The batch of a table.
+/// The batch of a table, whose texts are as they are written or, where they are shared, as they are
+/// read.
 pub(super) fn batch(table: &'static Table, columns: Vec<ArrayRef>) -> RecordBatch {
-    match RecordBatch::try_new(table.arrow_schema(), columns) {
+    let schema = table.arrow_schema();
+    let fields = schema.fields().iter().zip(&columns).map(|(field, column)| {
+        field.as_ref().clone().with_data_type(match column.data_type() {
+            DataType::Utf8View => DataType::Utf8View,
+            _ => field.data_type().clone(),
+        })
+    });
+    match RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns) {
         Ok(batch) => batch,
         // The test `columns_agree_with_the_schemas` proves order, types and nulls of all four.
         Err(e) => panic!("table `{}`: the builders disagree with its schema: {e}", table.name),
