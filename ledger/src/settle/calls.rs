@@ -98,9 +98,9 @@ pub(super) fn column_of<'a>(
 /// the span that names it says, and that span where it is another.
 fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringViewArray, SettleError> {
     let mut said = StringViewBuilder::with_capacity(calls.len());
-    // Calls that own themselves come in few shapes: which facts, of which sources. The text of
-    // each is there once.
-    let mut shapes: HashMap<(u16, &str), Option<(u32, u32)>> = HashMap::default();
+    // Calls that own themselves come in few shapes: which facts, of which sources, which are told
+    // by where they are, being long. The text of each is there once.
+    let mut shapes: HashMap<(u16, usize, usize), Option<(u32, u32)>> = HashMap::default();
     let mut line = String::new();
     let (of_spans, ids) = (gathered.texts("column_sources")?, gathered.texts("span_id")?);
     for call in calls {
@@ -111,7 +111,8 @@ fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringViewArray,
             continue;
         }
         let sources = of_spans.at(call.row)?.unwrap_or_default();
-        let text = match shapes.entry((named_by(&call.owners), sources)) {
+        let place = (sources.as_ptr().addr(), sources.len());
+        let text = match shapes.entry((named_by(&call.owners), place.0, place.1)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
                 owner_line(call, &of_spans, &ids, &mut line)?;

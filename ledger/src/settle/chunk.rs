@@ -196,7 +196,7 @@ fn views(
         let said = said.fold(0u16, |bits, (fact, _)| bits | 1 << fact);
         let resource = match said {
             0 => 0,
-            _ => said & of_resource.names(sources.is_valid(i).then(|| sources.value(i))),
+            _ => said & of_resource.names(&sources, i),
         };
         let role = match role.value(i) {
             "call" if duplicate.is_null(i) => Role::Inference,
@@ -235,17 +235,21 @@ fn views(
     Ok(Chunk { tenants, spans, rows, received: newest })
 }
 
-/// Which facts of ownership come from the resource, by the text of `column_sources`; texts repeat.
+/// Which facts of ownership come from the resource, by the text of `column_sources`; texts repeat,
+/// and one that is there once is told by where it is.
 #[derive(Default)]
-struct OfResource<'a> {
-    known: HashMap<&'a str, u16>,
+struct OfResource {
+    known: HashMap<u128, u16>,
 }
 
-impl<'a> OfResource<'a> {
-    /// Without sources, those that a span seldom names itself.
-    fn names(&mut self, sources: Option<&'a str>) -> u16 {
-        let Some(sources) = sources else { return ON_EVERY_RESOURCE };
-        *self.known.entry(sources).or_insert_with(|| {
+impl OfResource {
+    /// Those of a row. Without sources, those that a span seldom names itself.
+    fn names(&mut self, of: &StringViewArray, row: usize) -> u16 {
+        if of.is_null(row) {
+            return ON_EVERY_RESOURCE;
+        }
+        *self.known.entry(of.views()[row]).or_insert_with(|| {
+            let sources = of.value(row);
             let from = |column: &str| sources.contains(&format!("{column}=resource:"));
             let told = |column: &str| sources.contains(&format!("{column}="));
             let facts = (0..).zip(OWNER_COLUMNS).filter(|(fact, column)| {

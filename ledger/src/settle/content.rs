@@ -72,12 +72,15 @@ fn add_column(hashes: &mut [u64], column: &ArrayRef) -> Result<(), SettleError> 
 }
 
 fn add<A: ArrayAccessor>(hashes: &mut [u64], column: A, with: impl Fn(u64, A::Item) -> u64) {
-    for (i, hash) in hashes.iter_mut().enumerate() {
-        *hash = if column.is_valid(i) {
-            with(*hash, column.value(i))
-        } else {
-            hash.rotate_left(1) ^ NULL
-        };
+    let without = |hash: u64| hash.rotate_left(1) ^ NULL;
+    // Most columns say something in every row, or in none.
+    match column.null_count() {
+        0 => (0..).zip(hashes).for_each(|(i, hash)| *hash = with(*hash, column.value(i))),
+        nulls if nulls == column.len() => hashes.iter_mut().for_each(|hash| *hash = without(*hash)),
+        _ => (0..).zip(hashes).for_each(|(i, hash)| {
+            let said = column.is_valid(i);
+            *hash = if said { with(*hash, column.value(i)) } else { without(*hash) };
+        }),
     }
 }
 
