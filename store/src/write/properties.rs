@@ -135,18 +135,21 @@ fn is_in_order(table: &Table, column: &Column) -> bool {
         || column.name.ends_with("_unix_ns")
 }
 
-/// What no search is narrowed by: keys and values of maps, documents, and ids of which every row has
-/// its own, where rows are not in their order. Finding the bounds of a text costs as much as looking
-/// it up in a dictionary.
+/// What no search is narrowed by: keys and values of maps, documents, what a column came from, and ids
+/// of which every row has its own, where rows are not in their order. Finding the bounds of a text
+/// costs as much as looking it up in a dictionary.
 fn leaves_without_bounds(table: &Table, column: &Column) -> Vec<ColumnPath> {
     let own_per_row = ["span_id", "parent_span_id", "response_id"].contains(&column.name);
+    let sources = ["column_sources", "owner_sources", "usage_reason"].contains(&column.name);
     match column.kind {
         Kind::TextMap => ["key", "value"]
             .map(|leaf| ["key_value", leaf].map(str::to_owned).to_vec())
             .map(|rest| ColumnPath::new([vec![column.name.to_owned()], rest].concat()))
             .to_vec(),
         Kind::Text
-            if is_document(column) || own_per_row && !table.sort_by.contains(&column.name) =>
+            if is_document(column)
+                || sources
+                || own_per_row && !table.sort_by.contains(&column.name) =>
         {
             vec![ColumnPath::from(column.name)]
         }
