@@ -68,7 +68,8 @@ const ENDINGS: [&str; 6] = [
 /// Whether an attribute is a bag by its name.
 pub(super) fn is_bag(key: &str) -> bool {
     // All of them end alike, which almost no other name does.
-    key.ends_with('s') && ENDINGS.iter().any(|ending| key.ends_with(ending))
+    let alike = key.as_bytes().last_chunk().is_some_and(|end| [b"rs", b"ms", b"gs"].contains(&end));
+    alike && ENDINGS.iter().any(|ending| key.ends_with(ending))
 }
 
 /// Calls `take` with key, kind and text of each piece of content in a bag. Gives the bag without

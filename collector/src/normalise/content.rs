@@ -150,28 +150,33 @@ pub(super) const KEYS: &[(&str, ContentKind)] = &[
     ("copilot_chat.user_request", Input),
 ];
 
-/// Beginnings of flattened messages: `llm.input_messages.0.message.content` and the like.
-const PREFIXES: &[(&str, ContentKind)] = &[
-    ("gen_ai.completion.", Output),
-    ("llm.prompts.", Input),
-    ("llm.input_messages.", Input),
-    ("llm.output_messages.", Output),
-    ("llm.tools.", ToolDefinitions),
-    ("llm.request.functions.", ToolDefinitions),
-    ("llm.openai.messages", Input),
-    ("llm.openai.choices", Output),
-    ("llm.openai.tools", ToolDefinitions),
-    ("llm.anthropic.messages", Input),
-    ("llm.anthropic.system", System),
-    ("llm.anthropic.content", Output),
-    ("llm.gemini.contents", Input),
-    ("llm.gemini.candidates", Output),
-    ("llm.ollama_chat.message", Output),
-    ("llm.choices.", Output),
-    ("embedding.embeddings.", Other),
-    ("retrieval.documents.", Other),
-    ("reranker.input_documents.", Input),
-    ("reranker.output_documents.", Output),
+/// Beginnings of flattened messages, `llm.input_messages.0.message.content` and the like, by their
+/// namespace.
+const PREFIXES: &[(&str, &[(&str, ContentKind)])] = &[
+    ("gen_ai.", &[("completion.", Output)]),
+    (
+        "llm.",
+        &[
+            ("prompts.", Input),
+            ("input_messages.", Input),
+            ("output_messages.", Output),
+            ("tools.", ToolDefinitions),
+            ("request.functions.", ToolDefinitions),
+            ("openai.messages", Input),
+            ("openai.choices", Output),
+            ("openai.tools", ToolDefinitions),
+            ("anthropic.messages", Input),
+            ("anthropic.system", System),
+            ("anthropic.content", Output),
+            ("gemini.contents", Input),
+            ("gemini.candidates", Output),
+            ("ollama_chat.message", Output),
+            ("choices.", Output),
+        ],
+    ),
+    ("embedding.", &[("embeddings.", Other)]),
+    ("retrieval.", &[("documents.", Other)]),
+    ("reranker.", &[("input_documents.", Input), ("output_documents.", Output)]),
 ];
 
 /// The kind of a key that is content by its beginning.
@@ -184,15 +189,10 @@ pub(super) fn by_prefix(key: &str) -> Option<ContentKind> {
         // `gen_ai.prompt.0.content` is a message; `gen_ai.prompt.name` is the name of a template.
         return rest.starts_with(|c: char| c.is_ascii_digit()).then_some(Input);
     }
-    let (namespace, _) = key.split_once('.')?;
-    if !["gen_ai", "llm", "embedding", "retrieval", "reranker"].contains(&namespace) {
-        return None;
-    }
-    let rest = &key[namespace.len()..];
-    let of = |(prefix, _): &&(&str, ContentKind)| {
-        prefix.strip_prefix(namespace).is_some_and(|prefix| rest.starts_with(prefix))
-    };
-    PREFIXES.iter().find(of).map(|(_, kind)| *kind)
+    let of =
+        |(namespace, known): &(&str, &'static [_])| Some((key.strip_prefix(namespace)?, *known));
+    let (rest, known): (_, &[(&str, _)]) = PREFIXES.iter().find_map(of)?;
+    known.iter().find(|(prefix, _)| rest.starts_with(prefix)).map(|(_, kind)| *kind)
 }
 
 /// Names that are content only in the mouth of one scope; elsewhere they mean anything.
