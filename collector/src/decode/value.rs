@@ -289,7 +289,7 @@ pub fn write_json_text(text: &str, out: &mut String) {
 /// exponent where that is shorter.
 pub fn write_json_double(number: f64, out: &mut String) {
     if number.is_finite() {
-        let _ = write!(out, "{number:?}");
+        out.push_str(zmij::Buffer::new().format_finite(number));
     } else {
         out.push('"');
         out.push_str(non_finite(number));
