@@ -6,12 +6,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringViewArray,
-    StringViewBuilder, TimestampMicrosecondArray,
+    Array, ArrayBuilder, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, RecordBatch,
+    StringViewArray, StringViewBuilder, TimestampMicrosecondArray, UInt32Builder,
 };
-use arrow::buffer::Buffer;
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, is_not_null, not, nullif};
+use arrow::compute::{cast, is_not_null, not, nullif, take};
 use arrow::datatypes::DataType;
 use spanledger_schemas::tables::calls::{MEASURES, TABLE};
 use spanledger_schemas::time;
@@ -48,7 +47,7 @@ pub(super) fn build(
             }
             "tpot_ms" => Arc::new(tpot(&facts, duration)?),
             "model" => model(&facts)?,
-            "owner_sources" => Arc::new(owner_sources(calls, gathered)?),
+            "owner_sources" => owner_sources(calls, gathered)?,
             "usage_source" => Arc::new(usage_source(calls, &facts)?),
             "state" => {
                 Arc::new(StringViewArray::from_iter_values(calls.iter().map(|_| state.word())))
@@ -96,41 +95,36 @@ pub(super) fn column_of<'a>(
 
 /// Where each fact of ownership of a call comes from (I-7): the attribute, as `column_sources` of
 /// the span that names it says, and that span where it is another.
-fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<StringViewArray, SettleError> {
-    let mut said = StringViewBuilder::with_capacity(calls.len());
+fn owner_sources(calls: &[Call], gathered: &Gathered) -> Result<ArrayRef, SettleError> {
+    let mut lines = StringViewBuilder::new();
+    let mut of_calls = UInt32Builder::with_capacity(calls.len());
     // Calls that own themselves come in few shapes: which facts, of which sources, which are told
-    // by where they are, being long. The text of each is there once.
-    let mut shapes: HashMap<(u16, usize, usize), Option<(u32, u32)>> = HashMap::default();
+    // by where they are, being long. The line of each is there once.
+    let mut shapes: HashMap<(u16, usize, usize), Option<u32>> = HashMap::default();
     let mut line = String::new();
+    let mut add = |line: &str| {
+        let place = (!line.is_empty()).then_some(lines.len() as u32)?;
+        lines.append_value(line);
+        Some(place)
+    };
     let (of_spans, ids) = (gathered.texts("column_sources")?, gathered.texts("span_id")?);
     for call in calls {
-        line.clear();
         if call.owners.iter().flatten().any(|owner| *owner != call.row) {
             owner_line(call, &of_spans, &ids, &mut line)?;
-            said.append_option((!line.is_empty()).then_some(&line));
+            of_calls.append_option(add(&line));
             continue;
         }
         let sources = of_spans.at(call.row)?.unwrap_or_default();
-        let place = (sources.as_ptr().addr(), sources.len());
-        let text = match shapes.entry((named_by(&call.owners), place.0, place.1)) {
+        let shape = (named_by(&call.owners), sources.as_ptr().addr(), sources.len());
+        of_calls.append_option(match shapes.entry(shape) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
                 owner_line(call, &of_spans, &ids, &mut line)?;
-                *new.insert(append_block(&mut said, &line))
+                *new.insert(add(&line))
             }
-        };
-        match text {
-            Some((block, length)) => said.try_append_view(block, 0, length)?,
-            None => said.append_null(),
-        }
+        });
     }
-    Ok(said.finish())
-}
-
-/// Adds a text that several rows will have; gives its block and length, none for the empty one.
-fn append_block(to: &mut StringViewBuilder, text: &str) -> Option<(u32, u32)> {
-    let length = u32::try_from(text.len()).ok().filter(|length| *length > 0)?;
-    Some((to.append_block(Buffer::from(text.as_bytes())), length))
+    Ok(take(&lines.finish(), &of_calls.finish(), None)?)
 }
 
 /// One bit for each fact of ownership that is named.
@@ -144,6 +138,7 @@ fn owner_line(
     ids: &Texts<'_>,
     line: &mut String,
 ) -> Result<(), SettleError> {
+    line.clear();
     for (owner, column) in call.owners.iter().zip(OWNER_COLUMNS) {
         let Some(owner) = *owner else { continue };
         let sources = of_spans.at(owner)?.unwrap_or_default();

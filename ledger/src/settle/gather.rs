@@ -235,32 +235,29 @@ impl Gathered {
         Ok(Texts { gathered: self, arrays: arrays.ok_or(none)? })
     }
 
-    /// Brings calls into the order of their table, so that their rows need not be copied into it:
-    /// by day, model and start. What a duplicate tells of the model is not looked at; the store
-    /// sorts what is not in order.
+    /// The order of calls in their table, so that their rows need not be copied into it: by day, model
+    /// and start. What a duplicate tells of the model is not looked at; the store sorts what is not in
+    /// order. Gives the places of the calls.
     ///
     /// # Errors
     /// When a row was not fetched.
-    pub(super) fn sort<T: Copy>(
+    pub(super) fn order<'c>(
         &self,
-        calls: &[T],
-        call: impl Fn(&T) -> &Call,
-    ) -> Result<Vec<T>, SettleError> {
+        calls: impl ExactSizeIterator<Item = &'c Call>,
+    ) -> Result<Vec<usize>, SettleError> {
         let (served, asked) = (self.texts("response_model")?, self.texts("request_model")?);
         let starts = self.batches.iter().map(|batch| int(batch, "start_unix_ns"));
         let starts = starts.collect::<Result<Vec<_>, _>>()?;
         let mut keys = Vec::with_capacity(calls.len());
-        for item in calls {
-            let row = call(item).row;
-            let (batch, at) = self.place(row)?;
+        for call in calls {
+            let (batch, at) = self.place(call.row)?;
             let start = starts[batch].value(at);
-            let model = served.at(row)?.or(asked.at(row)?);
+            let model = served.at(call.row)?.or(asked.at(call.row)?);
             keys.push((time::day(start), model, start.div_euclid(1_000)));
         }
-        // Their places are sorted, because they are large themselves.
-        let mut order: Vec<usize> = (0..calls.len()).collect();
+        let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_by_key(|place| keys[*place]);
-        Ok(order.into_iter().map(|place| calls[place]).collect())
+        Ok(order)
     }
 
     fn place(&self, at: RowRef) -> Result<(usize, usize), SettleError> {

@@ -166,7 +166,9 @@ impl Links {
     /// Adds a link, unless it is one of more than `max` traces.
     fn insert_link(&mut self, link: u64, at: Linked, max: usize) {
         if self.newer_ends >= LINKS_MAX {
-            self.older = std::mem::take(&mut self.newer);
+            // The next generation takes the room of the one that is forgotten.
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
             self.newer_ends = 0;
         }
         let at = Packed::from(at);

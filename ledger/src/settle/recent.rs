@@ -20,7 +20,9 @@ impl RecentTraces {
     /// Remembers a trace.
     pub(super) fn insert(&mut self, trace: &TraceKey) {
         if self.newer.len() >= RECENT_TRACES_MAX {
-            self.older = std::mem::take(&mut self.newer);
+            // The next generation takes the room of the one that is forgotten.
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
         }
         self.newer.insert(hash(trace));
     }

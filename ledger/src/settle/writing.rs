@@ -42,9 +42,11 @@ impl Rounds {
         let together = Box::pin(self.together(snapshot, due, state, quiet_since)).await?;
         let before = self.written_before(snapshot, &together).await?;
         let keys = &together.keys;
-        let mut decided: Vec<(usize, Call)> = Vec::new();
+        let settled = together.settle(&self.open);
+        let calls = settled.iter().flat_map(|(_, group)| group).map(|s| s.calls.len()).sum();
+        let mut decided: Vec<(usize, Call)> = Vec::with_capacity(calls);
         let (mut judged, mut judged_of) = (Vec::new(), Vec::new());
-        for (group, settled) in together.settle(&self.open) {
+        for (group, settled) in settled {
             for (&at, settled) in group.iter().zip(settled) {
                 decided.extend(settled.calls.into_iter().map(|call| (at, call)));
                 for one in settled.judged {
@@ -103,8 +105,9 @@ impl Rounds {
             return Err(SettleError::Invariant("settling before prices are loaded"));
         };
         gathered.keep_true_sums(decided.iter_mut().map(|(_, call)| call))?;
-        let decided = gathered.sort(&decided, |(_, call)| call)?;
-        let (owners, decided): (Vec<_>, Vec<_>) = decided.into_iter().unzip();
+        let order = gathered.order(decided.iter().map(|(_, call)| call))?;
+        let in_order = order.into_iter().map(|place| decided[place]);
+        let (owners, decided): (Vec<_>, Vec<_>) = in_order.unzip();
         Ok((owners, build(&decided, state, &gathered, pricer, now)?))
     }
 
