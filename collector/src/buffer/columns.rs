@@ -2,18 +2,23 @@
 //! and the one way in which attributes become a map. It knows no table.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, StringViewBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder,
+    ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StringViewBuilder,
+    TimestampMicrosecondBuilder, UInt32Builder,
 };
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
-use spanledger_schemas::{Table, time};
+use spanledger_schemas::money::Money;
+use spanledger_schemas::{Kind, Table, time};
 
 use crate::decode::{
     ATTRIBUTES_MAX, Attribute, DROPPED_MARKER, RESOURCE_BYTES_MAX, Resource, Scope, Value,
 };
+use crate::limits::SHARED_TEXTS_LATELY_MAX;
 use crate::normalise::{ContentKind, Fate, without_content};
 
 /// Instants in UTC, microseconds.
@@ -40,23 +45,133 @@ impl Instants {
     }
 }
 
-/// Long texts that many rows share: each is there once, and a row points at it.
-#[derive(Debug)]
-pub(super) struct SharedTexts(StringViewBuilder);
-
-impl Default for SharedTexts {
-    fn default() -> Self {
-        Self(StringViewBuilder::new().with_deduplicate_strings())
-    }
+/// Long texts of few kinds that many rows share: each is there once, and a row points at it.
+#[derive(Debug, Default)]
+pub(super) struct SharedTexts {
+    texts: StringViewBuilder,
+    /// Place of each row's text.
+    rows: UInt32Builder,
+    /// Texts that came lately and their places, the newest last.
+    lately: VecDeque<(Box<str>, u32)>,
 }
 
 impl SharedTexts {
     pub(super) fn append_option(&mut self, text: Option<&str>) {
-        self.0.append_option(text);
+        let place = text.map(|text| {
+            let mut lately = self.lately.iter().rev();
+            let known = lately.find(|(known, _)| **known == *text).map(|(_, place)| *place);
+            known.unwrap_or_else(|| self.add(text))
+        });
+        self.rows.append_option(place);
+    }
+
+    fn add(&mut self, text: &str) -> u32 {
+        if self.lately.len() == SHARED_TEXTS_LATELY_MAX {
+            self.lately.pop_front();
+        }
+        let place = self.texts.len() as u32;
+        self.texts.append_value(text);
+        self.lately.push_back((text.into(), place));
+        place
     }
 
     pub(super) fn finish(&mut self) -> ArrayRef {
+        self.lately.clear();
+        let (texts, rows) = (self.texts.finish(), self.rows.finish());
+        match take(&texts, &rows, None) {
+            Ok(rows) => rows,
+            // Every place is that of a text.
+            Err(e) => panic!("texts that rows share: {e}"),
+        }
+    }
+}
+
+/// A builder of columns.
+pub(super) trait Column {
+    /// What a row holds.
+    type Value<'v>;
+
+    fn append(&mut self, value: Self::Value<'_>);
+
+    fn append_nulls(&mut self, rows: usize);
+
+    fn finish(&mut self) -> ArrayRef;
+}
+
+/// Amounts of money, in the decimals of all tables.
+#[derive(Debug)]
+pub(super) struct Amounts(Decimal128Builder);
+
+impl Default for Amounts {
+    fn default() -> Self {
+        Self(Decimal128Builder::new().with_data_type(Kind::Decimal.arrow()))
+    }
+}
+
+impl Column for Amounts {
+    type Value<'v> = Money;
+
+    fn append(&mut self, value: Money) {
+        self.0.append_value(value.0);
+    }
+
+    fn append_nulls(&mut self, rows: usize) {
+        self.0.append_nulls(rows);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
         Arc::new(self.0.finish())
+    }
+}
+
+macro_rules! columns {
+    ($($builder:ident: $value:ty),*) => {$(
+        impl Column for $builder {
+            type Value<'v> = $value;
+
+            #[inline]
+            fn append(&mut self, value: Self::Value<'_>) {
+                self.append_value(value);
+            }
+
+            fn append_nulls(&mut self, rows: usize) {
+                $builder::append_nulls(self, rows);
+            }
+
+            fn finish(&mut self) -> ArrayRef {
+                Arc::new($builder::finish(self))
+            }
+        }
+    )*};
+}
+
+columns!(StringBuilder: &'v str, Int64Builder: i64, Float64Builder: f64, BooleanBuilder: bool);
+
+/// A column of which most items say nothing: rows without a value are counted until one comes.
+#[derive(Debug, Default)]
+pub(super) struct Sparse<B> {
+    builder: B,
+    nulls: usize,
+}
+
+impl<B: Column> Sparse<B> {
+    #[inline]
+    pub(super) fn append_option(&mut self, value: Option<B::Value<'_>>) {
+        match value {
+            None => self.nulls += 1,
+            Some(value) => self.filled().append(value),
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        self.filled().finish()
+    }
+
+    fn filled(&mut self) -> &mut B {
+        if self.nulls > 0 {
+            self.builder.append_nulls(std::mem::take(&mut self.nulls));
+        }
+        &mut self.builder
     }
 }
 

@@ -12,8 +12,7 @@ use spanledger_schemas::{semconv, tables, time};
 
 use super::call_columns::{CallColumns, first};
 use super::columns::{
-    Emptied, Instants, LeftOut, PreparedMap, SharedTexts, TextMaps, batch, done, said,
-    scope_entries,
+    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, done, said, scope_entries,
 };
 use super::contents::{ContentColumns, ContentRules, Place};
 use crate::decode::{
@@ -63,7 +62,7 @@ pub(super) struct SpanColumns {
     trace_id: StringBuilder,
     span_id: StringBuilder,
     parent_span_id: StringBuilder,
-    name: SharedTexts,
+    name: StringBuilder,
     kind: StringBuilder,
     start_at: Instants,
     start_unix_ns: Int64Builder,
@@ -74,7 +73,7 @@ pub(super) struct SpanColumns {
     service_name: StringBuilder,
     service_version: StringBuilder,
     environment: StringBuilder,
-    scope_name: SharedTexts,
+    scope_name: StringBuilder,
     scope_version: StringBuilder,
     span_role: StringBuilder,
     duplicate_of: StringBuilder,
@@ -177,7 +176,7 @@ impl SpanColumns {
             Some(parent) => self.parent_span_id.append_value(ascii(&parent.hex())),
             None => self.parent_span_id.append_null(),
         }
-        self.name.append_option(Some(span.name));
+        self.name.append_value(span.name);
         self.kind.append_value(match span.kind as i32 {
             1 => "internal",
             2 => "server",
@@ -266,7 +265,7 @@ impl SpanColumns {
             done(&mut self.trace_id),
             done(&mut self.span_id),
             done(&mut self.parent_span_id),
-            self.name.finish(),
+            done(&mut self.name),
             done(&mut self.kind),
             self.start_at.finish(),
             done(&mut self.start_unix_ns),
@@ -277,7 +276,7 @@ impl SpanColumns {
             done(&mut self.service_name),
             done(&mut self.service_version),
             done(&mut self.environment),
-            self.scope_name.finish(),
+            done(&mut self.scope_name),
             done(&mut self.scope_version),
             done(&mut self.span_role),
             done(&mut self.duplicate_of),
