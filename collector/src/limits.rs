@@ -130,6 +130,13 @@ pub const INSIDE_ATTRIBUTES_MAX: usize = 8;
 /// Shapes of `column_sources` remembered; a shape is a set of attribute names, so a service has a
 /// few. Beyond it they are forgotten and made again.
 pub const SOURCE_SHAPES_MAX: usize = 1024;
+/// Names of attributes in no list of which it is kept what they say; a library has some tens.
+pub const NAMES_LATELY_MAX: usize = 512;
+/// Longest of them.
+pub const NAMES_LATELY_BYTES_MAX: usize = 256;
+/// Texts among which one is looked for that was there before in a flush: more take turns in nothing
+/// that was met, and one that is not found is there twice.
+pub const SHARED_TEXTS_LATELY_MAX: usize = 64;
 /// Bytes searched for the provider's id in an answer that tells it nowhere else.
 pub const ANSWER_SEARCH_BYTES_MAX: usize = 64 * KIB as usize;
 /// Attribute names a user may add for one owner; ranks must stay below those of the defaults.

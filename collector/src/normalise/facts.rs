@@ -191,10 +191,9 @@ impl<'a, 's> Reading<'a, 's> {
 
     /// Whether the library says that the counts are its own guess, as Traccia does.
     pub(super) fn says_guessed(&self) -> bool {
-        const SOURCES: [&str; 3] =
-            ["llm.usage.source", "llm.usage.prompt_source", "llm.usage.completion_source"];
+        const SOURCES: [&str; 3] = ["source", "prompt_source", "completion_source"];
         self.attributes.iter().any(|a| {
-            let source = a.key.ends_with("source") && SOURCES.contains(&a.key);
+            let source = a.key.strip_prefix("llm.usage.").is_some_and(|k| SOURCES.contains(&k));
             source && matches!(a.value, Value::Text(text) if text.starts_with("estimated"))
         })
     }

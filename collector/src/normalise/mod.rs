@@ -4,9 +4,10 @@
 //! trace (that is `settle`).
 //!
 //! In the order of the data: `dialects` tells whose names are spoken, `names` what each means,
-//! `unlisted` judges what no list names, `inside` and `loose` read values that hold others, `facts`
-//! picks the best of each, `provider`, `kinds`, `events`, `rules` and `usage` say what follows,
-//! `leaves` makes tokens disjoint, `counts` takes what is no tokens, `call` and `reported` hand on.
+//! `unlisted` judges what no list names (`lately` keeps what it said), `inside` and `loose` read
+//! values that hold others, `facts` picks the best of each, `provider`, `kinds`, `events`, `rules` and
+//! `usage` say what follows, `leaves` makes tokens disjoint, `counts` takes what is no tokens, `call`
+//! and `reported` hand on.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -21,6 +22,7 @@ mod events;
 mod facts;
 mod inside;
 mod kinds;
+mod lately;
 mod leaves;
 mod loose;
 mod names;
@@ -36,6 +38,7 @@ mod unlisted;
 mod usage;
 
 use facts::{Facts, Reading};
+use lately::{Lately, Unlisted};
 use names::{Fact, Index, Meaning};
 use sources::{Shape, Source};
 
@@ -95,7 +98,12 @@ impl Names {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { names: Names::shared(), fates: Vec::new(), sources: SourceTexts::default() }
+        Self {
+            names: Names::shared(),
+            fates: Vec::new(),
+            sources: SourceTexts::default(),
+            lately: Lately::default(),
+        }
     }
 }
 
@@ -105,6 +113,7 @@ pub struct Builder {
     names: Arc<Names>,
     fates: Vec<Fate>,
     sources: SourceTexts,
+    lately: Lately,
 }
 
 impl Builder {
@@ -306,7 +315,7 @@ fn item<'a>(
     attributes: &[Attribute<'a>],
     item: &Item<'_, 'a>,
 ) -> Normalised<'a> {
-    let Builder { names, fates, sources } = builder;
+    let Builder { names, fates, sources, lately } = builder;
     let dialect = scope.dialect.or_else(|| dialects::of_keys(attributes.iter().map(|a| a.key)));
     let index = dialect.map_or(&names.plain, |d| &names.dialects[d]);
     let mut facts = Facts::default();
@@ -314,25 +323,28 @@ fn item<'a>(
     let ai = dialect.is_some() || scope.ai;
     let own = |key| scope.own_content.then(|| content::by_scope(scope.name, key)).flatten();
     for (i, attribute) in attributes.iter().enumerate() {
-        let meaning = index.meaning(attribute.key);
-        if let Some(meaning) = meaning {
-            facts.note(meaning, i, attribute.value);
-        }
-        let fate = match meaning {
-            Some(Meaning::Content(kind)) => Fate::Content(kind),
-            Some(Meaning::Fact(..)) => Fate::Kept,
-            // Facts may lie inside what is content all the same.
-            Some(Meaning::Inside(..)) if let Some(kind) = content::by_name(attribute.key) => {
-                Fate::Content(kind)
+        let (key, value) = (attribute.key, attribute.value);
+        let fate = match index.find(key) {
+            Some(meaning) => {
+                facts.note(meaning, i, value);
+                match meaning {
+                    Meaning::Content(kind) => Fate::Content(kind),
+                    Meaning::Fact(..) => Fate::Kept,
+                    // Facts may lie inside what is content all the same.
+                    Meaning::Inside(..) if let Some(kind) = content::by_name(key) => {
+                        Fate::Content(kind)
+                    }
+                    Meaning::Inside(..) if ai => Fate::Bag,
+                    // Of what is no AI, parameters and payloads are the application's own.
+                    Meaning::Inside(..) => Fate::Kept,
+                }
             }
-            None if let Some(kind) = own(attribute.key) => Fate::Content(kind),
-            // Of what is no AI, parameters and payloads are the application's own.
-            _ if !ai => Fate::Kept,
-            Some(Meaning::Inside(..)) => Fate::Bag,
-            None if bag::is_bag(attribute.key) => Fate::Bag,
-            None => match unlisted::kind(attribute.key, attribute.value) {
-                Some(kind) => Fate::Content(kind),
-                None => Fate::Kept,
+            None => match lately.unlisted(key) {
+                Unlisted::Content(kind) => Fate::Content(kind),
+                _ if let Some(kind) = own(key) => Fate::Content(kind),
+                _ if !ai => Fate::Kept,
+                Unlisted::Bag => Fate::Bag,
+                Unlisted::Name(name) => name.kind(value).map_or(Fate::Kept, Fate::Content),
             },
         };
         fates.push(fate);

@@ -165,22 +165,51 @@ const SAID: &[&str] = &[
     "user_prompt",
 ];
 
+/// What a name that no list has says of an attribute of AI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// That it is no content.
+    Fact,
+    /// That it is content, unless the value is a number or a state.
+    Payload(ContentKind),
+    /// Nothing: its value tells.
+    Nothing,
+}
+
+impl Name {
+    /// What a name says.
+    pub(super) fn of(key: &str) -> Name {
+        if is_other(key) {
+            return Name::Fact;
+        }
+        by_request_parameter(key).or_else(|| by_word(key)).map_or(Name::Nothing, Name::Payload)
+    }
+
+    /// What an attribute of that name is; none when it is no content.
+    pub(super) fn kind(self, value: Value<'_>) -> Option<ContentKind> {
+        let text = match (self, value) {
+            (Name::Fact, _) => return None,
+            (_, Value::Text(text)) => std::borrow::Cow::Borrowed(text),
+            (_, Value::Array(_) | Value::Map(_)) => value.text()?,
+            _ => return None,
+        };
+        let text = text.trim();
+        if STATES.contains(&text) || text.parse::<f64>().is_ok() {
+            return None;
+        }
+        if let Name::Payload(kind) = self {
+            return Some(kind);
+        }
+        // As Logfire fills its templates: `agent run prompt=…`.
+        let prompt = text.contains(" prompt=").then_some(Input);
+        let other = || text.len() > PLAIN_TEXT_BYTES_MAX || tells_messages(text);
+        prompt.or_else(|| other().then_some(Other))
+    }
+}
+
 /// What an attribute of AI is that no list names; none when it is no content.
 pub(super) fn kind(key: &str, value: Value<'_>) -> Option<ContentKind> {
-    let text = match value {
-        Value::Text(text) => std::borrow::Cow::Borrowed(text),
-        Value::Array(_) | Value::Map(_) => value.text()?,
-        _ => return None,
-    };
-    let text = text.trim();
-    if STATES.contains(&text) || text.parse::<f64>().is_ok() || is_other(key) {
-        return None;
-    }
-    by_request_parameter(key)
-        .or_else(|| by_word(key))
-        // As Logfire fills its templates: `agent run prompt=…`.
-        .or_else(|| text.contains(" prompt=").then_some(Input))
-        .or_else(|| (text.len() > PLAIN_TEXT_BYTES_MAX || tells_messages(text)).then_some(Other))
+    Name::of(key).kind(value)
 }
 
 /// Whether what is said is no model's: of another namespace, an error's, or a known fact.
