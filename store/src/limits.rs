@@ -130,9 +130,6 @@ pub(crate) const MERGE_BATCH_ROWS: usize = 1024;
 /// processor's second cache.
 pub(crate) const PIECE_ROWS: usize = 2 * 1024;
 
-/// Rows per batch when rows are picked by their place: what a reader of a few columns gets at once.
-pub(crate) const PICKED_BATCH_ROWS: usize = 8 * 1024;
-
 /// Rows of equal sort key among which a merge looks for duplicates. Beyond, duplicates further
 /// apart than this stay; the ledger resolves those by key when it settles.
 pub(crate) const DEDUP_RUN_ROWS: usize = 8 * 1024;

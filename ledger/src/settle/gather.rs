@@ -152,10 +152,12 @@ impl Gathered {
         let fields = any.schema();
         let fields = fields.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let mut empty: HashMap<&DataType, ArrayRef> = HashMap::default();
         let columns = schema.fields().iter().enumerate().map(|(i, field)| {
             // Most columns are empty in most rounds.
             if self.batches.iter().all(|b| b.column(i).null_count() == b.num_rows()) {
-                return Ok(new_null_array(field.data_type(), calls.len()));
+                let nulls = || new_null_array(field.data_type(), calls.len());
+                return Ok(Arc::clone(empty.entry(field.data_type()).or_insert_with(nulls)));
             }
             let null = new_null_array(field.data_type(), 1);
             let mut arrays: Vec<&dyn Array> = self.batches.iter().map(|b| &**b.column(i)).collect();

@@ -2,11 +2,12 @@
 //! wants the others of a few rows. Takes a file, places and column names, gives the rows in the
 //! types the table is read with; pages without a wanted row are not decoded.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
@@ -16,7 +17,7 @@ use futures::TryStreamExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
 use spanledger_schemas::Table;
 
 use super::plan::{Reading, partitioned_file};
@@ -62,10 +63,12 @@ pub(crate) async fn at(
     if places.last().is_some_and(|last| *last as usize >= rows) {
         return Err(failed(format!("row {:?} of {rows} was asked for", places.last())));
     }
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    // Most columns of most files are empty, which the footer says.
+    let filled = columns.iter().copied().filter(|column| !is_empty(builder.metadata(), column));
+    let mask = ProjectionMask::columns(builder.parquet_schema(), filled);
     let batches: Vec<RecordBatch> = builder
         .with_projection(mask)
-        .with_batch_size(limits::PICKED_BATCH_ROWS)
+        .with_batch_size(places.len().max(1))
         .with_row_selection(RowSelection::from_consecutive_ranges(ranges(places), rows))
         .build()
         .map_err(|e| failed(e.to_string()))?
@@ -93,15 +96,33 @@ fn schema_of(table: &'static Table, columns: &[&str]) -> Result<SchemaRef, Store
     Ok(Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?)))
 }
 
+/// Whether a column of a file is null throughout.
+fn is_empty(footer: &ParquetMetaData, name: &str) -> bool {
+    let of_column = |column: &&ColumnChunkMetaData| column.column_path().parts() == [name];
+    footer.row_groups().iter().all(|group| {
+        let column = group.columns().iter().find(of_column);
+        let nulls = column.and_then(|c| c.statistics()?.null_count_opt());
+        nulls.is_some_and(|nulls| nulls == group.num_rows() as u64)
+    })
+}
+
+/// A batch with all columns of a schema; those that were not read are null.
 fn in_types_of(
     schema: &SchemaRef,
     batch: &RecordBatch,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let column = |field: &Arc<Field>| {
-        let at = batch.schema().index_of(field.name())?;
-        cast(batch.column(at), field.data_type())
-    };
-    let columns = schema.fields().iter().map(column).collect::<Result<_, _>>()?;
+    let mut empty: HashMap<&DataType, ArrayRef> = HashMap::new();
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let kind = field.data_type();
+        columns.push(match batch.column_by_name(field.name()) {
+            Some(column) => cast(column, kind)?,
+            None => {
+                let nulls = || new_null_array(kind, batch.num_rows());
+                Arc::clone(empty.entry(kind).or_insert_with(nulls))
+            }
+        });
+    }
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
