@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
+use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
+
 use super::columns::{Amounts, SharedTexts, Sparse};
 use crate::normalise::{Basis, Normalised};
-use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
 
 /// The currency of every reported cost: no library documents another.
 const REPORTED_CURRENCY: &str = "USD";

@@ -9,10 +9,9 @@ use spanledger_schemas::ids::{SpanId, TraceId};
 use spanledger_schemas::{tables, time};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::attribute_maps::{Emptied, LeftOut, PreparedMap, TextMaps, scope_entries};
 use super::call_columns::{CallColumns, first};
-use super::columns::{
-    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, cut, done, said, scope_entries,
-};
+use super::columns::{Instants, batch, cut, done, said};
 use super::contents::{ContentColumns, ContentRules, Place};
 use super::spans::{Receipt, ascii};
 use crate::decode::{

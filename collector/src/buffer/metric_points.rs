@@ -10,10 +10,8 @@ use arrow::array::{
 };
 use spanledger_schemas::{tables, time};
 
-use super::columns::{
-    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, done, float_lists, int_lists, said,
-    scope_entries,
-};
+use super::attribute_maps::{Emptied, LeftOut, PreparedMap, TextMaps, scope_entries};
+use super::columns::{Instants, batch, done, float_lists, int_lists, said};
 use super::spans::{JsonList, Receipt, write_hex};
 use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, Exponential, Group, MetricKind, MetricView, Number, PointView,

@@ -3,6 +3,7 @@
 //! record batches in the order and types of `schemas`. It neither sorts nor writes files; how many frames go into
 //! one flush is the caller's choice, by [`Builders::rows`] and [`Builders::bytes`].
 
+mod attribute_maps;
 mod call_columns;
 mod columns;
 mod contents;

@@ -10,10 +10,9 @@ use arrow::array::{
 use spanledger_schemas::running_sum::RunningSum;
 use spanledger_schemas::{semconv, tables, time};
 
+use super::attribute_maps::{Emptied, LeftOut, PreparedMap, TextMaps, scope_entries};
 use super::call_columns::{CallColumns, first};
-use super::columns::{
-    Emptied, Instants, LeftOut, PreparedMap, TextMaps, batch, done, said, scope_entries,
-};
+use super::columns::{Instants, batch, done, said};
 use super::contents::{ContentColumns, ContentRules, Place};
 use crate::decode::{
     ATTRIBUTE_BYTES_MAX, Attribute, EVENTS_BYTES_MAX, Group, SpanView, Value, write_json_map,
