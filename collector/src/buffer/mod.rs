@@ -1,7 +1,8 @@
 //! From durable frames to the rows of one flush: Arrow builders, one per column of `spans`,
 //! `contents`, `metric_points` and `log_records`. Takes frames in the order of the log, gives
-//! record batches in the order and types of `schemas`. It neither sorts nor writes files; how many frames go into
-//! one flush is the caller's choice, by [`Builders::rows`] and [`Builders::bytes`].
+//! record batches in the order of `schemas`, in the types that tables are written or read with. It
+//! neither sorts nor writes files; how many frames go into one flush is the caller's choice, by
+//! [`Builders::rows`] and [`Builders::bytes`].
 
 mod attribute_maps;
 mod call_columns;

@@ -417,9 +417,10 @@ pub fn content_of(
     attribute: &Attribute<'_>,
 ) -> Option<ContentKind> {
     let key = attribute.key;
-    match names.plain.meaning(key) {
+    match names.plain.find(key) {
         Some(Meaning::Content(kind)) => Some(kind),
         Some(_) => None,
+        None if let Some(kind) = content::by_prefix(key) => Some(kind),
         None if event.is_some() && content::is_event_payload(key) => event,
         None if let (true, Some(kind)) =
             (scope.own_content, content::by_scope(scope.name, key)) =>

@@ -248,13 +248,7 @@ impl Index {
         }
     }
 
-    /// What the key means, if anything.
-    #[inline]
-    pub(super) fn meaning(&self, key: &str) -> Option<Meaning> {
-        self.find(key).or_else(|| content::by_prefix(key).map(Meaning::Content))
-    }
-
-    /// As [`Index::meaning`], without what is content by its beginning.
+    /// What the whole key means, if anything. What is content by its beginning is not in here.
     #[inline]
     pub(super) fn find(&self, key: &str) -> Option<Meaning> {
         let same_length = self.by_length.get(key.len())?;

@@ -1,5 +1,5 @@
-//! What rows of a table that settle writes say, as one hash each: by it a row that is written already is recognised.
-//! Takes any batch of the table, whatever types it was read with.
+//! What rows of a table that settle writes say, as one hash each: by it a row that is written already
+//! is recognised. Takes any batch of the table, whatever types it was read with.
 
 use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
